@@ -1,0 +1,45 @@
+"""insarflow: from stacks of radar interferograms to maps of moving slopes.
+
+Everything here works on xarray objects and is lazy where they are. ``ds.insar`` offers the same on a Dataset. What
+needs torch or geopandas is imported on first use: `insarflow.segment`, `insarflow.inventory`, `insarflow.learn`.
+"""
+
+from importlib.metadata import version
+
+from insarflow import accessor as accessor
+from insarflow.ops.augment import add_offset, add_ramp, conjugate, decorrelate
+from insarflow.ops.coherence import coherence
+from insarflow.ops.goldstein import goldstein
+from insarflow.ops.multilook import multilook
+from insarflow.ops.overlap import map_overlap
+from insarflow.schema import normalise_time, validate
+from insarflow.simulate.stack import simulate_stack
+from insarflow.stack.assemble import pairs_table, stack_pairs
+from insarflow.stack.store import build_stack, create_stack, open_stack, write_stack
+from insarflow.types import Grid, Looks, Pair, Recipe
+
+__version__ = version("insarflow")
+
+__all__ = [
+    "Grid",
+    "Looks",
+    "Pair",
+    "Recipe",
+    "add_offset",
+    "add_ramp",
+    "build_stack",
+    "coherence",
+    "conjugate",
+    "create_stack",
+    "decorrelate",
+    "goldstein",
+    "map_overlap",
+    "multilook",
+    "normalise_time",
+    "open_stack",
+    "pairs_table",
+    "simulate_stack",
+    "stack_pairs",
+    "validate",
+    "write_stack",
+]

@@ -1,0 +1,105 @@
+"""``ds.insar``: every operation of insarflow on a stack. Forwards only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import xarray as xr
+
+from insarflow.kernels.goldstein import Amplitude
+from insarflow.ops.augment import add_offset, add_ramp, conjugate, decorrelate
+from insarflow.ops.coherence import coherence
+from insarflow.ops.goldstein import goldstein
+from insarflow.ops.multilook import multilook
+from insarflow.stack.assemble import pairs_table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import geopandas as gpd
+
+
+@xr.register_dataset_accessor("insar")
+class InsarAccessor:
+    """Operations on a stack of interferograms; each takes and returns a Dataset, so they chain.
+
+    Examples
+    --------
+    >>> import insarflow
+    >>> ds, truth = insarflow.simulate_stack((64, 64), acquisitions=3, delays=[6], movers=2)
+    >>> ds.insar.goldstein(alpha=0.5).insar.multilook(y=2, x=2).sizes["y"]
+    32
+    """
+
+    def __init__(self, ds: xr.Dataset) -> None:
+        self._ds = ds
+
+    @property
+    def pairs(self) -> pd.DataFrame:
+        """Table of the interferograms; see `insarflow.pairs_table`. One pass over the data."""
+        return pairs_table(self._ds)
+
+    def goldstein(
+        self,
+        *,
+        patch_size: int = 32,
+        step: int = 16,
+        alpha: float = 0.5,
+        min_valid: float = 0.5,
+        amplitude: Amplitude = "input",
+    ) -> xr.Dataset:
+        """Smooth the phase; see `insarflow.goldstein`."""
+        return goldstein(
+            self._ds, patch_size=patch_size, step=step, alpha=alpha, min_valid=min_valid, amplitude=amplitude
+        )
+
+    def multilook(self, *, y: int, x: int, min_valid: float = 0.5) -> xr.Dataset:
+        """Average blocks of pixels; see `insarflow.multilook`."""
+        return multilook(self._ds, y=y, x=x, min_valid=min_valid)
+
+    def coherence(self, *, window: int | tuple[int, int] = 5) -> xr.Dataset:
+        """Estimate coherence from the phase; see `insarflow.coherence`."""
+        return coherence(self._ds, window=window)
+
+    def add_offset(self, angle: float) -> xr.Dataset:
+        """Add a constant to the phase; see `insarflow.add_offset`."""
+        return add_offset(self._ds, angle)
+
+    def add_ramp(self, *, slope_y: float, slope_x: float) -> xr.Dataset:
+        """Add a plane to the phase; see `insarflow.add_ramp`."""
+        return add_ramp(self._ds, slope_y=slope_y, slope_x=slope_x)
+
+    def conjugate(self) -> xr.Dataset:
+        """Exchange the two acquisitions; see `insarflow.conjugate`."""
+        return conjugate(self._ds)
+
+    def decorrelate(self, *, factor: float, looks: int, seed: int) -> xr.Dataset:
+        """Lower the coherence; see `insarflow.decorrelate`."""
+        return decorrelate(self._ds, factor=factor, looks=looks, seed=seed)
+
+    def segment(
+        self, model: str | Path = "default", *, device: str | None = None, tile_size: int = 1024
+    ) -> xr.Dataset:
+        """Add the probability of movement; see `insarflow.segment.segment`."""
+        from insarflow.segment import segment
+
+        return segment(self._ds, model, device=device, tile_size=tile_size)
+
+    def summarise(self, *, threshold: float) -> xr.Dataset:
+        """One probability map from all pairs; see `insarflow.inventory.summarise`."""
+        from insarflow.inventory import summarise
+
+        return summarise(self._ds, threshold=threshold)
+
+    def inventory(self, *, threshold: float | None = None, min_area: float = 10_000.0) -> gpd.GeoDataFrame:
+        """Polygons of moving slopes; see `insarflow.inventory.inventory`."""
+        from insarflow.inventory import inventory
+
+        return inventory(self._ds, threshold=threshold, min_area=min_area)
+
+    def __repr__(self) -> str:
+        """Name, size and number of pairs of the stack."""
+        sizes: dict[Any, int] = dict(self._ds.sizes)
+        pairs = int(self._ds["valid"].sum()) if "valid" in self._ds else "?"
+        return f"<insar: {pairs} interferograms, {sizes}>"

@@ -1,0 +1,41 @@
+"""Every error a caller may want to catch.
+
+Wrong arguments raise ``TypeError`` or ``ValueError``; what is wrong with the *data* raises a child of `InsarError`.
+Each message names the thing, its value and the way out.
+"""
+
+
+class InsarError(Exception):
+    """Base class of all errors about data, files and models."""
+
+
+class SchemaError(InsarError):
+    """A dataset does not follow the stack contract of `insarflow.schema`."""
+
+
+class MissingVariableError(SchemaError):
+    """An operation needs a variable that the dataset does not hold."""
+
+
+class ProductError(InsarError):
+    """A source file or folder is missing, damaged, or of no known product."""
+
+
+class GridMismatchError(ProductError):
+    """Rasters that must share one grid do not."""
+
+
+class StoreError(InsarError):
+    """A path is not a stack store that this version can read."""
+
+
+class OutputExistsError(InsarError):
+    """The output is already there and ``overwrite`` was not asked for."""
+
+
+class ModelError(InsarError):
+    """A model file is missing, damaged, unsafe, or does not fit the data."""
+
+
+class RecipeWarning(UserWarning):
+    """A model is applied to data that were processed differently from those it was trained on."""

@@ -1,0 +1,64 @@
+"""What the functions of this folder ask of their arguments; only metadata is looked at."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from insarflow.errors import SchemaError
+from insarflow.ops.checks import check_image, check_number
+from insarflow.schema import SPACE
+
+
+def check_threshold(threshold: float) -> float:
+    """`threshold` as a float strictly between 0 and 1.
+
+    Raises
+    ------
+    TypeError
+        If it is no real number.
+    ValueError
+        If it is not between 0 and 1.
+    """
+    number = check_number("threshold", threshold)
+    if not 0.0 < number < 1.0:
+        raise ValueError(
+            f"threshold must be a probability between 0 and 1, both excluded, instead got threshold={threshold}"
+        )
+    return number
+
+
+def check_probability(probability: xr.DataArray, dims: tuple[str, ...]) -> xr.DataArray:
+    """`probability` if it is float32 with these dimensions.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `insarflow.ops.checks.check_image`.
+    SchemaError
+        Naming the dimensions it has instead.
+    """
+    probability = check_image(probability, "probability", "float32")
+    if tuple(probability.dims) != dims:
+        raise SchemaError(f"probability must have dims {dims}, instead got {tuple(map(str, probability.dims))}")
+    return probability
+
+
+def check_support(support: xr.DataArray, probability: xr.DataArray) -> xr.DataArray:
+    """`support` if it holds whole numbers on the pixels of `probability`.
+
+    Raises
+    ------
+    TypeError
+        If it is no DataArray.
+    SchemaError
+        If its dimensions, sizes or dtype are others.
+    """
+    if not isinstance(support, xr.DataArray):
+        raise TypeError(f"support must be an xarray.DataArray or None, instead got {type(support).__name__}")
+    if dict(support.sizes) != dict(probability.sizes) or not np.issubdtype(support.dtype, np.integer):
+        raise SchemaError(
+            f"support must hold whole numbers (int32) on the pixels of probability, {dict(probability.sizes)}, "
+            f"instead got {support.dtype} on {dict(support.sizes)}: compute both with summarise"
+        )
+    return support.transpose(*SPACE)

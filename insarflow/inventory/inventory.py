@@ -1,0 +1,149 @@
+"""The inventory of moving slopes, and its file."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import geopandas as gpd
+import xarray as xr
+from pyogrio.errors import DataLayerError, DataSourceError
+
+from insarflow.errors import OutputExistsError, StoreError
+from insarflow.inventory.checks import check_threshold
+from insarflow.inventory.polygons import vectorise
+from insarflow.inventory.summary import summarise
+from insarflow.schema import SPACE, require
+
+LAYER = "inventory"
+"""Name of the layer in the file."""
+
+
+def inventory(ds: xr.Dataset, *, threshold: float | None = None, min_area: float = 10_000.0) -> gpd.GeoDataFrame:
+    """Inventory of the moving slopes of a stack.
+
+    Parameters
+    ----------
+    ds
+        Holds ``probability``: per pair (date, delay, y, x), or summarised (y, x) and then with ``support``.
+    threshold
+        Probability from which a pixel counts as moving, between 0 and 1, both excluded. By default the one that
+        belongs to the data: that of ``support`` if summarised, else the model's frozen one in the attribute
+        ``threshold`` of ``probability``.
+    min_area
+        Smaller polygons are left out, m^2.
+
+    Returns
+    -------
+    geopandas.GeoDataFrame
+        As of `insarflow.inventory.polygons.vectorise`. This computes.
+
+    Raises
+    ------
+    TypeError
+        If an argument is of another kind.
+    ValueError
+        If no threshold is known, it is not between 0 and 1, it is not the one that ``support`` was counted at, or
+        `min_area` is negative.
+    MissingVariableError
+        If ``probability``, or ``support`` of a summary, is missing.
+    SchemaError
+        If dimensions, dtype, coordinates or CRS do not fit.
+    """
+    require(ds, "probability", to="inventory")
+    summarised = tuple(ds["probability"].dims) == SPACE
+    if summarised:
+        require(ds, "support", to="inventory of summarised probability")
+    known = _known_threshold(ds, summarised)
+    if threshold is None:
+        threshold = known
+    if threshold is None:
+        raise ValueError(
+            "threshold must be given, because probability has no attribute 'threshold' from a model: "
+            "write inventory(ds, threshold=0.5), between 0 and 1"
+        )
+    threshold = check_threshold(threshold)
+    if not summarised:
+        ds = summarise(ds, threshold=threshold)
+    counted = ds["support"].attrs.get("threshold", threshold)
+    if counted != threshold:
+        raise ValueError(
+            f"threshold must be the one that support was counted at, {counted}, instead got threshold={threshold}: "
+            "summarise again, or give the probability of the pairs"
+        )
+    frame = vectorise(ds["probability"], ds["support"], threshold=threshold, min_area=min_area)
+    if "recipe" in ds.attrs:
+        frame.attrs["recipe"] = ds.attrs["recipe"]
+    return frame
+
+
+def _known_threshold(ds: xr.Dataset, summarised: bool) -> float | None:
+    sources = ("support", "probability") if summarised else ("probability",)
+    return next((ds[name].attrs["threshold"] for name in sources if "threshold" in ds[name].attrs), None)
+
+
+def write_inventory(frame: gpd.GeoDataFrame, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+    """Write an inventory as a GeoPackage with one layer, ``inventory``.
+
+    It is written beside its place and then moved there: an interrupted write leaves nothing behind. Threshold,
+    min_area and recipe become metadata of the layer.
+
+    Parameters
+    ----------
+    frame
+        As of `inventory`.
+    path
+        Ends in ``.gpkg``; its folder exists.
+    overwrite
+        Whether to replace a file that is already there.
+
+    Returns
+    -------
+    pathlib.Path
+        The file.
+
+    Raises
+    ------
+    TypeError
+        If `frame` is no GeoDataFrame.
+    ValueError
+        If `path` does not end in ``.gpkg``, or its folder does not exist.
+    OutputExistsError
+        If the file exists and `overwrite` is False, or a folder has its name.
+    StoreError
+        If the file cannot be written.
+    """
+    if not isinstance(frame, gpd.GeoDataFrame):
+        raise TypeError(f"frame must be a geopandas.GeoDataFrame, instead got {type(frame).__name__}")
+    path = Path(path)
+    if path.suffix.lower() != ".gpkg":
+        raise ValueError(f"path must end in .gpkg (GeoPackage), instead got path={str(path)!r}")
+    if not path.parent.is_dir():
+        raise ValueError(
+            f"path must be in an existing folder, instead got path={str(path)!r}: make {path.parent} first"
+        )
+    if path.is_dir():
+        raise OutputExistsError(f"path must not be a folder, instead got path={str(path)!r}: choose another name")
+    if path.exists() and not overwrite:
+        raise OutputExistsError(f"{path} is already there: choose another name, or set overwrite=True to replace it")
+    try:
+        _write_beside(frame, path)
+    except (OSError, DataSourceError, DataLayerError) as error:
+        raise StoreError(f"path={str(path)!r} cannot be written: {error}") from error
+    return path
+
+
+def _write_beside(frame: gpd.GeoDataFrame, path: Path) -> None:
+    # A folder of its own: GDAL keeps journals beside a GeoPackage while it writes.
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as beside:
+        draft = Path(beside) / path.name
+        frame.to_file(
+            draft,
+            layer=LAYER,
+            driver="GPKG",
+            engine="pyogrio",
+            geometry_type="Polygon",
+            layer_metadata={key: str(value) for key, value in frame.attrs.items()},
+        )
+        draft.replace(path)

@@ -1,0 +1,178 @@
+"""Training on a bank of patches; Lightning carries the loop."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import lightning
+import numpy as np
+import torch
+from lightning.pytorch.loggers import CSVLogger
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+
+from insarflow.errors import InsarError
+from insarflow.learn.bank import Bank
+from insarflow.learn.metrics import ObjectScores, PixelScores
+from insarflow.learn.phase import conjugate, offset, ramp
+from insarflow.simulate.truth import MOVING, OPEN
+
+Batch = tuple[torch.Tensor, torch.Tensor]
+
+
+class BankDataset(Dataset[Batch]):
+    """Patches of a bank as ``(image float32 (3, y, x), target uint8 (y, x))``."""
+
+    def __init__(self, bank: Bank) -> None:
+        self.bank = bank
+
+    def __len__(self) -> int:
+        """Number of patches."""
+        return len(self.bank.target)
+
+    def __getitem__(self, index: int) -> Batch:
+        """One patch."""
+        image = torch.from_numpy(np.asarray(self.bank.image[index], dtype=np.float32))
+        return image, torch.from_numpy(np.array(self.bank.target[index]))
+
+
+class Segmenter(lightning.LightningModule):
+    """Binary segmentation of moving slopes: BCE over pixels the truth does not leave open, Adam, one-cycle rate.
+
+    Each batch gets a random phase offset, date swap, plane, mirror and quarter turn: the constant, order, orbit error
+    and orientation carry no information about movement.
+    """
+
+    def __init__(self, network: nn.Module, *, learning_rate: float) -> None:
+        super().__init__()
+        self.network = network
+        self.learning_rate = learning_rate
+
+    def training_step(self, batch: Batch, _: int) -> torch.Tensor:
+        """Loss of an augmented batch."""
+        loss = self._loss(*augment(*batch))
+        if not torch.isfinite(loss):
+            raise InsarError(f"the loss became {float(loss)} at step {self.global_step}: lower the learning rate")
+        self.log("loss", loss, prog_bar=True)
+        return loss
+
+    def validation_step(self, batch: Batch, _: int) -> None:
+        """Loss of a batch as it is."""
+        self.log("validation_loss", self._loss(*batch), prog_bar=True)
+
+    def configure_optimizers(self) -> dict[str, object]:  # type: ignore[override]
+        """Adam with a one-cycle learning rate."""
+        optimiser = torch.optim.Adam(self.parameters(), lr=self.learning_rate)
+        steps = int(self.trainer.estimated_stepping_batches)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, self.learning_rate, total_steps=max(steps, 2))
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _loss(self, image: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        logits = self.network(image.contiguous(memory_format=torch.channels_last))[:, 0].float()
+        losses = nn.functional.binary_cross_entropy_with_logits(logits, (target == MOVING).float(), reduction="none")
+        counted = (target != OPEN).float()
+        return (losses * counted).sum() / counted.sum().clamp_min(1.0)
+
+
+def augment(image: torch.Tensor, target: torch.Tensor) -> Batch:
+    """A batch as other acquisitions, orbits and map orientations could have shown it; drawn from torch's generator."""
+    n = len(image)
+    image = offset(image, torch.rand(n, device=image.device) * 2 * torch.pi)
+    slopes = torch.randn(2, n, device=image.device) * 0.01
+    image = ramp(image, slopes[0], slopes[1])
+    if torch.rand(()) < 0.5:
+        image = conjugate(image)
+    turns, mirror = int(torch.randint(4, ())), bool(torch.rand(()) < 0.5)
+    image, target = image.rot90(turns, (-2, -1)), target.rot90(turns, (-2, -1))
+    return (image.flip(-1), target.flip(-1)) if mirror else (image, target)
+
+
+def fit(
+    network: nn.Module,
+    bank: Bank,
+    validation: Bank,
+    folder: Path,
+    *,
+    epochs: int,
+    batch_size: int = 32,
+    learning_rate: float = 2e-3,
+    seed: int = 0,
+    progress: bool = True,
+) -> None:
+    """Train `network` in place.
+
+    Parameters
+    ----------
+    network
+        Gives logits ``(batch, 1, y, x)`` for ``(batch, 3, y, x)``.
+    bank, validation
+        Patches to train on, and to watch.
+    folder
+        Where ``metrics.csv`` goes.
+    seed
+        Of shuffling and augmentation.
+
+    Raises
+    ------
+    InsarError
+        If the loss stops being a number, naming the step.
+    """
+    lightning.seed_everything(seed, verbose=False)
+    with _quiet():
+        trainer = lightning.Trainer(
+            max_epochs=epochs, accelerator="auto", devices=1, precision="bf16-mixed", logger=CSVLogger(folder, "log", ""),
+            enable_checkpointing=False, enable_progress_bar=progress, enable_model_summary=False, log_every_n_steps=10,
+            num_sanity_val_steps=0,
+        )  # fmt: skip
+        order = torch.Generator().manual_seed(seed)
+        trainer.fit(
+            Segmenter(network.to(memory_format=torch.channels_last), learning_rate=learning_rate),
+            DataLoader(BankDataset(bank), batch_size, shuffle=True, generator=order, drop_last=len(bank.target) > batch_size),
+            DataLoader(BankDataset(validation), batch_size),
+        )
+    network.eval()
+
+
+def predict(network: nn.Module, bank: Bank, *, batch_size: int = 64) -> Iterator[tuple[slice, torch.Tensor]]:
+    """Probability of every patch of a bank, batch by batch, float32."""
+    network.eval()
+    with torch.inference_mode():
+        for start in range(0, len(bank.target), batch_size):
+            place = slice(start, min(start + batch_size, len(bank.target)))
+            image = torch.from_numpy(np.asarray(bank.image[place], dtype=np.float32))
+            yield place, torch.sigmoid(network(image.contiguous(memory_format=torch.channels_last))[:, 0])
+
+
+def choose_threshold(network: nn.Module, validation: Bank) -> float:
+    """The probability with the highest pixel F1 on validation patches."""
+    scores = PixelScores()
+    for place, probability in predict(network, validation):
+        scores.update(probability, torch.from_numpy(np.array(validation.target[place])))
+    return scores.best_threshold()
+
+
+def score(network: nn.Module, bank: Bank, *, threshold: float) -> dict[str, dict[str, dict[str, float]]]:
+    """Pixel and object scores of a bank, in all and by delay: ``{"all" | "6" | "12" | "18": {"pixel", "object"}}``."""
+    pixels: dict[str, PixelScores] = {}
+    objects: dict[str, ObjectScores] = {}
+    for place, probability in predict(network, bank):
+        target, delay = np.array(bank.target[place]), bank.delay[place]
+        for name in ("all", *map(str, np.unique(delay))):
+            chosen = np.ones(len(delay), bool) if name == "all" else delay == int(name)
+            p, t = probability[torch.from_numpy(chosen)], target[chosen]
+            pixels.setdefault(name, PixelScores()).update(p, torch.from_numpy(t))
+            for one, truth in zip(p.numpy(), t, strict=True):
+                objects.setdefault(name, ObjectScores()).update(one, truth, threshold)
+    return {name: {"pixel": pixels[name].at(threshold), "object": objects[name].scores()} for name in pixels}
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Lightning's advice about loader workers and precision plug-ins is not for this loop's users."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="lightning")
+        warnings.filterwarnings("ignore", module="torch")
+        yield

@@ -1,0 +1,122 @@
+"""Phase augmentation on labelled arrays: what another acquisition could have brought, the label unchanged."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from insarflow.kernels import augment as kernel
+from insarflow.ops.checks import Labelled, check_fraction, check_image, check_number, check_whole, on_igram
+from insarflow.ops.overlap import map_overlap
+from insarflow.schema import recipe_of, require
+
+
+def add_offset(obj: Labelled, angle: float) -> Labelled:
+    """Add `angle` rad to the phase of an interferogram: the constant every pair carries.
+
+    Parameters
+    ----------
+    obj
+        Interferogram (complex64, dims ``(..., y, x)``) or a Dataset with ``igram``.
+    angle
+        rad.
+
+    Examples
+    --------
+    >>> igram = xr.DataArray(np.ones((1, 1), "complex64"), dims=("y", "x"))
+    >>> round(float(np.angle(add_offset(igram, 1.0))[0, 0]), 6)
+    1.0
+    """
+    angle = check_number("angle", angle)
+
+    def apply(igram: xr.DataArray) -> xr.DataArray:
+        image = check_image(igram, "igram", "complex64")
+        return image.copy(data=map_overlap(kernel.offset, image.data, depth=0, dtype="complex64", angle=angle))
+
+    return on_igram(obj, apply, "add_offset", angle=angle)
+
+
+def conjugate(obj: Labelled) -> Labelled:
+    """Exchange the two acquisitions: the phase changes its sign.
+
+    The result no longer follows the stack contract (earlier, later); it is meant for training.
+
+    Examples
+    --------
+    >>> igram = xr.DataArray(np.array([[1j]], "complex64"), dims=("y", "x"))
+    >>> complex(conjugate(igram)[0, 0])
+    -1j
+    """
+
+    def apply(igram: xr.DataArray) -> xr.DataArray:
+        image = check_image(igram, "igram", "complex64")
+        return image.copy(data=map_overlap(kernel.conjugate, image.data, depth=0, dtype="complex64"))
+
+    return on_igram(obj, apply, "conjugate")
+
+
+def add_ramp(obj: Labelled, *, slope_y: float, slope_x: float) -> Labelled:
+    """Add a plane to the phase, as an orbit error would, zero at the first pixel.
+
+    Parameters
+    ----------
+    obj
+        Interferogram (complex64, dims ``(..., y, x)``) or a Dataset with ``igram``.
+    slope_y, slope_x
+        rad per pixel.
+
+    Examples
+    --------
+    >>> igram = xr.DataArray(np.ones((1, 3), "complex64"), dims=("y", "x"))
+    >>> np.angle(add_ramp(igram, slope_y=0.0, slope_x=0.5)).round(3)
+    array([[0. , 0.5, 1. ]], dtype=float32)
+    """
+    slope_y, slope_x = check_number("slope_y", slope_y), check_number("slope_x", slope_x)
+
+    def apply(igram: xr.DataArray) -> xr.DataArray:
+        image = check_image(igram, "igram", "complex64")
+        data = map_overlap(kernel.ramp, image.data, depth=0, dtype="complex64", slope_y=slope_y, slope_x=slope_x)
+        return image.copy(data=data)
+
+    return on_igram(obj, apply, "add_ramp", slope_y=slope_y, slope_x=slope_x)
+
+
+def decorrelate(ds: xr.Dataset, *, factor: float, looks: int, seed: int) -> xr.Dataset:
+    """Lower the coherence, with the phase noise that belongs to it.
+
+    Parameters
+    ----------
+    ds
+        With ``igram`` (complex64, multilooked, not yet filtered) and its ``coherence`` (float32), one shape.
+    factor
+        What is left of the correlation, 0..1.
+    looks
+        Independent looks both were estimated with, 2 to 1000.
+    seed
+        The noise is a function of the seed and the pixel's place, whatever the chunks.
+
+    Returns
+    -------
+    Dataset
+        Both variables replaced; ``igram`` keeps its magnitude.
+
+    Raises
+    ------
+    MissingVariableError, TypeError, ValueError
+        If a variable is missing or an argument out of range.
+    """
+    require(ds, "igram", "coherence", to="decorrelate")
+    factor = check_fraction("factor", factor)
+    check_whole("looks", looks, low=2, high=1000)
+    check_whole("seed", seed, low=0)
+    igram = check_image(ds["igram"], "igram", "complex64")
+    gamma = check_image(ds["coherence"], "coherence", "float32")
+    both = map_overlap(
+        kernel.decorrelate, igram.data, gamma.data, depth=0, dtype="complex64", factor=factor, looks=looks, seed=seed
+    )
+    length = abs(both)
+    noisy = (np.exp(1j * np.angle(both)) * abs(igram.data)).astype(np.complex64)
+    recipe = recipe_of(ds).then("decorrelate", factor=factor, looks=looks, seed=seed)
+    return ds.assign(
+        igram=igram.copy(data=noisy), coherence=gamma.copy(data=length)
+    ).assign_attrs(recipe=recipe.to_json())

@@ -1,0 +1,153 @@
+"""Pictures of maps."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any, Final
+
+import matplotlib
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from insarflow.ops.multilook import multilook
+from insarflow.types import Pair
+from insarflow.workflows.map import RegionMap
+
+LONGEST_SIDE: Final = 1200
+"""Pixels of a drawn image; larger ones are averaged first, interferograms as complex numbers."""
+
+OUTLINE: Final = "#00e5ff"
+
+
+def draw_map(result: RegionMap, path: Path, truth: xr.Dataset | None = None) -> None:
+    """Draw a map of moving slopes to a PNG file: one interferogram, the probability with outlines, the truth if known.
+
+    Parameters
+    ----------
+    result
+        As `insarflow.workflows.map.map_region` gives it.
+    path
+        The file to write.
+    truth
+        As `insarflow.simulate_stack` gives it.
+    """
+    panels = 2 if truth is None else 3
+    height, width = (result.summary.sizes[d] for d in ("y", "x"))
+    figure = Figure(figsize=(1.2 + 5.2 * panels, 1.4 + 5.2 * min(2.0, max(0.5, height / width))), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = np.atleast_1d(figure.subplots(1, panels, sharex=True, sharey=True))
+    pair = _phase(axes[0], result.stack)
+    figure.colorbar(axes[0].images[-1], ax=axes[0], label="phase (rad), positive away", shrink=0.7)
+    axes[0].set_title(f"{pair.name}: filtered phase, {pair.delay_days} days")
+    _probability(axes[1], result)
+    figure.colorbar(axes[1].images[-1], ax=axes[1], label="probability of movement", shrink=0.7)
+    axes[1].set_title(f"{len(result.polygons)} moving slopes, p ≥ {result.threshold:.2f}")
+    if truth is not None:
+        _truth(axes[2], result, truth)
+    for axis in axes:
+        _frame(axis, result.summary)
+    figure.savefig(path, dpi=110)
+
+
+def _phase(axis: Axes, stack: xr.Dataset) -> Pair:
+    """The interferogram in the middle of the period, at the middle delay."""
+    cells = np.argwhere(stack["valid"].values)
+    delays = np.unique(cells[:, 1])
+    cells = cells[cells[:, 1] == delays[len(delays) // 2]]
+    date, delay = cells[len(cells) // 2]
+    cell = stack["igram"].isel(date=int(date), delay=int(delay))
+    _image(axis, np.angle(_small(cell)), stack, cmap="twilight", vmin=-math.pi, vmax=math.pi)
+    reference = stack["date"].values[date]
+    return Pair(reference, reference + stack["delay"].values[delay])
+
+
+def _probability(axis: Axes, result: RegionMap) -> None:
+    _relief(axis, result.stack)
+    probability = _small(result.summary["probability"])
+    shown = np.where(probability >= 0.05, probability, np.nan)
+    _image(axis, shown, result.summary, cmap="inferno", vmin=0.0, vmax=1.0, alpha=0.75)
+    _outline(axis, result, OUTLINE)
+
+
+def _truth(axis: Axes, result: RegionMap, truth: xr.Dataset) -> None:
+    _relief(axis, result.stack)
+    rate = _small(truth["los_rate"])
+    moving = np.where(rate == 0.0, np.nan, rate)
+    limit = float(np.nanmax(np.abs(moving), initial=0.01))
+    _image(axis, moving, truth, cmap="RdBu", vmin=-limit, vmax=limit)
+    axis.figure.colorbar(axis.images[-1], ax=axis, label="true speed (m/yr), positive toward", shrink=0.7)
+    _outline(axis, result, "black")
+    axis.set_title("truth, with the outlines found")
+
+
+def _outline(axis: Axes, result: RegionMap, colour: str) -> None:
+    if len(result.polygons):
+        result.polygons.boundary.plot(ax=axis, color=colour, linewidth=1.0, aspect=None)
+    axis.legend(handles=[Patch(facecolor="none", edgecolor=colour, label="moving slope")], loc="upper right", fontsize=8)
+
+
+def _relief(axis: Axes, stack: xr.Dataset) -> None:
+    """Shaded relief where a DEM is known, else nothing."""
+    if "dem" not in stack:
+        axis.set_facecolor("0.85")
+        return
+    height = _small(stack["dem"])
+    size = _metres(stack) * _stride(stack)
+    shade = matplotlib.colors.LightSource(315, 45).hillshade(np.nan_to_num(height), dx=size, dy=size)
+    _image(axis, shade, stack, cmap="gray", vmin=-0.3, vmax=1.2)
+
+
+def _image(axis: Axes, values: np.ndarray, grid: xr.Dataset, **style: Any) -> None:
+    n = _stride(grid)
+    y, x = grid["y"].values, grid["x"].values
+    dy, dx = (float(c[1] - c[0]) if c.size > 1 else 1.0 for c in (y, x))
+    rows, cols = values.shape
+    left, top = x[0] - dx / 2, y[0] - dy / 2
+    extent = (left, left + cols * n * dx, top + rows * n * dy, top)
+    axis.imshow(values, extent=extent, interpolation="nearest", **style)
+
+
+def _small(image: xr.DataArray) -> np.ndarray:
+    n = _stride(image)
+    values: np.ndarray = (image if n == 1 else multilook(image, y=n, x=n, min_valid=0.0)).values
+    return values
+
+
+def _stride(grid: xr.Dataset | xr.DataArray) -> int:
+    longest = max(grid.sizes["y"], grid.sizes["x"])
+    return min(math.ceil(longest / LONGEST_SIDE), grid.sizes["y"], grid.sizes["x"])
+
+
+def _frame(axis: Axes, grid: xr.Dataset) -> None:
+    """Scale bar, north, and an aspect that is true at the region's middle."""
+    y, x = grid["y"].values, grid["x"].values
+    degrees = grid.rio.crs.is_geographic
+    axis.set_aspect(1.0 / max(math.cos(math.radians(float(y.mean()))), 0.01) if degrees else 1.0)
+    axis.tick_params(labelsize=7)
+    axis.ticklabel_format(style="plain", useOffset=False)
+    axis.set_xlabel("longitude (°)" if degrees else "easting (m)", fontsize=8)
+    axis.set_ylabel("latitude (°)" if degrees else "northing (m)", fontsize=8)
+    span = x.size * _metres(grid)
+    length = 10 ** math.floor(math.log10(span / 3))
+    length *= max(k for k in (1, 2, 5) if k * length <= span / 3 * 1.001)
+    part = length / span
+    axis.plot([0.05, 0.05 + part], [0.05, 0.05], color="white", linewidth=5, transform=axis.transAxes)
+    axis.plot([0.05, 0.05 + part], [0.05, 0.05], color="black", linewidth=3, transform=axis.transAxes)
+    text = f"{length / 1000:g} km" if length >= 1000 else f"{length:g} m"
+    box = {"facecolor": "white", "alpha": 0.7, "pad": 1.5, "edgecolor": "none"}
+    axis.text(0.05, 0.075, text, fontsize=8, transform=axis.transAxes, bbox=box)
+    axis.text(0.05, 0.95, "N ↑", fontsize=9, va="top", transform=axis.transAxes, bbox=box)
+
+
+def _metres(grid: xr.Dataset) -> float:
+    """Width of a pixel in metres, at the region's middle."""
+    x = grid["x"].values
+    dx = abs(float(x[1] - x[0])) if x.size > 1 else 1.0
+    if not grid.rio.crs.is_geographic:
+        return dx
+    return dx * 111_320.0 * math.cos(math.radians(float(grid["y"].mean())))

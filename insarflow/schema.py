@@ -1,0 +1,151 @@
+"""The stack contract, in one place: dimensions, variables, dtypes, units, signs, glossary.
+
+A stack is an `xarray.Dataset` with dimensions ``(date, delay, y, x)``. ``date`` is the earlier acquisition
+(``datetime64[ns]``), ``delay`` the time to the later one (``timedelta64[ns]``, whole days).
+
+Signs
+-----
+- A pair is (earlier, later) and ``igram = earlier * conj(later)``: positive phase is an increase of range, motion
+  *away* from the satellite.
+- Displacement is positive *toward* the satellite: ``d = -wavelength / (4 pi) * phase``.
+- ``los_east/north/up`` is the unit vector from the ground to the satellite.
+- ``perpendicular_baseline`` is positive along (line of sight x velocity) of the earlier acquisition, so that
+  d phase / d height = -4 pi B / (wavelength R sin incidence).
+- NaN is the only "missing"; a phase of exactly 0 is a measurement.
+
+Glossary
+--------
+igram        complex wrapped interferogram (unit magnitude where the product gives phase only)
+coherence    magnitude of the complex correlation of the two images, 0..1
+unwrapped    interferometric phase without its 2 pi ambiguity, rad
+reference    the earlier acquisition of a pair
+secondary    the later acquisition of a pair
+delay        temporal baseline of a pair (never an atmospheric delay)
+looks        samples averaged per output sample
+incidence    angle between the line of sight and the ellipsoid's normal at the ground, rad
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import xarray as xr
+
+from insarflow.errors import MissingVariableError, SchemaError
+from insarflow.types import Recipe
+
+SCHEMA_VERSION: Final = 1
+DIMS: Final = ("date", "delay", "y", "x")
+SPACE: Final = ("y", "x")
+CELLS: Final = ("date", "delay")
+
+
+@dataclass(frozen=True)
+class Variable:
+    """What the contract says of one variable."""
+
+    dims: tuple[str, ...]
+    dtype: str
+    units: str
+    long_name: str
+
+
+VARIABLES: Final = {
+    "igram": Variable(DIMS, "complex64", "1", "wrapped interferogram, earlier * conj(later)"),
+    "coherence": Variable(DIMS, "float32", "1", "interferometric coherence"),
+    "unwrapped": Variable(DIMS, "float32", "rad", "unwrapped phase, positive away from the satellite"),
+    "amplitude": Variable(DIMS, "float32", "1", "amplitude"),
+    "probability": Variable(DIMS, "float32", "1", "probability of slope movement"),
+    "perpendicular_baseline": Variable(CELLS, "float32", "m", "perpendicular baseline"),
+    "valid": Variable(CELLS, "bool", "1", "an interferogram exists for this date and delay"),
+    "dem": Variable(SPACE, "float32", "m", "terrain height"),
+    "incidence": Variable(SPACE, "float32", "rad", "ellipsoidal incidence angle"),
+    "los_east": Variable(SPACE, "float32", "1", "line of sight, ground to satellite, east component"),
+    "los_north": Variable(SPACE, "float32", "1", "line of sight, ground to satellite, north component"),
+    "los_up": Variable(SPACE, "float32", "1", "line of sight, ground to satellite, up component"),
+    "layover": Variable(SPACE, "bool", "1", "layover"),
+    "shadow": Variable(SPACE, "bool", "1", "radar shadow"),
+    "water": Variable(SPACE, "bool", "1", "water"),
+}
+
+COORDINATE_ATTRS: Final = {
+    "date": {"long_name": "acquisition day of the earlier image", "standard_name": "time"},
+    "delay": {"long_name": "temporal baseline"},
+}
+
+
+def require(ds: xr.Dataset, *names: str, to: str) -> None:
+    """Check that `ds` holds the variables an operation needs.
+
+    Raises
+    ------
+    TypeError
+        If `ds` is no Dataset.
+    MissingVariableError
+        Naming the first one missing, the operation, and what the dataset has.
+    """
+    if not isinstance(ds, xr.Dataset):
+        raise TypeError(f"{to} needs an xarray.Dataset, instead got {type(ds).__name__}")
+    for name in names:
+        if name not in ds:
+            remedy = "; estimate it with ds.insar.coherence(window=5)" if name == "coherence" else ""
+            raise MissingVariableError(
+                f"{to} needs the variable {name!r}, but the dataset holds {sorted(map(str, ds.data_vars))}{remedy}"
+            )
+
+
+def validate(ds: xr.Dataset) -> xr.Dataset:
+    """Return `ds` if it follows the stack contract.
+
+    Only metadata is looked at; nothing is computed.
+
+    Raises
+    ------
+    SchemaError
+        Naming the first variable or coordinate that breaks the contract.
+    """
+    for dim in DIMS:
+        if dim not in ds.dims:
+            raise SchemaError(f"a stack must have dimensions {DIMS}, instead got {tuple(map(str, ds.dims))}")
+        if dim not in ds.coords:
+            raise SchemaError(f"a stack must have coordinate values along {dim!r}, but there are none")
+    for name, kind in (("date", "datetime64[ns]"), ("delay", "timedelta64[ns]")):
+        if ds[name].dtype != np.dtype(kind):
+            raise SchemaError(f"{name} must be {kind}, instead got {ds[name].dtype}: see insarflow.normalise_time")
+    for dim in CELLS:
+        index = ds.indexes[dim]
+        if not index.is_unique:
+            raise SchemaError(f"{dim} must not repeat, instead got {list(index[index.duplicated()])}")
+    for name, variable in VARIABLES.items():
+        if name not in ds:
+            continue
+        if tuple(ds[name].dims) != variable.dims:
+            raise SchemaError(f"{name} must have dims {variable.dims}, instead got {tuple(map(str, ds[name].dims))}")
+        if ds[name].dtype != np.dtype(variable.dtype):
+            raise SchemaError(f"{name} must be {variable.dtype}, instead got {ds[name].dtype}")
+    return ds
+
+
+def normalise_time(ds: xr.Dataset) -> xr.Dataset:
+    """`ds` with ``date`` and ``delay`` in nanoseconds, whatever resolution they came in."""
+    times = {
+        name: ds[name].astype(kind)
+        for name, kind in (("date", "datetime64[ns]"), ("delay", "timedelta64[ns]"))
+        if name in ds.coords and ds[name].dtype != np.dtype(kind)
+    }
+    return ds.assign_coords(times) if times else ds
+
+
+def recipe_of(ds: xr.Dataset | xr.DataArray) -> Recipe:
+    """The recipe in the attributes (empty if there is none)."""
+    return Recipe.from_json(ds.attrs["recipe"]) if "recipe" in ds.attrs else Recipe()
+
+
+def describe(array: xr.DataArray, name: str) -> xr.DataArray:
+    """`array` under its contract name, with the contract's units and long name in the attributes."""
+    variable = VARIABLES[name]
+    named = array.rename(name)
+    named.attrs = {**array.attrs, "units": variable.units, "long_name": variable.long_name}
+    return named

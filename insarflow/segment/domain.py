@@ -1,0 +1,80 @@
+"""Whether data are what a model was trained on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyproj
+import xarray as xr
+
+from insarflow.errors import ModelError, SchemaError
+from insarflow.learn.phase import CHANNELS
+from insarflow.learn.weights import ModelCard
+from insarflow.schema import recipe_of
+from insarflow.stack.georeference import grid_of
+
+_ABSENT = "absent"
+
+
+def check_channels(card: ModelCard, name: str) -> None:
+    """Refuse a model whose input cannot be made from a stack.
+
+    Raises
+    ------
+    ModelError
+        Naming the model's channels and the data's.
+    """
+    if card.channels != CHANNELS:
+        raise ModelError(
+            f"model {name!r} needs the channels {list(card.channels)}, but the stack gives {list(CHANNELS)}: "
+            "choose a model with these channels"
+        )
+
+
+def differences(ds: xr.Dataset, card: ModelCard) -> list[str]:
+    """Name what differs between the data and the model's training data, one phrase each.
+
+    Compared are every parameter of the phase filter, and the pixel size.
+    """
+    data, trained = (r.of("goldstein") for r in (recipe_of(ds), card.recipe))
+    found = []
+    if len(data) != len(trained):
+        found.append(f"goldstein is applied {_times(len(data))} (model: {_times(len(trained))}{_in_words(trained)})")
+    else:
+        for ours, theirs in zip(data, trained, strict=True):
+            keys = sorted({*ours, *theirs} - {"operation"})
+            pairs = ((k, ours.get(k, _ABSENT), theirs.get(k, _ABSENT)) for k in keys)
+            found += [f"goldstein.{k} is {a} (model: {b})" for k, a, b in pairs if a != b]
+    low, high = card.pixel_size_m
+    size = pixel_size_m(ds)
+    if size is None:
+        found.append(f"pixel_size_m is unknown (model: {low:g} to {high:g})")
+    elif not all(low <= s <= high for s in size):
+        found.append(f"pixel_size_m is {size[0]:.3g} by {size[1]:.3g} (model: {low:g} to {high:g})")
+    return found
+
+
+def pixel_size_m(ds: xr.Dataset) -> tuple[float, float] | None:
+    """Distance of neighbouring pixels along y and x at the region's centre, m; None if the region has no place."""
+    try:
+        grid = grid_of(ds)
+    except SchemaError:
+        return None
+    crs = pyproj.CRS.from_wkt(grid.crs)
+    _, x_step, _, _, _, y_step = grid.transform
+    if not crs.is_geographic:
+        metres = crs.axis_info[0].unit_conversion_factor
+        return abs(y_step) * metres, abs(x_step) * metres
+    y, x = grid.y.mean(), grid.x.mean()
+    geod = crs.get_geod() or pyproj.Geod(ellps="WGS84")
+    along_y = geod.inv(x, y - y_step / 2, x, y + y_step / 2)[2]
+    along_x = geod.inv(x - x_step / 2, y, x + x_step / 2, y)[2]
+    return along_y, along_x
+
+
+def _times(count: int) -> str:
+    return ("not at all", "once")[count] if count < 2 else f"{count} times"
+
+
+def _in_words(steps: list[dict[str, Any]]) -> str:
+    return "".join("; " + ", ".join(f"{k}={v}" for k, v in s.items() if k != "operation") for s in steps)

@@ -1,0 +1,122 @@
+"""Simulated stacks in the contract, with their truth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+from pyproj import CRS
+
+from insarflow.constants import SENTINEL1_WAVELENGTH
+from insarflow.simulate.scene import Scene, draw_scene, observe
+from insarflow.simulate.terrain import line_of_sight
+from insarflow.simulate.truth import visible_movers
+from insarflow.stack.assemble import stack_pairs
+from insarflow.types import Grid, Pair, Recipe, parse_date, parse_delay
+
+_CORNER = (330_000.0, 4_990_000.0)
+
+
+def simulate_stack(
+    shape: tuple[int, int] = (512, 512),
+    *,
+    seed: int = 0,
+    pixel_size: float = 20.0,
+    start: str = "20210703",
+    acquisitions: int = 8,
+    delays: Sequence[int] = (6, 12, 18),
+    movers: int = 40,
+) -> tuple[xr.Dataset, xr.Dataset]:
+    """Simulate a mountain region: an interferogram stack, and the truth behind it.
+
+    Parameters
+    ----------
+    shape
+        ``(y, x)`` pixels.
+    seed
+        The same seed gives the same region.
+    pixel_size
+        m.
+    start
+        First acquisition day; the others follow every 6 days.
+    acquisitions
+        Number of images.
+    delays
+        Temporal baselines in days of the pairs formed; multiples of 6.
+    movers
+        Moving slopes wanted; fewer where there is no room.
+
+    Returns
+    -------
+    stack : Dataset
+        As `insarflow.schema`, with ``igram``, ``coherence``, ``dem``, ``incidence``, ``los_east/north/up``.
+    truth : Dataset
+        ``label`` (int32, ``(y, x)``): 0 stable, else the mover's number; ``los_rate`` (m/yr, positive toward the
+        satellite); ``visible`` (bool, ``(date, delay, mover)``): the pair shows the mover, that is, a peak phase of at
+        least 0.8 rad at a mean coherence of at least 0.3.
+
+    Raises
+    ------
+    ValueError
+        If no pair has one of the delays.
+
+    Notes
+    -----
+    Motion is steady. Acquisitions are drawn as single-look images (2 x 8 per pixel) with one coherence matrix over all
+    dates per pixel and an atmosphere of their own, so pairs of one date share it and triplets without noise close.
+    """
+    scene = draw_scene(seed, shape, pixel_size=pixel_size, acquisitions=acquisitions, movers=movers)
+    pairs = scene.pairs(delays)
+    if not pairs:
+        raise ValueError(
+            f"delays must hold a multiple of 6 up to {6 * (acquisitions - 1)} days for {acquisitions} acquisitions, "
+            f"instead got delays={tuple(delays)}"
+        )
+    first = parse_date(start)
+    dates = [first + np.timedelta64(int(d), "D") for d in scene.days]
+    names = [Pair(dates[i], dates[j]) for i, j in pairs]
+    igrams, gammas = observe(scene, pairs)
+    grid = Grid((_CORNER[0], pixel_size, 0.0, _CORNER[1], 0.0, -pixel_size), shape, CRS.from_epsg(32632).to_wkt())
+    stack = stack_pairs(
+        {pair: {"igram": z, "coherence": g} for pair, z, g in zip(names, igrams, gammas, strict=True)},
+        grid,
+        static=_static(scene),
+        baselines={
+            pair: float(scene.baselines[j] - scene.baselines[i]) for pair, (i, j) in zip(names, pairs, strict=True)
+        },
+        attrs={"wavelength": SENTINEL1_WAVELENGTH, "platform": "simulated Sentinel-1", "looks": scene.looks.y * scene.looks.x,
+               "pass": "ascending" if np.cos(scene.heading) > 0 else "descending"},
+        recipe=Recipe().then("simulate", seed=seed, shape=list(shape), pixel_size=pixel_size),
+    )  # fmt: skip
+    return stack, _truth(scene, stack, names, gammas)
+
+
+def _static(scene: Scene) -> dict[str, np.ndarray]:
+    shape = scene.terrain.height.shape
+    incidence = np.full(shape, scene.incidence, np.float32)
+    east, north, up = line_of_sight(incidence, scene.heading)
+    look = {"los_east": east, "los_north": north, "los_up": up}
+    return {"dem": scene.terrain.height, "incidence": incidence} | {k: v.astype(np.float32) for k, v in look.items()}
+
+
+def _truth(scene: Scene, stack: xr.Dataset, names: list[Pair], gammas: np.ndarray) -> xr.Dataset:
+    movers = scene.movers
+    visible = np.zeros((stack.sizes["date"], stack.sizes["delay"], movers.count), bool)
+    dates, delays = stack.indexes["date"], stack.indexes["delay"]
+    for pair, gamma in zip(names, gammas, strict=True):
+        where = dates.get_loc(pair.reference), delays.get_loc(parse_delay(pair.delay_days))
+        visible[where] = visible_movers(scene, pair.delay_days, gamma)
+    peak = movers.peak_rate().astype(np.float32)
+    return xr.Dataset(
+        {
+            "label": (("y", "x"), movers.label, {"long_name": "number of the moving slope, 0 where stable"}),
+            "los_rate": (("y", "x"), movers.rate, {"units": "m/yr", "long_name": "speed toward the satellite"}),
+            "peak_rate": ("mover", peak, {"units": "m/yr", "long_name": "largest absolute speed along the line of sight"}),
+            "visible": (("date", "delay", "mover"), visible, {"long_name": "the interferogram shows the mover"}),
+        },
+        {
+            "date": stack["date"], "delay": stack["delay"], "y": stack["y"], "x": stack["x"],
+            "spatial_ref": stack["spatial_ref"], "mover": np.arange(1, movers.count + 1),
+        },
+    )  # fmt: skip

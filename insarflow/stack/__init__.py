@@ -1,0 +1,1 @@
+"""The data: readers of products, the lazy stack, the Zarr store."""

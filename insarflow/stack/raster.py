@@ -1,0 +1,204 @@
+"""GeoTIFF rasters: the header up front, the pixels lazily, NaN for what is missing."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import dask.array as da
+import numpy as np
+import rasterio
+from dask.base import tokenize
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.windows import Window as RasterWindow
+
+from insarflow.errors import ProductError
+from insarflow.stack.assemble import SHARD
+from insarflow.types import Grid
+
+MAX_SIDE = 2**22
+"""Most rows or columns of a raster that is opened."""
+
+MAX_BLOCK = 2**30
+"""Most bytes of a block inside a raster (one must be decoded whole to read a pixel of it)."""
+
+
+@dataclass(frozen=True)
+class Raster:
+    """The header of a GeoTIFF file of one band.
+
+    Attributes
+    ----------
+    path
+        The file.
+    grid
+        Its pixels.
+    dtype
+        Of the numbers in the file.
+    nodata
+        The file's own mark of missing pixels.
+    size, modified
+        Bytes, and time of the last change (ns): what tells one version of the file from another.
+    """
+
+    path: Path
+    grid: Grid
+    dtype: str
+    nodata: float | None
+    size: int
+    modified: int
+
+
+def read_header(path: Path) -> Raster:
+    """Read and check the header of a GeoTIFF file.
+
+    Raises
+    ------
+    ProductError
+        If the file is no GeoTIFF, is truncated, has no CRS, is rotated, or has more than one band.
+    """
+    name = f"file={str(path)!r}"
+    try:
+        status = path.stat()
+        with warnings.catch_warnings():
+            # What it warns of is an error two lines below, in our words.
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            with rasterio.open(path, driver="GTiff") as source:
+                problem = _problem(source, status.st_size)
+                if problem is not None:
+                    raise ProductError(f"{name} {problem}")
+                grid = Grid(source.transform.to_gdal(), source.shape, source.crs.to_wkt())
+                dtype = _dtype(source).str
+                return Raster(path, grid, dtype, source.nodata, status.st_size, status.st_mtime_ns)
+    except (RasterioError, OSError) as error:
+        raise ProductError(f"{name} must be a GeoTIFF, instead it cannot be opened: {_first_line(error)}") from error
+
+
+def lazy_raster(
+    raster: Raster, *, missing: tuple[float, ...] = (), scale: float = 1.0, limits: tuple[float, float] | None = None
+) -> da.Array:
+    """Read the pixels of a raster in the tasks that need them.
+
+    Parameters
+    ----------
+    raster
+        From `read_header`.
+    missing
+        Values that mean "missing", beside the file's own.
+    scale
+        Factor that real values are multiplied by.
+    limits
+        Smallest and largest value (after `scale`) that can be true.
+
+    Returns
+    -------
+    dask.array.Array
+        float32 (complex64 if the file is complex), shape ``(y, x)``, NaN where missing. A task raises `ProductError`
+        if the file is damaged or was changed since, or if a value lies beyond `limits`.
+    """
+    pixels = _Pixels(raster, missing, scale, limits)
+    array: da.Array = da.from_array(
+        pixels, chunks=(SHARD, SHARD), name=f"raster-{tokenize(*pixels.identity)}", lock=False, inline_array=True
+    )
+    return array
+
+
+def read_pixel(raster: Raster, row: int, col: int, *, missing: tuple[float, ...] = ()) -> float:
+    """One pixel, now; NaN if missing. For scalars that metadata is made of.
+
+    Raises
+    ------
+    ProductError
+        If the file is damaged or was changed since its header was read.
+    """
+    return float(_Pixels(raster, missing, 1.0, None)[row : row + 1, col : col + 1][0, 0])
+
+
+class _Pixels:
+    """What dask slices: opens the file in the task itself, so that any worker that sees the file can run it."""
+
+    ndim = 2
+
+    def __init__(
+        self, raster: Raster, missing: tuple[float, ...], scale: float, limits: tuple[float, float] | None
+    ) -> None:
+        self.raster, self.missing, self.scale, self.limits = raster, missing, scale, limits
+        self.shape = raster.grid.shape
+        self.dtype = np.dtype(np.complex64 if np.dtype(raster.dtype).kind == "c" else np.float32)
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        raster = self.raster
+        return str(raster.path), raster.size, raster.modified, raster.dtype, self.missing, self.scale, self.limits
+
+    def __getitem__(self, index: tuple[slice, slice]) -> np.ndarray:
+        rows, cols = (s.indices(n) for s, n in zip(index, self.shape, strict=True))
+        window = RasterWindow.from_slices(rows[:2], cols[:2])
+        name = f"file={str(self.raster.path)!r}"
+        try:
+            if self.raster.path.stat().st_mtime_ns != self.raster.modified:
+                raise ProductError(f"{name} was changed after it was opened: open the source again")
+            with rasterio.open(self.raster.path, driver="GTiff") as source:
+                raw = source.read(1, window=window)
+        except (RasterioError, OSError) as error:
+            raise ProductError(f"{name} cannot be read, it is truncated or damaged: {_first_line(error)}") from error
+        values = self._translate(raw)
+        if self.limits is not None:
+            self._check(values, name)
+        return values
+
+    def _translate(self, raw: np.ndarray) -> np.ndarray:
+        """Numbers of the file to the contract's: NaN for missing, then the scale."""
+        absent = np.zeros(raw.shape, bool)
+        for sentinel in {*self.missing, *(() if self.raster.nodata is None else (self.raster.nodata,))}:
+            # In the file's own type, where a float32 sentinel equals itself.
+            with np.errstate(over="ignore"):
+                absent |= raw == (raw.dtype.type(sentinel) if raw.dtype.kind in "fc" else sentinel)
+        values: np.ndarray = raw.astype(self.dtype)
+        if self.scale != 1.0:
+            values *= np.float32(self.scale)
+        values[absent] = complex(np.nan, np.nan) if self.dtype.kind == "c" else np.nan
+        return values
+
+    def _check(self, values: np.ndarray, name: str) -> None:
+        if self.limits is None or self.dtype.kind == "c" or np.isnan(values).all():
+            return
+        low, high = float(np.nanmin(values)), float(np.nanmax(values))
+        if low < self.limits[0] or high > self.limits[1]:
+            raise ProductError(
+                f"{name} must hold values within {self.limits}, instead they go from {low:g} to {high:g}: "
+                "it is of another kind than its name says, or its no-data value is not declared"
+            )
+
+
+def _problem(source: rasterio.DatasetReader, size: int) -> str | None:
+    """Say what makes a raster unfit, if anything does."""
+    transform = source.transform
+    rows, cols = source.block_shapes[0]
+    if source.count != 1:
+        return f"must have one band, instead got {source.count}"
+    if source.crs is None:
+        return "must have a CRS, instead got none: set it with gdal_edit.py -a_srs"
+    if transform.b or transform.d or transform.a <= 0 or transform.e >= 0:
+        return f"must be north up, instead got transform={tuple(transform)[:6]}: warp it with gdalwarp"
+    if max(source.shape) > MAX_SIDE:
+        return f"must have at most {MAX_SIDE} rows and columns, instead got {source.shape}"
+    if rows * cols * _dtype(source).itemsize > MAX_BLOCK:
+        return (
+            f"must have blocks of at most {MAX_BLOCK} bytes, instead got {rows} x {cols}: tile it with gdal_translate"
+        )
+    last = f"{-(-source.width // cols) - 1}_{-(-source.height // rows) - 1}"
+    offset, length = (source.get_tag_item(f"BLOCK_{what}_{last}", "TIFF", bidx=1) for what in ("OFFSET", "SIZE"))
+    if offset is not None and length is not None and int(offset) + int(length) > size:
+        return f"is truncated: its last block ends at byte {int(offset) + int(length)}, but it has {size}"
+    return None
+
+
+def _dtype(source: rasterio.DatasetReader) -> np.dtype:
+    """Type that the pixels are read as (NumPy has none for pairs of integers)."""
+    return np.dtype(np.complex64 if source.dtypes[0] == "complex_int16" else source.dtypes[0])
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error.__cause__ or error) or type(error).__name__).splitlines()[0]

@@ -1,0 +1,109 @@
+"""Tell what a raster is, from its name: which pair of dates, which image of it.
+
+The products that share GeoTIFF pairs (GAMMA, PyRate, HyP3, LiCSAR, SNAP exports) agree on no more than this: two
+dates somewhere in the name, and a short word for the image.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import PurePath
+
+import numpy as np
+
+from insarflow.types import parse_date
+
+_DATE = re.compile(
+    r"(?<!\d)(?:"
+    r"(?P<compact>(?:19|20)\d{6})(?:T\d{6})?|"
+    r"(?P<iso>(?:19|20)\d{2}-\d{2}-\d{2})|"
+    r"(?P<snap>\d{2}(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)(?:19|20)\d{2})"
+    r")(?!\d)",
+    flags=re.IGNORECASE,
+)
+
+_ROLES = {
+    "unwrapped": {"unw", "unwrapped"},
+    "coherence": {"cc", "coh", "coherence", "cor", "corr"},
+    "phase": {"phase", "pha", "phi", "wrapped", "diff", "int", "ifg"},
+    "amplitude": {"amp", "amplitude"},
+    "dem": {"dem", "hgt"},
+}
+"""Words for each image, the more telling first: ``unw_phase`` is unwrapped, ``diff_cc`` a coherence."""
+
+_OTHER = {
+    *("error", "mean", "median", "std", "rms", "mask", "water", "conn", "conncomp", "components"),
+    *("inc", "lv", "theta", "disp", "vel", "velocity", "unfiltered", "sec", "secondary", "slave"),
+    *("bovldiff", "sbovldiff", "mli", "ramp", "aps"),
+}
+"""A name with one of these is of an image that a stack does not hold."""
+
+
+@dataclass(frozen=True)
+class RasterName:
+    """What the name of a raster says.
+
+    Attributes
+    ----------
+    role
+        ``unwrapped``, ``coherence``, ``phase``, ``amplitude`` or ``dem``; None if it is something else.
+    dates
+        The two dates in the order of the name; None if there are not two different ones.
+    snap
+        Whether the dates are written as SNAP does (06Jan2023).
+    """
+
+    role: str | None
+    dates: tuple[np.datetime64, np.datetime64] | None
+    snap: bool
+
+
+def parse_name(path: PurePath) -> RasterName:
+    """Tell what a raster is, from its path below (and including) the folder that was opened.
+
+    Examples
+    --------
+    >>> parse_name(PurePath("unw/cropA_20180106-20180130_VV_8rlks_eqa_unw.tif")).role
+    'unwrapped'
+    >>> parse_name(PurePath("ifg_20230904_20230916/phi_vv.tif")).role
+    'phase'
+    """
+    role, other = _role(path.stem)
+    own, snap = _dates(path.stem)
+    dates = own
+    if own:
+        # Only a folder that sorts images by kind may name the role, not one that names the pair.
+        if role is None and not other and not _dates(path.parent.name)[0]:
+            role, other = _role(path.parent.name)
+    else:
+        for folder in path.parents:
+            dates, snap = _dates(folder.name)
+            if len(dates) == 2:
+                break
+    pair = (dates[0], dates[1]) if len(dates) == 2 and dates[0] != dates[1] else None
+    return RasterName(None if other else role, pair, snap)
+
+
+def _words(text: str) -> list[str]:
+    return [w for w in re.split(r"[^a-z0-9]+", _DATE.sub(" ", text).lower()) if w]
+
+
+def _role(text: str) -> tuple[str | None, bool]:
+    """Tell the image that a name is of, and whether it is one that a stack does not hold."""
+    words = set(_words(text))
+    role = next((role for role, synonyms in _ROLES.items() if words & synonyms), None)
+    return role, bool(words & _OTHER)
+
+
+def _dates(text: str) -> tuple[list[np.datetime64], bool]:
+    found: list[np.datetime64] = []
+    snap = False
+    for match in _DATE.finditer(text):
+        written = match["compact"] or match["iso"] or match["snap"]
+        try:
+            found.append(parse_date(written))
+        except ValueError:
+            continue
+        snap = snap or match["snap"] is not None
+    return found, snap

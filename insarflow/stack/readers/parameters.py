@@ -1,0 +1,83 @@
+"""GAMMA's text files: ``key: value unit`` lines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from insarflow.errors import ProductError
+
+MAX_BYTES = 8 * 2**20
+"""Largest file that is read."""
+
+
+class Fields:
+    """The fields of a parameter file.
+
+    Raises
+    ------
+    ProductError
+        If the file cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        lines = (line.partition(":") for line in read_text(path).splitlines())
+        self.values = {key.strip(): value.strip() for key, colon, value in lines if colon}
+
+    def text(self, key: str) -> str:
+        """All that follows a key, empty where the field is missing."""
+        return self.values.get(key, "")
+
+    def known(self, key: str) -> float | None:
+        """One number, None where the field is missing."""
+        return self.number(key) if key in self.values else None
+
+    def number(self, key: str) -> float:
+        """One number.
+
+        Raises
+        ------
+        ProductError
+            If the field is missing or no number.
+        """
+        return self.numbers(key, 1)[0]
+
+    def numbers(self, key: str, count: int) -> list[float]:
+        """As many numbers as asked for.
+
+        Raises
+        ------
+        ProductError
+            If the field is missing, or holds fewer, or none that are finite.
+        """
+        words = self.text(key).split()[:count]
+        try:
+            numbers = [float(w) for w in words]
+        except ValueError:
+            numbers = []
+        if len(numbers) != count or not np.isfinite(numbers).all():
+            raise ProductError(
+                f"file={str(self.path)!r} must have {count} numbers in the field {key!r}, "
+                f"instead got {self.text(key)!r:.80}"
+            )
+        return numbers
+
+
+def read_text(path: Path) -> str:
+    """Read a text file of bounded size.
+
+    Raises
+    ------
+    ProductError
+        If it cannot be read, or is larger than such files are.
+    """
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise ProductError(f"file={str(path)!r} cannot be read: {error.strerror}") from error
+    if len(content) > MAX_BYTES:
+        raise ProductError(f"file={str(path)!r} must be a GAMMA parameter file, instead it has over {MAX_BYTES} bytes")
+    return content.decode("ascii", errors="replace")

@@ -1,0 +1,292 @@
+"""The stack on disk: create, write, open, build."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import dask.array as da
+import numpy as np
+import xarray as xr
+import zarr
+from dask.base import compute
+
+from insarflow.errors import ProductError, SchemaError, StoreError
+from insarflow.schema import CELLS, DIMS, SCHEMA_VERSION, SPACE, VARIABLES, normalise_time, validate
+from insarflow.stack.assemble import Array
+from insarflow.stack.georeference import grid_of
+from insarflow.stack.layout import lay_out, put_cells, write_image
+from insarflow.stack.readers.geotiff import read_geotiff_pairs
+from insarflow.stack.replace import check_output, is_zarr, new_store
+from insarflow.types import DelayLike, Grid, Pair, parse_date, parse_delay
+
+MAX_LENGTH = 2**22
+"""Longest axis of a store that is opened: coordinates are read into memory."""
+
+MAX_CHUNK = 2**26
+"""Most elements of a chunk in a store that is opened: one is the least that can be read."""
+
+
+def create_stack(
+    path: str | Path,
+    dates: Sequence[str | np.datetime64],
+    delays: Sequence[DelayLike],
+    grid: Grid,
+    *,
+    variables: Sequence[str] = ("igram", "coherence"),
+    static: Mapping[str, Array] | None = None,
+    attrs: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
+) -> Path:
+    """Make an empty stack store: every cell is absent, takes no space and reads as NaN.
+
+    Parameters
+    ----------
+    path
+        Folder to make.
+    dates, delays
+        Earlier acquisition days and temporal baselines, in any order, without repetition.
+    grid
+        Pixels of all images.
+    variables
+        Image variables by contract name.
+    static
+        Images of shape ``(y, x)`` by contract name, written now.
+    attrs
+        Attributes; JSON values.
+    overwrite
+        Whether to replace a Zarr store that is there.
+
+    Returns
+    -------
+    Path
+        `path`.
+
+    Raises
+    ------
+    ValueError
+        If a date or delay repeats, or a variable is unknown.
+    OutputExistsError
+        If `path` exists and `overwrite` is False, or is no Zarr store.
+    StoreError
+        If `path` cannot be written.
+
+    Notes
+    -----
+    Zarr v3; a shard is one interferogram deep and at most 2048 x 2048 pixels, in chunks of 512 x 512. Whoever fills
+    a cell also sets its ``valid``.
+    """
+    days = np.array([parse_date(d) for d in dates], dtype="datetime64[ns]")
+    spans = np.array([parse_delay(d) for d in delays], dtype="timedelta64[ns]")
+    for name, values in (("dates", days), ("delays", spans)):
+        if values.size == 0 or np.unique(values).size != values.size:
+            raise ValueError(f"{name} must be at least one, without repetition, instead got {values.tolist()}")
+    static = static or {}
+    for names, dims in ((variables, DIMS), (static, SPACE)):
+        allowed = [n for n, v in VARIABLES.items() if v.dims == dims]
+        for name in names:
+            if name not in allowed:
+                raise ValueError(f"a variable with dims {dims} must be one of {allowed}, instead got {name!r}")
+    for name, image in static.items():
+        if tuple(image.shape) != grid.shape:
+            raise ValueError(f"static[{name!r}] must have the grid's shape {grid.shape}, instead got {image.shape}")
+    with new_store(Path(path), overwrite=overwrite) as folder:
+        lay_out(folder, days, spans, grid, [*variables, *static], attrs or {})
+        _run([write_image(da.asarray(image), folder, name, ()) for name, image in static.items()], path)
+    return Path(path)
+
+
+def write_stack(ds: xr.Dataset, path: str | Path, *, overwrite: bool = False) -> Path:
+    """Write a stack to a Zarr store, computing what is lazy, one interferogram's shard at a time.
+
+    Parameters
+    ----------
+    ds
+        A stack. Only cells that exist are computed and written.
+    path
+        Folder to make. It appears at the end, whole, or not at all.
+    overwrite
+        Whether to replace a Zarr store that is there, once the new one is complete.
+
+    Returns
+    -------
+    Path
+        `path`.
+
+    Raises
+    ------
+    SchemaError
+        If `ds` is no stack, has no CRS, or holds a variable that the contract does not know.
+    ProductError
+        If an interferogram that should exist has no pixel that is not NaN, or a source file is damaged.
+    OutputExistsError
+        If `path` exists and `overwrite` is False, or is no Zarr store.
+    StoreError
+        If `path` cannot be written.
+
+    Notes
+    -----
+    The whole is one dask computation: run it under ``dask.diagnostics.ProgressBar()`` or a distributed client to see
+    it advance.
+    """
+    validate(ds)
+    extra = sorted(str(n) for n in (set(ds.variables) - set(VARIABLES) - {*DIMS, "spatial_ref"}))
+    if extra:
+        raise SchemaError(f"a store holds the contract's variables only, instead got {extra}: drop them first")
+    check_output(Path(path), overwrite=overwrite)
+    names = [n for n in VARIABLES if n in ds]
+    with new_store(Path(path), overwrite=overwrite) as folder:
+        lay_out(folder, ds["date"].values, ds["delay"].values, grid_of(ds), names, ds.attrs)
+        static = [write_image(ds[n].data, folder, n, ()) for n in names if VARIABLES[n].dims == SPACE]
+        cells = _write_cells(ds, folder)
+        counts = _run([*static, *cells.values()], path)[len(static) :]
+        if "valid" in ds:
+            valid = ds["valid"].values
+        else:
+            valid = np.zeros((ds.sizes["date"], ds.sizes["delay"]), bool)
+            valid[tuple(np.transpose(list(cells)))] = np.array(counts) > 0
+        put_cells(folder, "valid", valid)
+        if "perpendicular_baseline" in ds:
+            put_cells(folder, "perpendicular_baseline", ds["perpendicular_baseline"].values)
+    return Path(path)
+
+
+def open_stack(source: str | Path) -> xr.Dataset:
+    """Open a stack, lazily: a store, or a folder or file of a product that a reader knows.
+
+    Parameters
+    ----------
+    source
+        A Zarr store written by this package, or what `insarflow.stack.readers` reads.
+
+    Returns
+    -------
+    Dataset
+        Follows `insarflow.schema`; sorted by date and delay, one block per shard; ``valid`` is in memory.
+
+    Raises
+    ------
+    StoreError
+        If `source` is a Zarr store of another tool, of a newer version, or damaged.
+    ProductError
+        If `source` is missing, or no reader knows it.
+    """
+    path = Path(source)
+    if not path.exists():
+        raise ProductError(f"the source must exist, instead got source={str(source)!r}")
+    if is_zarr(path):
+        return _open_store(path)
+    if path.suffix == ".zarr":
+        raise StoreError(f"source={str(source)!r} holds no Zarr metadata (zarr.json): it is no store, or damaged")
+    return read_geotiff_pairs(path)
+
+
+def build_stack(source: str | Path, out: str | Path, *, overwrite: bool = False) -> Path:
+    """Read a product and write it as a stack store.
+
+    Parameters
+    ----------
+    source
+        As `open_stack`.
+    out
+        As `write_stack`.
+    overwrite
+        As `write_stack`.
+
+    Returns
+    -------
+    Path
+        `out`.
+
+    Raises
+    ------
+    InsarError
+        Those of `open_stack` and `write_stack`.
+    """
+    check_output(Path(out), overwrite=overwrite)
+    return write_stack(open_stack(source), out, overwrite=overwrite)
+
+
+def _write_cells(ds: xr.Dataset, folder: Path) -> dict[tuple[int, int], da.Array]:
+    """Lazy writes of all images of the cells that exist, or may: number of pixels that are not NaN, by cell."""
+    known = np.asarray(ds["valid"].values) if "valid" in ds else None
+    may_exist = np.ones((ds.sizes["date"], ds.sizes["delay"]), bool) if known is None else known
+    names = [n for n in VARIABLES if n in ds and VARIABLES[n].dims == DIMS]
+    counts: dict[tuple[int, int], da.Array] = {}
+    for i, j in np.argwhere(may_exist).tolist():
+        written = []
+        for name in names:
+            count = write_image(ds[name].data[i, j], folder, name, (i, j))
+            if name == "igram" and known is not None:
+                reference = ds["date"].values[i]
+                pair = Pair(reference, reference + ds["delay"].values[j])
+                count = da.map_blocks(_not_empty, count, pair.name, dtype=np.int64, meta=np.array(0))
+            written.append(count)
+        if written:
+            counts[i, j] = da.stack(written).sum()
+    return counts
+
+
+def _not_empty(count: np.ndarray, pair: str) -> np.ndarray:
+    if not count:
+        raise ProductError(
+            f"interferogram {pair} must hold pixels that are not NaN, instead all are missing: leave this pair out"
+        )
+    return count
+
+
+def _run(writes: Sequence[da.Array], path: str | Path) -> list[np.ndarray]:
+    try:
+        return list(compute(*writes))
+    except OSError as error:
+        raise StoreError(f"path={str(path)!r} could not be written: {error}") from error
+
+
+def _open_store(path: Path) -> xr.Dataset:
+    chunks, drop = _inspect(path)
+    try:
+        per_cell = [name for name, variable in VARIABLES.items() if variable.dims == CELLS]
+        ds = xr.open_zarr(path, consolidated=False, zarr_format=3, chunks=chunks, drop_variables=[*drop, *per_cell])
+        others = [*drop, *(set(VARIABLES) - set(per_cell))]
+        small = xr.open_zarr(path, consolidated=False, zarr_format=3, chunks=None, drop_variables=others)
+        ds = normalise_time(ds.assign(small.load().data_vars))
+        for dim in CELLS:
+            if not ds.indexes[dim].is_monotonic_increasing:
+                ds = ds.sortby(dim)
+        return validate(ds)
+    except (ValueError, TypeError, KeyError, OSError, SchemaError) as error:
+        raise StoreError(f"source={str(path)!r} is damaged or not a stack store: {error}") from error
+
+
+def _inspect(path: Path) -> tuple[dict[str, int], list[str]]:
+    """Chunks to open a store with and the arrays to leave out, once its metadata is known to be sane."""
+    try:
+        group = zarr.open_group(path, mode="r", zarr_format=3, use_consolidated=False)
+        arrays = dict(group.arrays())
+    except (ValueError, TypeError, KeyError, OSError) as error:
+        raise StoreError(f"source={str(path)!r} is no Zarr v3 group that can be read: {error}") from error
+    version = group.attrs.get("schema_version")
+    if not isinstance(version, int):
+        raise StoreError(
+            f"source={str(path)!r} is a Zarr store of another tool: it has no schema_version; "
+            "assemble its arrays with insarflow.stack_pairs"
+        )
+    if version > SCHEMA_VERSION:
+        raise StoreError(
+            f"source={str(path)!r} has schema_version={version}, this insarflow reads up to {SCHEMA_VERSION}: upgrade"
+        )
+    known = {*VARIABLES, *DIMS, "spatial_ref"}
+    chunks: dict[str, int] = dict.fromkeys(CELLS, 1)
+    for name in known & set(arrays):
+        array = arrays[name]
+        block = array.shards or array.chunks
+        if max(array.shape, default=0) > MAX_LENGTH or math.prod(block) > MAX_CHUNK:
+            raise StoreError(
+                f"source={str(path)!r} has the array {name!r} of shape {array.shape} in chunks of {block}: "
+                "too large to be a stack's"
+            )
+        if name in VARIABLES and VARIABLES[name].dims != CELLS and array.ndim == len(VARIABLES[name].dims):
+            chunks |= dict(zip(SPACE, block[-2:], strict=True))
+    return chunks, sorted(set(arrays) - known)

@@ -1,0 +1,114 @@
+"""Training of the embedded model, from nothing but a seed."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+import torch
+
+from insarflow.learn.bank import DELAYS, PATCH, PIXEL_SIZE, RECIPE, Bank, generate
+from insarflow.learn.card import ModelCard
+from insarflow.learn.models import build_model, spec_of
+from insarflow.learn.phase import CHANNELS
+from insarflow.learn.train import choose_threshold, fit, score
+from insarflow.learn.weights import save_model
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Everything a training run is a function of.
+
+    Attributes
+    ----------
+    scenes, held_out
+        Simulated scenes to train on; and as many for validation as for the final score.
+    """
+
+    architecture: str = "resunet"
+    scenes: int = 500
+    held_out: int = 40
+    epochs: int = 8
+    batch_size: int = 32
+    learning_rate: float = 3e-3
+    seed: int = 1
+
+
+PRESETS: Final = {"default": Preset(), "smoke": Preset(scenes=4, held_out=2, epochs=1)}
+
+
+def train(
+    preset: Preset, out: Path, bank_folder: Path, *, workers: int = 1, progress: Callable[[str, int, int], None] | None = None
+) -> ModelCard:
+    """Simulate a bank of patches, train, choose the threshold, score on held-out scenes, save weights and card.
+
+    Parameters
+    ----------
+    preset
+        What to do.
+    out
+        The ``.safetensors`` file to write; its card goes beside it as ``.json``.
+    bank_folder
+        Where patches are kept. A bank that is already there is used again if it has the preset's size.
+    workers
+        Processes that simulate.
+    progress
+        Called with (what, done, wanted).
+
+    Returns
+    -------
+    ModelCard
+        With the scores on scenes whose atmosphere is rougher than any trained on.
+    """
+    banks = {}
+    for name, scenes, shift, beyond in (
+        ("validation", preset.held_out, 1, False), ("test", preset.held_out, 2, True), ("train", preset.scenes, 0, False)
+    ):  # fmt: skip
+        banks[name] = _bank(bank_folder / name, scenes, preset.seed + shift, beyond, workers, progress)
+    torch.manual_seed(preset.seed)
+    network = build_model(preset.architecture, len(CHANNELS))
+    fit(
+        network, banks["train"], banks["validation"], bank_folder, epochs=preset.epochs, batch_size=preset.batch_size,
+        learning_rate=preset.learning_rate, seed=preset.seed, progress=progress is not None,
+    )  # fmt: skip
+    threshold = choose_threshold(network, banks["validation"])
+    spec = spec_of(preset.architecture)
+    card = ModelCard(
+        architecture=preset.architecture,
+        channels=CHANNELS,
+        stride=spec.stride,
+        reach=spec.reach,
+        recipe=RECIPE,
+        pixel_size_m=PIXEL_SIZE,
+        threshold=round(threshold, 4),
+        scores={
+            "validation": score(network, banks["validation"], threshold=threshold),
+            "held_out_rougher_atmosphere": score(network, banks["test"], threshold=threshold),
+        },
+        training={
+            "command": "insarflow train --preset default", "data": "simulated only: no real landslide label was used",
+            "scenes": preset.scenes, "patches": len(banks["train"].target), "patch_size": PATCH, "delays_days": list(DELAYS),
+            "epochs": preset.epochs, "batch_size": preset.batch_size, "learning_rate": preset.learning_rate,
+            "seed": preset.seed, "loss": "BCE, open pixels left out", "optimizer": "Adam, one-cycle rate",
+            "precision": "bf16-mixed", "insarflow": version("insarflow"), "torch": version("torch"),
+            "machine": platform.machine(),
+        },
+        licence="BSD-3-Clause",
+    )  # fmt: skip
+    return save_model(network, out, card=card, overwrite=True)
+
+
+def _bank(
+    folder: Path, scenes: int, seed: int, beyond: bool, workers: int, progress: Callable[[str, int, int], None] | None
+) -> Bank:
+    mark = folder / f"scenes-{scenes}-seed-{seed}"
+    if mark.exists():
+        return Bank.open(folder)
+    tell = None if progress is None else lambda done, wanted: progress(f"simulating {folder.name}", done, wanted)
+    bank = generate(folder, scenes, seed=seed, beyond=beyond, workers=workers, progress=tell)
+    mark.touch()
+    return bank
