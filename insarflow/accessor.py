@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import geopandas as gpd
 
 
-@xr.register_dataset_accessor("insar")
+@xr.register_dataset_accessor("insar")  # type: ignore[no-untyped-call]
 class InsarAccessor:
     """Operations on a stack of interferograms; each takes and returns a Dataset, so they chain.
 
@@ -78,9 +78,7 @@ class InsarAccessor:
         """Lower the coherence; see `insarflow.decorrelate`."""
         return decorrelate(self._ds, factor=factor, looks=looks, seed=seed)
 
-    def segment(
-        self, model: str | Path = "default", *, device: str | None = None, tile_size: int = 1024
-    ) -> xr.Dataset:
+    def segment(self, model: str | Path = "default", *, device: str | None = None, tile_size: int = 1024) -> xr.Dataset:
         """Add the probability of movement; see `insarflow.segment.segment`."""
         from insarflow.segment import segment
 

@@ -6,6 +6,7 @@ import functools
 import json
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from insarflow.errors import InsarError
+from insarflow.errors import InsarError, RecipeWarning
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -42,7 +43,12 @@ def one_line_errors(command: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            return command(*args, **kwargs)
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always", RecipeWarning)
+                result = command(*args, **kwargs)
+            for warning in caught:
+                err.print(f"warning: {warning.message}", style="yellow", markup=False, highlight=False)
+            return result
         except (InsarError, ValueError, TypeError, OSError) as error:
             if os.environ.get("INSARFLOW_DEBUG"):
                 raise
@@ -61,7 +67,7 @@ def demo(
 ) -> None:
     """Simulate a mountain region, map its moving slopes with the embedded model, and score the map.
 
-    Needs no network and no data. Example: insarflow demo -o insarflow-demo --overwrite
+    Needs no network and no data. Example: insarflow demo -o insarflow-demo --overwrite.
     """
     from insarflow.plot import draw_map
     from insarflow.workflows.demo import demo as run
@@ -85,7 +91,7 @@ def info(
     source: Annotated[Path, typer.Argument(help="A stack, or a folder of GeoTIFF interferograms.")],
     as_json: Json = False,
 ) -> None:
-    """Say what a stack or product holds. Example: insarflow info stack.zarr --json"""
+    """Say what a stack or product holds. Example: insarflow info stack.zarr --json."""
     from insarflow.workflows.info import describe_source
 
     with stage("reading", transient=True):
@@ -97,12 +103,16 @@ def info(
     for name, value in facts.items():
         shown = ", ".join(map(str, value)) if isinstance(value, list) else value
         out.print(f"{name:22} {shown}", markup=False, highlight=False)
-    table = Table()
-    for name in pairs[0]:
-        table.add_column(name.replace("_", " "), justify="right")
+    out.print()
+    out.print(f"{'pair':17}  days  baseline (m)  coherence  valid", style="bold", highlight=False)
     for pair in pairs:
-        table.add_row(*("" if v is None else f"{v:.2f}" if isinstance(v, float) else str(v) for v in pair.values()))
-    out.print(table)
+        days, baseline = pair["temporal_baseline"], _number(pair["perpendicular_baseline"], "12.1f")
+        coherence, valid = _number(pair["mean_coherence"], "9.3f"), _number(pair["valid_fraction"], "5.2f")
+        out.print(f"{pair['pair']}  {days:4}  {baseline}  {coherence}  {valid}", markup=False, highlight=False)
+
+
+def _number(value: float | None, form: str) -> str:
+    return " " * (int(form.split(".")[0]) - 1) + "-" if value is None else f"{value:{form}}"
 
 
 @app.command()
@@ -112,7 +122,7 @@ def build(
     output: Annotated[Path, typer.Option("-o", "--output", help="The Zarr store to write.")],
     overwrite: Overwrite = False,
 ) -> None:
-    """Make a stack from a product. Example: insarflow build interferograms/ -o stack.zarr"""
+    """Make a stack from a product. Example: insarflow build interferograms/ -o stack.zarr."""
     from insarflow.stack.store import build_stack
 
     with stage("building"):
@@ -129,7 +139,7 @@ def map_command(
     model: Model = "default",
     overwrite: Overwrite = False,
 ) -> None:
-    """Map moving slopes: inventory, rasters, picture. Example: insarflow map stack.zarr -o my-map"""
+    """Map moving slopes: inventory, rasters, picture. Example: insarflow map stack.zarr -o my-map."""
     from insarflow.plot import draw_map
     from insarflow.workflows.map import map_source
 
@@ -149,7 +159,7 @@ def train(
     bank: Annotated[Path, typer.Option(help="Folder for simulated patches, used again if it is there.")] = Path("bank"),
     workers: Annotated[int, typer.Option(help="Processes that simulate.", min=1)] = 2,
 ) -> None:
-    """Train the embedded model from its seed. Example: insarflow train --preset default -o default.safetensors"""
+    """Train the embedded model from its seed. Example: insarflow train --preset default -o default.safetensors."""
     from insarflow.workflows.train import PRESETS
     from insarflow.workflows.train import train as run
 
@@ -175,7 +185,7 @@ def stage(what: str, *, transient: bool = False) -> Iterator[None]:
     with _bar(transient) as bar:
         task = bar.add_task(what, total=None)
 
-        class Report(Callback):  # type: ignore[misc]
+        class Report(Callback):
             def _start_state(self, _: Any, state: Any) -> None:
                 total = sum(len(state[k]) for k in ("ready", "waiting", "running", "finished"))
                 bar.update(task, total=total, completed=len(state["finished"]))
@@ -183,13 +193,19 @@ def stage(what: str, *, transient: bool = False) -> Iterator[None]:
             def _posttask(self, _key: Any, _result: Any, _dsk: Any, state: Any, _worker: Any) -> None:
                 bar.update(task, completed=len(state["finished"]))
 
-        with Report():
+        with Report():  # type: ignore[no-untyped-call]
             yield
         bar.update(task, total=1, completed=1)
 
 
 def _bar(transient: bool = False) -> Progress:
-    columns = (TextColumn("{task.description:>12}"), BarColumn(), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description:>12}"),
+        BarColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
     return Progress(*columns, console=err, transient=transient)
 
 

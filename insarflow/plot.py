@@ -88,7 +88,9 @@ def _truth(axis: Axes, result: RegionMap, truth: xr.Dataset) -> None:
 def _outline(axis: Axes, result: RegionMap, colour: str) -> None:
     if len(result.polygons):
         result.polygons.boundary.plot(ax=axis, color=colour, linewidth=1.0, aspect=None)
-    axis.legend(handles=[Patch(facecolor="none", edgecolor=colour, label="moving slope")], loc="upper right", fontsize=8)
+    axis.legend(
+        handles=[Patch(facecolor="none", edgecolor=colour, label="moving slope")], loc="upper right", fontsize=8
+    )
 
 
 def _relief(axis: Axes, stack: xr.Dataset) -> None:

@@ -22,6 +22,7 @@ reference    the earlier acquisition of a pair
 secondary    the later acquisition of a pair
 delay        temporal baseline of a pair (never an atmospheric delay)
 looks        samples averaged per output sample
+support      number of interferograms that show a pixel moving
 incidence    angle between the line of sight and the ellipsoid's normal at the ground, rad
 """
 
@@ -58,6 +59,7 @@ VARIABLES: Final = {
     "unwrapped": Variable(DIMS, "float32", "rad", "unwrapped phase, positive away from the satellite"),
     "amplitude": Variable(DIMS, "float32", "1", "amplitude"),
     "probability": Variable(DIMS, "float32", "1", "probability of slope movement"),
+    "support": Variable(SPACE, "int32", "1", "interferograms in which the pixel moves"),
     "perpendicular_baseline": Variable(CELLS, "float32", "m", "perpendicular baseline"),
     "valid": Variable(CELLS, "bool", "1", "an interferogram exists for this date and delay"),
     "dem": Variable(SPACE, "float32", "m", "terrain height"),
@@ -103,9 +105,12 @@ def validate(ds: xr.Dataset) -> xr.Dataset:
 
     Raises
     ------
+    TypeError
+        If `ds` is no Dataset.
     SchemaError
         Naming the first variable or coordinate that breaks the contract.
     """
+    require(ds, to="the stack contract")
     for dim in DIMS:
         if dim not in ds.dims:
             raise SchemaError(f"a stack must have dimensions {DIMS}, instead got {tuple(map(str, ds.dims))}")
@@ -146,6 +151,4 @@ def recipe_of(ds: xr.Dataset | xr.DataArray) -> Recipe:
 def describe(array: xr.DataArray, name: str) -> xr.DataArray:
     """`array` under its contract name, with the contract's units and long name in the attributes."""
     variable = VARIABLES[name]
-    named = array.rename(name)
-    named.attrs = {**array.attrs, "units": variable.units, "long_name": variable.long_name}
-    return named
+    return array.rename(name).assign_attrs(units=variable.units, long_name=variable.long_name)

@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import math
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -14,7 +15,9 @@ import numpy as np
 DelayLike = int | str | np.timedelta64 | dt.timedelta
 """What a caller may write for a delay: ``12``, ``"12D"``, a timedelta (whole days)."""
 
-JsonValue = str | int | float | bool | None | list["JsonValue"] | dict[str, "JsonValue"]
+_FIRST_DAY, _LAST_DAY = np.datetime64("1678-01-01"), np.datetime64("2261-12-31")  # what nanoseconds can hold
+
+JsonValue = str | int | float | bool | None | Sequence["JsonValue"] | Mapping[str, "JsonValue"]
 
 
 def parse_date(value: str | np.datetime64 | dt.date) -> np.datetime64:
@@ -27,23 +30,40 @@ def parse_date(value: str | np.datetime64 | dt.date) -> np.datetime64:
 
     Raises
     ------
+    TypeError
+        If `value` is of another kind (a number).
     ValueError
-        If the text is no date.
+        If the text is no date, or the date is missing (NaT) or outside 1678 to 2261.
 
     Examples
     --------
     >>> str(parse_date("02Jul2018"))[:10]
     '2018-07-02'
     """
+    wanted = "date must be like 20180702, 2018-07-02 or 02Jul2018, or a date object"
     if isinstance(value, str):
-        for form in ("%Y%m%d", "%Y-%m-%d", "%d%b%Y"):
+        day = np.datetime64(_parse_day(value), "D")
+    elif isinstance(value, np.datetime64):
+        day = value.astype("datetime64[D]")
+    elif isinstance(value, dt.date):
+        day = np.datetime64(dt.date(value.year, value.month, value.day), "D")
+    else:
+        raise TypeError(f"{wanted}, instead got date={value!r} ({type(value).__name__})")
+    if not _FIRST_DAY <= day <= _LAST_DAY:
+        raise ValueError(f"{wanted}, from 1678 to 2261, instead got date={str(value)!r}")
+    midnight: np.datetime64 = day.astype("datetime64[ns]")
+    return midnight
+
+
+def _parse_day(text: str) -> dt.date | None:
+    for pattern, form in ((r"\d{8}", "%Y%m%d"), (r"\d{4}-\d\d-\d\d", "%Y-%m-%d"), (r"\d\d[A-Za-z]{3}\d{4}", "%d%b%Y")):
+        # strptime alone would read 201811 as 1 January 2018.
+        if re.fullmatch(pattern, text):
             try:
-                day = dt.datetime.strptime(value, form).date()
+                return dt.datetime.strptime(text, form).date()
             except ValueError:
-                continue
-            return np.datetime64(day, "D").astype("datetime64[ns]")
-        raise ValueError(f"date must be like 20180702, 2018-07-02 or 02Jul2018, instead got date={value!r}")
-    return np.datetime64(value, "D").astype("datetime64[ns]")
+                return None
+    return None
 
 
 def parse_delay(value: DelayLike) -> np.timedelta64:
@@ -58,18 +78,20 @@ def parse_delay(value: DelayLike) -> np.timedelta64:
 
     Examples
     --------
-    >>> parse_delay(12) == parse_delay("12D") == parse_delay(np.timedelta64(288, "h"))
+    >>> bool(parse_delay(12) == parse_delay("12D") == parse_delay(np.timedelta64(288, "h")))
     True
     """
     wanted = 'delay must be a whole positive number of days such as 12, "12D" or a timedelta'
     if isinstance(value, bool) or not isinstance(value, int | np.integer | str | np.timedelta64 | dt.timedelta):
         raise TypeError(f"{wanted}, instead got delay={value!r} ({type(value).__name__})")
     if isinstance(value, str):
-        match = re.fullmatch(r"\s*(\d+)\s*(?:d|days?)?\s*", value, flags=re.IGNORECASE)
+        match = re.fullmatch(r"\s*(\d{1,9})\s*(?:d|days?)?\s*", value, flags=re.IGNORECASE)
         if match is None:
-            raise ValueError(f"{wanted}, instead got delay={value!r}")
+            raise ValueError(f"{wanted}, instead got delay={value!r:.80}")
         days = int(match[1])
     elif isinstance(value, np.timedelta64 | dt.timedelta):
+        if isinstance(value, np.timedelta64) and np.datetime_data(value.dtype)[0] in ("Y", "M"):
+            raise ValueError(f"{wanted}, instead got delay={value}")  # a month is no number of days
         seconds = np.timedelta64(value) / np.timedelta64(1, "s")
         if not math.isfinite(seconds) or seconds % 86_400:
             raise ValueError(f"{wanted}, instead got delay={value}")
@@ -78,7 +100,8 @@ def parse_delay(value: DelayLike) -> np.timedelta64:
         days = int(value)
     if not 0 < days < 36_500:
         raise ValueError(f"{wanted}, instead got delay={value!r}")
-    return np.timedelta64(days, "D").astype("timedelta64[ns]")
+    delay: np.timedelta64 = np.timedelta64(days, "D").astype("timedelta64[ns]")
+    return delay
 
 
 @dataclass(frozen=True, order=True)
@@ -247,13 +270,16 @@ class Grid:
         return self.transform[0] + self.transform[1] * (np.arange(self.shape[1]) + 0.5)
 
     def same_as(self, other: Grid) -> bool:
-        """Whether both describe the same pixels, origins within a hundredth of a pixel."""
-        step = max(abs(self.transform[1]), abs(self.transform[5]))
-        return (
-            self.shape == other.shape
-            and self.crs == other.crs
-            and all(abs(a - b) < 0.01 * step for a, b in zip(self.transform, other.transform, strict=True))
-        )
+        """Whether both describe the same pixels, opposite corners within a hundredth of a pixel."""
+        if self.shape != other.shape or self.crs != other.crs:
+            return False
+        tolerance = 0.01 * max(abs(self.transform[1]), abs(self.transform[5]))
+        corners = zip(self._corners(), other._corners(), strict=True)
+        return all(abs(a - b) < tolerance for a, b in corners)
+
+    def _corners(self) -> tuple[float, float, float, float]:
+        x, step_x, _, y, _, step_y = self.transform
+        return x, y, x + step_x * self.shape[1], y + step_y * self.shape[0]
 
 
 @dataclass(frozen=True)
@@ -291,7 +317,7 @@ class Recipe:
         """
         try:
             steps = json.loads(text)
-        except (json.JSONDecodeError, TypeError, RecursionError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise ValueError(f"recipe must be a JSON list of steps, instead got {text!r:.80}") from error
         if not isinstance(steps, list) or not all(isinstance(s, dict) for s in steps):
             raise ValueError(f"recipe must be a JSON list of steps, instead got {text!r:.80}")

@@ -44,6 +44,19 @@ def check_probability(probability: xr.DataArray, dims: tuple[str, ...]) -> xr.Da
     return probability
 
 
+def check_values(probability: np.ndarray) -> None:
+    """Check that every value of a block (without NaN) is within 0..1.
+
+    Raises
+    ------
+    SchemaError
+        Naming the one furthest out.
+    """
+    if probability.size and not (probability.min() >= 0.0 and probability.max() <= 1.0):
+        worst = max(probability.min(), probability.max(), key=lambda value: abs(value - 0.5))
+        raise SchemaError(f"probability must be within 0..1, instead got {worst}: divide per cent by 100")
+
+
 def check_support(support: xr.DataArray, probability: xr.DataArray) -> xr.DataArray:
     """`support` if it holds whole numbers on the pixels of `probability`.
 

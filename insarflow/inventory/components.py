@@ -17,7 +17,7 @@ from scipy import ndimage
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from insarflow.errors import SchemaError
+from insarflow.inventory.checks import check_values
 from insarflow.types import Tile
 
 FIXED_POINT: Final = 2**28
@@ -102,8 +102,7 @@ def find_components(
     at = np.flatnonzero(labels)
     owner = labels.ravel()[at] - 1
     values = probability.ravel()[at]
-    if values.size and values.max() > 1.0:
-        raise SchemaError(f"probability must be within 0..1, instead got {values.max()}: divide per cent by 100")
+    check_values(values)
     rows, cols = np.unravel_index(at, labels.shape)
     first = np.full(n, np.iinfo(np.int64).max)
     np.minimum.at(first, owner, (rows + tile.read.y0) * tile.shape[1] + cols + tile.read.x0)

@@ -66,7 +66,19 @@ def vectorise(
     ValueError
         If `threshold` is not between 0 and 1, or `min_area` negative.
     SchemaError
-        If dimensions, dtype, coordinates, CRS or the values do not fit.
+        If dimensions, coordinates, CRS or the values do not fit.
+
+    Examples
+    --------
+    >>> from insarflow.stack.georeference import georeference
+    >>> from insarflow.types import Grid
+    >>> p = np.zeros((20, 20), "float32")
+    >>> p[3:13, 4:14] = 0.9
+    >>> ds = xr.Dataset({"probability": (("y", "x"), p)})
+    >>> ds = georeference(ds, Grid((5e5, 20.0, 0.0, 5.1e6, 0.0, -20.0), (20, 20), "EPSG:32632"))
+    >>> vectorise(ds["probability"], threshold=0.5)[["id", "area_m2", "probability_max", "pairs"]].round(1)
+       id  area_m2  probability_max  pairs
+    0   1  40032.0              0.9      1
     """
     threshold = check_threshold(threshold)
     min_area = check_number("min_area", min_area)

@@ -1,7 +1,9 @@
 """Many pairs -> one map: highest mean probability over the delays, and how many pairs support it.
 
-The pairs of a spatial block are folded one after the other into a small running state, one task per (pair, block):
-what a worker holds does not grow with the number of pairs.
+Every spatial block folds its pairs in a tree: a few at a time into a sum, a few sums into one, and so on. A step is
+ready as soon as the worker that made its last part is done, so parts do not pile up and a worker holds a few blocks
+for any number of pairs. In a chain, pair after pair, they would: whenever blocks come faster than the one task that
+may take the next, the free workers run ahead. Sums are whole numbers, so their order changes no bit.
 """
 
 from __future__ import annotations
@@ -14,8 +16,14 @@ import xarray as xr
 from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph
 
-from insarflow.inventory.checks import check_probability, check_threshold
+from insarflow.inventory.checks import check_probability, check_threshold, check_values
 from insarflow.schema import CELLS, DIMS, SPACE, describe, recipe_of, require
+
+_AT_ONCE = 4
+"""Parts that one step of a tree takes."""
+
+_FIXED_POINT = np.float64(2**40)
+"""Unit of probability sums: fine enough for float32, and int64 holds 8 million dates."""
 
 
 def summarise(ds: xr.Dataset, *, threshold: float) -> xr.Dataset:
@@ -45,13 +53,12 @@ def summarise(ds: xr.Dataset, *, threshold: float) -> xr.Dataset:
     MissingVariableError
         If there is no ``probability``.
     SchemaError
-        If ``probability`` has other dimensions.
+        If ``probability`` has other dimensions; while computing, if a value is outside 0..1.
 
     Notes
     -----
     A slope shows best at the delay at which it moves about a quarter of a wavelength: slower ones drown in noise,
-    faster ones decorrelate. So the dates are averaged, and the delays compete. Sums are float64, in the order of the
-    dates, and therefore the same for any chunking.
+    faster ones decorrelate. So the dates are averaged, and the delays compete.
 
     Examples
     --------
@@ -92,8 +99,8 @@ def summarise(ds: xr.Dataset, *, threshold: float) -> xr.Dataset:
     return summary
 
 
-Cells = list[list[int]]
-"""For every delay with a pair, the positions of its dates; the delay's own position comes first."""
+Cells = dict[int, list[int]]
+"""For every delay with a pair, its dates; both as positions."""
 
 
 def _cells(ds: xr.Dataset) -> Cells:
@@ -102,81 +109,125 @@ def _cells(ds: xr.Dataset) -> Cells:
     # A lazy `valid` stays lazy: absent cells are then visited and add nothing, since they are NaN.
     if "valid" in ds and ds["valid"].chunks is None:
         valid = ds["valid"].transpose(*CELLS).to_numpy().astype(bool)
-    return [[j, *map(int, np.flatnonzero(valid[:, j]))] for j in range(n_delay) if valid[:, j].any()]
+    return {j: np.flatnonzero(valid[:, j]).tolist() for j in range(n_delay) if valid[:, j].any()}
 
 
-class _Fold(NamedTuple):
-    """What is known of a block so far."""
+class _Dates(NamedTuple):
+    """What is known of a block from some dates of one delay."""
 
     total: np.ndarray
-    """Sum over the dates of the current delay, float64."""
+    """Sum of probability in units of 1 / `_FIXED_POINT`, int64."""
     known: np.ndarray
-    """Number of known dates of the current delay, int32."""
-    highest: np.ndarray
-    """Highest mean of the delays before, float32, NaN if none."""
+    """Number of dates that are not NaN, int32."""
     support: np.ndarray
-    """Pairs at or above the threshold, int32."""
+    """Number of dates at or above the threshold, int32."""
 
 
-def _start(shape: tuple[int, int]) -> _Fold:
-    return _Fold(
-        np.zeros(shape), np.zeros(shape, np.int32), np.full(shape, np.nan, np.float32), np.zeros(shape, np.int32)
-    )
+class _Delays(NamedTuple):
+    """What is known of a block from some whole delays."""
+
+    highest: np.ndarray
+    """Highest mean, float32, NaN if none."""
+    support: np.ndarray
+    """Number of pairs at or above the threshold, int32."""
 
 
-def _add(fold: _Fold, block: np.ndarray, cell: tuple[int, int], threshold: float, closes: bool) -> _Fold:
-    """Add one pair; `closes` if it is the last one of its delay.
+def _add_pairs(blocks: list[np.ndarray], at: list[tuple[int, int]], threshold: float) -> _Dates:
+    """Sum over pairs: of each block the (y, x) image at its place."""
+    shape = blocks[0].shape[2:]
+    total, known, support = (np.zeros(shape, dtype) for dtype in (np.int64, np.int32, np.int32))
+    for block, place in zip(blocks, at, strict=True):
+        pair = block[tuple(place)]
+        seen = ~np.isnan(pair)
+        filled = np.where(seen, pair, np.float32(0))
+        check_values(filled)
+        total += np.rint(filled * _FIXED_POINT).astype(np.int64)
+        known += seen
+        support += pair >= threshold
+    return _Dates(total, known, support)
 
-    Nothing is changed in place: a scheduler may run a task twice.
-    """
-    pair = block[cell]
-    seen = ~np.isnan(pair)
-    total = fold.total + np.where(seen, pair, np.float32(0))
-    known = fold.known + seen
-    support = fold.support + (pair >= threshold)
-    if not closes:
-        return _Fold(total, known, fold.highest, support)
-    mean = np.full(pair.shape, np.nan, np.float32)
-    np.divide(total, known, out=mean, where=known > 0, casting="same_kind")
-    start = _start(pair.shape)
-    return _Fold(start.total, start.known, np.fmax(fold.highest, mean), support)
+
+def _add_dates(parts: list[_Dates]) -> _Dates:
+    return _Dates(*(sum(field[1:], start=field[0]) for field in zip(*parts, strict=True)))
+
+
+def _close(dates: _Dates) -> _Delays:
+    """Take the mean of a delay of which all dates are in."""
+    mean = np.full(dates.total.shape, np.nan, np.float32)
+    np.divide(dates.total / _FIXED_POINT, dates.known, out=mean, where=dates.known > 0, casting="same_kind")
+    return _Delays(mean, dates.support)
+
+
+def _add_delays(parts: list[_Delays]) -> _Delays:
+    highest, support = parts[0]
+    for part in parts[1:]:
+        highest, support = np.fmax(highest, part.highest), support + part.support
+    return _Delays(highest, support)
+
+
+def _nothing(shape: tuple[int, int]) -> _Delays:
+    return _Delays(np.full(shape, np.nan, np.float32), np.zeros(shape, np.int32))
 
 
 def _fold_eagerly(probability: np.ndarray, cells: Cells, threshold: float) -> tuple[np.ndarray, np.ndarray]:
-    fold = _start(probability.shape[2:])
-    for delay, *dates in cells:
-        for date in dates:
-            fold = _add(fold, probability, (date, delay), threshold, date == dates[-1])
-    return fold.highest, fold.support
+    folded = _nothing(probability.shape[2:])
+    for delay, dates in cells.items():
+        places = [(date, delay) for date in dates]
+        folded = _add_delays([folded, _close(_add_pairs([probability] * len(places), places, threshold))])
+    return folded.highest, folded.support
 
 
 def _fold_lazily(probability: da.Array, cells: Cells, threshold: float) -> tuple[da.Array, da.Array]:
-    token = tokenize(probability, cells, threshold)
-    name = f"summarise-{token}"
-    date_at, delay_at = _places(probability.chunks[0]), _places(probability.chunks[1])
-    steps = [(delay, date, date == dates[-1]) for delay, *dates in cells for date in dates]
+    name = f"summarise-{tokenize(probability, cells, threshold)}"
+    chunks = probability.chunks[2:]
     graph: dict[Any, Any] = {}
-    rows, cols = probability.chunks[2:]
-    for r, height in enumerate(rows):
-        for c, width in enumerate(cols):
-            graph[(name, r, c, 0)] = (_start, (height, width))
-            for k, (delay, date, closes) in enumerate(steps, start=1):
-                (i, in_i), (j, in_j) = date_at[date], delay_at[delay]
-                source = (probability.name, i, j, r, c)
-                graph[(name, r, c, k)] = (_add, (name, r, c, k - 1), source, (in_i, in_j), threshold, closes)
-    fold = HighLevelGraph.from_collections(name, graph, dependencies=[probability])
-    return (
-        _field(fold, name, len(steps), "highest", probability, np.float32),
-        _field(fold, name, len(steps), "support", probability, np.int32),
-    )
+    for r, height in enumerate(chunks[0]):
+        for c, width in enumerate(chunks[1]):
+            root = _tree(graph, name, (r, c), probability, cells, threshold)
+            graph[(name, r, c)] = (_nothing, (height, width)) if root is None else root
+    sources: list[Any] = [probability]
+    fold = HighLevelGraph.from_collections(name, graph, dependencies=sources)
+    return _field(fold, name, "highest", chunks, np.float32), _field(fold, name, "support", chunks, np.int32)
 
 
-def _field(fold: HighLevelGraph, name: str, last: int, field: str, source: da.Array, dtype: type) -> da.Array:
+def _tree(
+    graph: dict[Any, Any], name: str, block: tuple[int, int], source: da.Array, cells: Cells, threshold: float
+) -> Any:
+    """Add the tasks of one block to `graph`; the key of the last one, None without a pair."""
+    date_at, delay_at = _places(source.chunks[0]), _places(source.chunks[1])
+
+    def put(task: tuple[Any, ...], *place: int | str) -> Any:
+        key = (name, *block, *place)
+        graph[key] = task
+        return key
+
+    def reduce(keys: list[Any], function: Any, *place: int | str) -> Any:
+        level = 0
+        while len(keys) > 1:
+            level += 1
+            keys = [put((function, k), *place, level, i) for i, k in enumerate(_batches(keys))]
+        return keys[0]
+
+    closed = []
+    for delay, dates in cells.items():
+        parts = []
+        for i, batch in enumerate(_batches(dates)):
+            blocks = [(source.name, date_at[d][0], delay_at[delay][0], *block) for d in batch]
+            places = [(date_at[d][1], delay_at[delay][1]) for d in batch]
+            parts.append(put((_add_pairs, blocks, places, threshold), delay, 0, i))
+        closed.append(put((_close, reduce(parts, _add_dates, delay)), delay, "mean"))
+    return reduce(closed, _add_delays, "delays") if closed else None
+
+
+def _batches(items: list[Any]) -> list[list[Any]]:
+    return [items[i : i + _AT_ONCE] for i in range(0, len(items), _AT_ONCE)]
+
+
+def _field(fold: HighLevelGraph, name: str, field: str, chunks: tuple[tuple[int, ...], ...], dtype: type) -> da.Array:
     """One field of the finished folds as an array."""
     out = name.replace("summarise", f"summarise-{field}")
-    chunks = source.chunks[2:]
     layer: dict[Any, Any] = {
-        (out, r, c): (getattr, (name, r, c, last), field) for r in range(len(chunks[0])) for c in range(len(chunks[1]))
+        (out, r, c): (getattr, (name, r, c), field) for r in range(len(chunks[0])) for c in range(len(chunks[1]))
     }
     graph = HighLevelGraph({**fold.layers, out: layer}, {**fold.dependencies, out: {name}})
     return da.Array(graph, out, chunks=chunks, meta=np.empty((0, 0), dtype))

@@ -1,0 +1,1 @@
+"""Loops: arrays in, arrays out; numba, serial, no globals."""

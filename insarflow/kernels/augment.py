@@ -11,12 +11,13 @@ from insarflow.types import Tile
 
 def offset(igram: np.ndarray, *, angle: float, tile: Tile | None = None) -> np.ndarray:
     """`igram` (complex64) with `angle` rad added to its phase everywhere."""
-    return igram * np.complex64(np.exp(1j * angle))
+    return _turned(igram, np.full(igram.shape[-2], np.exp(1j * angle)), np.ones(igram.shape[-1], np.complex128))
 
 
 def conjugate(igram: np.ndarray, *, tile: Tile | None = None) -> np.ndarray:
     """`igram` (complex64) as if the two acquisitions were exchanged."""
-    return np.conj(igram)
+    swapped: np.ndarray = np.conj(igram)
+    return swapped
 
 
 def ramp(igram: np.ndarray, *, slope_y: float, slope_x: float, tile: Tile | None = None) -> np.ndarray:
@@ -28,9 +29,25 @@ def ramp(igram: np.ndarray, *, slope_y: float, slope_x: float, tile: Tile | None
         rad per pixel.
     """
     place = Tile.whole(igram.shape) if tile is None else tile
-    rows = np.exp(1j * slope_y * np.arange(place.core.y0, place.core.y1)).astype(np.complex64)
-    cols = np.exp(1j * slope_x * np.arange(place.core.x0, place.core.x1)).astype(np.complex64)
-    return igram * (rows[:, None] * cols[None, :])
+    rows = np.exp(1j * slope_y * np.arange(place.core.y0, place.core.y1))
+    cols = np.exp(1j * slope_x * np.arange(place.core.x0, place.core.x1))
+    return _turned(igram, rows, cols)
+
+
+def magnitude(values: np.ndarray, *, tile: Tile | None = None) -> np.ndarray:
+    """Magnitude, float32, of `values` (complex64)."""
+    out = np.empty(values.shape, np.float32)
+    for index in np.ndindex(values.shape[:-2]):
+        _magnitude(np.ascontiguousarray(values[index]), out[index])
+    return out
+
+
+def with_magnitude(values: np.ndarray, other: np.ndarray, *, tile: Tile | None = None) -> np.ndarray:
+    """Phase of `values` with the magnitude of `other` (both complex64)."""
+    out = np.empty(values.shape, np.complex64)
+    for index in np.ndindex(values.shape[:-2]):
+        _with_magnitude(np.ascontiguousarray(values[index]), np.ascontiguousarray(other[index]), out[index])
+    return out
 
 
 def decorrelate(
@@ -70,6 +87,10 @@ def decorrelate(
 
     with a, b circular Gaussians of unit power, and G and L P Gamma-distributed with shapes L - 2 and L.
 
+    That P is drawn without regard to Z, since the true coherence is not known, leaves the mean of the new coherence
+    right within 2 % and the spread of its phase within 4 %; the spread of the new coherence is right within 4 % for
+    factors up to 0.5 and up to 13 % too small for a factor near 1 where coherence is high.
+
     References
     ----------
     Goodman (1963), doi:10.1214/aoms/1177704250, for the complex Wishart distribution.
@@ -84,6 +105,37 @@ def decorrelate(
             place.core.y0 * cols + place.core.x0, cols, out[index],
         )  # fmt: skip
     return out
+
+
+def _turned(igram: np.ndarray, rows: np.ndarray, cols: np.ndarray) -> np.ndarray:
+    out = np.empty(igram.shape, np.complex64)
+    for index in np.ndindex(igram.shape[:-2]):
+        _turn(np.ascontiguousarray(igram[index]), rows, cols, out[index])
+    return out
+
+
+# Loops and not NumPy's own operators: those round differently for another memory layout, that is, another chunking.
+@jit
+def _turn(z, rows, cols, out):  # type: ignore[no-untyped-def]
+    for r in range(z.shape[0]):
+        for c in range(z.shape[1]):
+            out[r, c] = np.complex64(z[r, c] * (rows[r] * cols[c]))
+
+
+@jit
+def _magnitude(z, out):  # type: ignore[no-untyped-def]
+    for r in range(z.shape[0]):
+        for c in range(z.shape[1]):
+            out[r, c] = np.sqrt(np.float64(z[r, c].real) ** 2 + np.float64(z[r, c].imag) ** 2)
+
+
+@jit
+def _with_magnitude(z, other, out):  # type: ignore[no-untyped-def]
+    for r in range(z.shape[0]):
+        for c in range(z.shape[1]):
+            length = np.sqrt(np.float64(z[r, c].real) ** 2 + np.float64(z[r, c].imag) ** 2)
+            wanted = np.sqrt(np.float64(other[r, c].real) ** 2 + np.float64(other[r, c].imag) ** 2)
+            out[r, c] = np.complex64(z[r, c] * (wanted / length))
 
 
 @jit
@@ -113,7 +165,7 @@ def _decorrelate(z, gamma, factor, looks, key, first, width, out):  # type: igno
             if np.isnan(g + length) or length == 0.0:
                 out[r, c] = complex(np.nan, np.nan)
                 continue
-            g = min(max(g, 0.0), 1.0)
+            g = np.float64(min(max(g, 0.0), 1.0))
             old = z[r, c] * (g / length)
             counter = np.uint64(first + r * width + c) * per_pixel
             radius = np.sqrt(-np.log(_uniform(key, counter)) / looks)

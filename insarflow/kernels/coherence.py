@@ -8,9 +8,7 @@ from insarflow.kernels._jit import jit
 from insarflow.types import Looks, Tile
 
 
-def coherence(
-    reference: np.ndarray, secondary: np.ndarray, *, window: Looks, tile: Tile | None = None
-) -> np.ndarray:
+def coherence(reference: np.ndarray, secondary: np.ndarray, *, window: Looks, tile: Tile | None = None) -> np.ndarray:
     """Magnitude of the complex correlation of two coregistered images.
 
     Parameters
@@ -26,8 +24,8 @@ def coherence(
     Returns
     -------
     ndarray
-        float32, 0..1, shape ``(..., *tile.core.shape)``; NaN where the centre pixel is missing or both images are
-        dark. The window is cut at the array's border.
+        float32, 0..1, shape ``(..., *tile.core.shape)``; NaN where the centre pixel is missing or an image is
+        dark all over the window. The window is cut at the array's border.
 
     Notes
     -----
@@ -105,11 +103,11 @@ def _phase_coherence(z, window_y, window_x, top, left, out):  # type: ignore[no-
         sums[:] = 0.0
         for r in range(max(0, top + i - up), min(height, top + i - up + window_y)):
             for c in range(width):
-                re, im = np.float64(z[r, c].real), np.float64(z[r, c].imag)
-                length = np.sqrt(re * re + im * im)
+                zr, zi = np.float64(z[r, c].real), np.float64(z[r, c].imag)
+                length = np.sqrt(zr * zr + zi * zi)
                 if length > 0.0:
-                    sums[0, c] += re / length
-                    sums[1, c] += im / length
+                    sums[0, c] += zr / length
+                    sums[1, c] += zi / length
                     sums[2, c] += 1.0
         for j in range(out.shape[1]):
             centre = z[top + i, left + j]

@@ -82,8 +82,8 @@ def goldstein(
     out = np.empty((*igram.shape[:-2], *core.shape), np.complex64)
     for index in np.ndindex(igram.shape[:-2]):
         _filter(
-            np.ascontiguousarray(igram[index]), (read.y0, read.x0), (core.y0, core.x0), starts_y, starts_x, np.float32(alpha),
-            np.float32(min_valid), mode, ramp.astype(np.float32), twiddles(patch_size), out[index],
+            np.ascontiguousarray(igram[index]), (read.y0, read.x0), (core.y0, core.x0), starts_y, starts_x,
+            np.float32(alpha), float(min_valid), mode, ramp.astype(np.float32), twiddles(patch_size), out[index],
         )  # fmt: skip
     return out
 
@@ -106,7 +106,7 @@ def _filter(z, read, core, starts_y, starts_x, alpha, min_valid, mode, ramp, tab
     for start_y in starts_y:
         for start_x in starts_x:
             inside, valid = _load(z, start_y - read[0], start_x - read[1], re, im)
-            if valid == 0 or valid < min_valid * inside:
+            if valid == 0 or valid / inside < min_valid:
                 continue
             _sharpen(re, im, work_re, work_im, alpha, table)
             top, left = start_y - core[0], start_x - core[1]

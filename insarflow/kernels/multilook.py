@@ -39,7 +39,7 @@ def multilook(values: np.ndarray, *, looks: Looks, min_valid: float = 0.5, tile:
         (rows, cols), top = tile.core.shape, tile.core.y0 * looks.y - tile.read.y0
         left = tile.core.x0 * looks.x - tile.read.x0
     out = np.empty((*values.shape[:-2], rows, cols), values.dtype)
-    enough = max(1, int(np.ceil(min_valid * looks.y * looks.x)))
+    enough = _enough(min_valid, looks.y * looks.x)
     for index in np.ndindex(values.shape[:-2]):
         block = values[index][top : top + rows * looks.y, left : left + cols * looks.x]
         block = np.ascontiguousarray(block)
@@ -50,6 +50,12 @@ def multilook(values: np.ndarray, *, looks: Looks, min_valid: float = 0.5, tile:
         else:
             _mean_real(block, looks.y, looks.x, enough, out[index])
     return out
+
+
+def _enough(min_valid: float, size: int) -> int:
+    """Smallest number of valid pixels whose fraction of `size` is not below `min_valid`."""
+    count = int(np.ceil(min_valid * size))  # rounding of the product may put it one too high
+    return max(1, count - 1 if count and (count - 1) / size >= min_valid else count)
 
 
 @jit

@@ -37,7 +37,10 @@ def stream_key(seed: int, stream: int) -> np.uint64:
 
 @jit
 def mix(a, b):  # type: ignore[no-untyped-def]
-    """Avalanche two 64-bit words into one (SplitMix64's finaliser). Both must be uint64: a signed one turns to float."""
+    """Avalanche two 64-bit words into one (SplitMix64's finaliser).
+
+    Both must be uint64: a signed one turns to float.
+    """
     z = a + np.uint64(0x9E3779B97F4A7C15) * (b + np.uint64(1))
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -54,11 +54,12 @@ def speckle(
     that a 3 x 10 window holds about 13 independent looks instead of 30 (Sentinel-1: 12.6). An acquisition of quality
     q has weight sqrt(q) on its signal and sqrt(1 - q) on noise of its own.
     """
-    margin = Window(window.y0 * looks.y - 1, window.x0 * looks.x - 1, window.height * looks.y + 2, window.width * looks.x + 2)
+    rows, cols = window.height * looks.y, window.width * looks.x
+    margin = Window(window.y0 * looks.y - 1, window.x0 * looks.x - 1, rows + 2, cols + 2)
     columns = width * looks.x + 2
     draw = _drawer(margin, columns, seed)
     constant, wander = draw(0), draw(1)
-    out = np.empty((days.size, margin.height - 2, margin.width - 2), np.complex64)
+    out = np.empty((days.size, rows, cols), np.complex64)
     work = np.empty(margin.shape, np.complex64)
     for i, day in enumerate(days):
         step = float(day - days[i - 1]) if i else 0.0

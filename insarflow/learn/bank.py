@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
 from insarflow.kernels.coherence import phase_coherence
 from insarflow.kernels.goldstein import goldstein
+from insarflow.kernels.noise import complex_noise
 from insarflow.learn.phase import encode
 from insarflow.simulate.scene import Scene, draw_scene, observe
 from insarflow.simulate.truth import OPEN, pair_target
-from insarflow.types import Looks, Recipe
+from insarflow.types import Looks, Recipe, Window
 
 PATCH: Final = 128
 DELAYS: Final = (6, 12, 18)
@@ -91,8 +93,9 @@ def generate(
         name: np.lib.format.open_memmap(folder / f"{name}.npy", "w+", kinds[name], shape)
         for name, shape in shapes.items()
     }
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        for k, patches in enumerate(pool.map(partial(scene_patches, seed, beyond=beyond), range(scenes))):
+    draw = partial(scene_patches, seed, beyond=beyond)
+    with _mapper(workers) as mapped:
+        for k, patches in enumerate(mapped(draw, range(scenes))):
             place = slice(k * PATCHES_PER_SCENE, (k + 1) * PATCHES_PER_SCENE)
             for name, values in zip(files, patches, strict=True):
                 files[name][place] = values
@@ -101,6 +104,15 @@ def generate(
     for file in files.values():
         file.flush()
     return Bank.open(folder)
+
+
+@contextmanager
+def _mapper(workers: int) -> Iterator[Callable[..., Iterable[Any]]]:
+    if workers == 1:
+        yield map
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        yield pool.map
 
 
 def scene_patches(seed: int, number: int, *, beyond: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -121,6 +133,19 @@ def scene_patches(seed: int, number: int, *, beyond: bool = False) -> tuple[np.n
                 targets.append(target[cut])
                 delays.append(scene.days[pair[1]] - scene.days[pair[0]])
     return np.stack(images), np.stack(targets), np.array(delays, np.int16)
+
+
+def filter_fingerprint() -> list[float]:
+    """Phases, rad, that the model's filter gives on a fixed noisy interferogram with a hole.
+
+    They stand in a model's card: when they change, the model no longer sees what it was trained on.
+    """
+    y, x = np.mgrid[:96, :96]
+    noise = complex_noise(Window(0, 0, 96, 96), width=96, seed=7, stream=0)
+    igram = (np.exp(1j * (0.21 * x + 0.0008 * y * y)) + 0.8 * noise).astype(np.complex64)
+    igram[40:52, 30:41] = np.nan
+    phase = np.angle(goldstein(igram, **FILTER))[5::17, 3::17]  # type: ignore[arg-type]
+    return [round(float(p), 6) for p in phase.ravel()]
 
 
 def _random_scene(rng: np.random.Generator, beyond: bool) -> Scene:

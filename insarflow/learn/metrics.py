@@ -36,19 +36,24 @@ class PixelScores:
 
     def best_threshold(self) -> float:
         """The threshold with the highest F1."""
-        precision, recall, thresholds = self.curve.compute()
+        precision, recall, thresholds = self._curve()
         f1 = 2 * precision * recall / (precision + recall).clamp_min(1e-9)
-        return float(thresholds[int(f1[:-1].argmax())])
+        return float(thresholds[int(f1.argmax())])
 
     def at(self, threshold: float) -> dict[str, float]:
         """Precision, recall, F1, IoU at a threshold; area under ROC; average precision."""
-        precision, recall, thresholds = self.curve.compute()
+        precision, recall, thresholds = self._curve()
         k = int((thresholds - threshold).abs().argmin())
         p, r = float(precision[k]), float(recall[k])
         f1 = 2 * p * r / max(p + r, 1e-9)
         scores = {"precision": p, "recall": r, "f1": f1, "iou": f1 / (2 - f1)}
         scores |= {"auroc": float(self.auroc.compute()), "average_precision": float(self.average.compute())}
         return {name: round(value, 4) for name, value in scores.items()}
+
+    def _curve(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Precision and recall at each threshold; a threshold nothing reaches has precision 0."""
+        precision, recall, thresholds = self.curve.compute()
+        return precision[:-1].nan_to_num(0.0), recall[:-1].nan_to_num(0.0), thresholds
 
 
 @dataclass

@@ -55,7 +55,7 @@ class Segmenter(lightning.LightningModule):
         """Loss of an augmented batch."""
         loss = self._loss(*augment(*batch))
         if not torch.isfinite(loss):
-            raise InsarError(f"the loss became {float(loss)} at step {self.global_step}: lower the learning rate")
+            raise InsarError(f"the loss became {loss.item()} at step {self.global_step}: lower the learning rate")
         self.log("loss", loss, prog_bar=True)
         return loss
 
@@ -121,16 +121,19 @@ def fit(
         If the loss stops being a number, naming the step.
     """
     lightning.seed_everything(seed, verbose=False)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     with _quiet():
         trainer = lightning.Trainer(
-            max_epochs=epochs, accelerator="auto", devices=1, precision="bf16-mixed", logger=CSVLogger(folder, "log", ""),
-            enable_checkpointing=False, enable_progress_bar=progress, enable_model_summary=False, log_every_n_steps=10,
+            max_epochs=epochs, accelerator="auto", devices=1, precision="bf16-mixed",
+            logger=CSVLogger(folder, "log", ""), enable_checkpointing=False, enable_progress_bar=progress, enable_model_summary=False, log_every_n_steps=10,
             num_sanity_val_steps=0,
         )  # fmt: skip
         order = torch.Generator().manual_seed(seed)
         trainer.fit(
-            Segmenter(network.to(memory_format=torch.channels_last), learning_rate=learning_rate),
-            DataLoader(BankDataset(bank), batch_size, shuffle=True, generator=order, drop_last=len(bank.target) > batch_size),
+            Segmenter(network, learning_rate=learning_rate),
+            DataLoader(
+                BankDataset(bank), batch_size, shuffle=True, generator=order, drop_last=len(bank.target) > batch_size
+            ),
             DataLoader(BankDataset(validation), batch_size),
         )
     network.eval()

@@ -1,0 +1,1 @@
+"""Operations on labelled arrays: lazy where their input is."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import xarray as xr
 
 from insarflow.kernels import augment as kernel
@@ -23,6 +22,7 @@ def add_offset(obj: Labelled, angle: float) -> Labelled:
 
     Examples
     --------
+    >>> import numpy as np, xarray as xr
     >>> igram = xr.DataArray(np.ones((1, 1), "complex64"), dims=("y", "x"))
     >>> round(float(np.angle(add_offset(igram, 1.0))[0, 0]), 6)
     1.0
@@ -43,6 +43,7 @@ def conjugate(obj: Labelled) -> Labelled:
 
     Examples
     --------
+    >>> import numpy as np, xarray as xr
     >>> igram = xr.DataArray(np.array([[1j]], "complex64"), dims=("y", "x"))
     >>> complex(conjugate(igram)[0, 0])
     -1j
@@ -67,6 +68,7 @@ def add_ramp(obj: Labelled, *, slope_y: float, slope_x: float) -> Labelled:
 
     Examples
     --------
+    >>> import numpy as np, xarray as xr
     >>> igram = xr.DataArray(np.ones((1, 3), "complex64"), dims=("y", "x"))
     >>> np.angle(add_ramp(igram, slope_y=0.0, slope_x=0.5)).round(3)
     array([[0. , 0.5, 1. ]], dtype=float32)
@@ -111,12 +113,14 @@ def decorrelate(ds: xr.Dataset, *, factor: float, looks: int, seed: int) -> xr.D
     check_whole("seed", seed, low=0)
     igram = check_image(ds["igram"], "igram", "complex64")
     gamma = check_image(ds["coherence"], "coherence", "float32")
+    if set(gamma.dims) != set(igram.dims):
+        raise ValueError(f"coherence must have igram's dims {igram.dims}, instead got dims={gamma.dims}")
+    gamma = gamma.transpose(*igram.dims)
     both = map_overlap(
         kernel.decorrelate, igram.data, gamma.data, depth=0, dtype="complex64", factor=factor, looks=looks, seed=seed
     )
-    length = abs(both)
-    noisy = (np.exp(1j * np.angle(both)) * abs(igram.data)).astype(np.complex64)
+    noisy = map_overlap(kernel.with_magnitude, both, igram.data, depth=0, dtype="complex64")
+    length = map_overlap(kernel.magnitude, both, depth=0, dtype="float32")
     recipe = recipe_of(ds).then("decorrelate", factor=factor, looks=looks, seed=seed)
-    return ds.assign(
-        igram=igram.copy(data=noisy), coherence=gamma.copy(data=length)
-    ).assign_attrs(recipe=recipe.to_json())
+    changed = ds.assign(igram=igram.copy(data=noisy), coherence=gamma.copy(data=length))
+    return changed.assign_attrs(recipe=recipe.to_json())

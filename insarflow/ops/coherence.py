@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from functools import partial
 
-import numpy as np
 import xarray as xr
 
 from insarflow.kernels import coherence as kernel
 from insarflow.ops.checks import Labelled, check_image, check_whole
 from insarflow.ops.overlap import map_windows
-from insarflow.schema import describe, recipe_of, require
+from insarflow.schema import SPACE, describe, recipe_of, require
 from insarflow.types import Looks, Recipe
 
 
-def coherence(
-    obj: Labelled, secondary: xr.DataArray | None = None, *, window: int | tuple[int, int] = 5
-) -> Labelled:
+def coherence(obj: Labelled, secondary: xr.DataArray | None = None, *, window: int | tuple[int, int] = 5) -> Labelled:
     """Interferometric coherence in a sliding boxcar window.
 
     Parameters
@@ -61,21 +58,27 @@ def coherence(
         return obj.assign(coherence=estimate).assign_attrs(recipe=recipe.to_json())
 
     first = check_image(obj, "igram" if secondary is None else "reference", "complex64")
-    rows, cols = (window, window) if isinstance(window, int | np.integer) else window
-    looks = Looks(
-        check_whole("window", rows, low=1, high=first.sizes["y"]), check_whole("window", cols, low=1, high=first.sizes["x"])
-    )
+    looks = _looks(window, first)
     reads = (partial(kernel.window_reads, window=looks.y), partial(kernel.window_reads, window=looks.x))
     if secondary is None:
         estimator = "phase only, sliding boxcar"
         data = map_windows(kernel.phase_coherence, first.data, reads=reads, dtype="float32", window=looks)
     else:
         second = check_image(secondary, "secondary", "complex64")
-        if second.sizes != first.sizes:
-            raise ValueError(f"secondary must have the reference's sizes {dict(first.sizes)}, instead got {dict(second.sizes)}")
+        if dict(second.sizes) != dict(first.sizes):
+            wanted, got = dict(first.sizes), dict(second.sizes)
+            raise ValueError(f"secondary must have the reference's sizes {wanted}, instead got {got}")
+        second = second.transpose(*first.dims)
         estimator = "two images, sliding boxcar"
         data = map_windows(kernel.coherence, first.data, second.data, reads=reads, dtype="float32", window=looks)
     kept = {key: obj.attrs[key] for key in ("grid_mapping",) if key in obj.attrs}
     result = describe(xr.DataArray(data, first.coords, first.dims, attrs=kept), "coherence")
     recipe = recipe_of(obj).then("coherence", estimator=estimator, window=[looks.y, looks.x])
     return result.assign_attrs(estimator=estimator, window=[looks.y, looks.x], recipe=recipe.to_json())
+
+
+def _looks(window: int | tuple[int, int], image: xr.DataArray) -> Looks:
+    both = window if isinstance(window, tuple | list) else (window, window)
+    if len(both) != 2:
+        raise ValueError(f"window must be one number or (y, x), instead got window={window!r}")
+    return Looks(*(check_whole("window", n, low=1, high=image.sizes[dim]) for n, dim in zip(both, SPACE, strict=True)))

@@ -21,8 +21,8 @@ def multilook(obj: Labelled, *, y: int, x: int, min_valid: float = 0.5) -> Label
     Parameters
     ----------
     obj
-        DataArray with dims ``(..., y, x)``, or a Dataset: every variable with ``y`` and ``x`` is averaged, interferograms
-        as complex numbers, masks by "any pixel of the block".
+        DataArray with dims ``(..., y, x)``, or a Dataset: every variable with ``y`` and ``x`` is averaged,
+        interferograms as complex numbers, masks by "any pixel of the block".
     y, x
         Looks along each axis.
     min_valid
@@ -37,7 +37,7 @@ def multilook(obj: Labelled, *, y: int, x: int, min_valid: float = 0.5) -> Label
     Raises
     ------
     TypeError, ValueError
-        If looks are no whole positive numbers or larger than the image.
+        If looks are no whole positive numbers or larger than the image, or a variable lies along only one of y and x.
 
     Examples
     --------
@@ -47,13 +47,23 @@ def multilook(obj: Labelled, *, y: int, x: int, min_valid: float = 0.5) -> Label
     array([[2.5, 4.5]])
     """
     if not isinstance(obj, xr.DataArray | xr.Dataset) or not set(SPACE) <= set(obj.dims):
-        raise TypeError(f"multilook needs a DataArray or Dataset with dimensions y and x, instead got {type(obj).__name__}")
+        dims = f" with dims={tuple(map(str, obj.dims))}" if isinstance(obj, xr.DataArray | xr.Dataset) else ""
+        raise TypeError(
+            f"multilook needs a DataArray or Dataset with dimensions y and x, instead got {type(obj).__name__}{dims}"
+        )
     looks = Looks(check_whole("y", y, low=1, high=obj.sizes["y"]), check_whole("x", x, low=1, high=obj.sizes["x"]))
     min_valid = check_fraction("min_valid", min_valid)
     coords = _coordinates(obj, looks)
-    attrs = {**obj.attrs, "recipe": recipe_of(obj).then("multilook", y=looks.y, x=looks.x, min_valid=min_valid).to_json()}
+    recipe = recipe_of(obj).then("multilook", y=looks.y, x=looks.x, min_valid=min_valid)
+    attrs = {**obj.attrs, "recipe": recipe.to_json()}
     if isinstance(obj, xr.DataArray):
         return _average(obj, looks, min_valid).assign_coords(coords).assign_attrs(attrs)
+    for name, variable in obj.data_vars.items():
+        if len(set(SPACE) & set(variable.dims)) == 1:
+            raise ValueError(
+                f"a variable must have both y and x or neither to be multilooked, instead got {name!r} with "
+                f"dims={tuple(map(str, variable.dims))}: drop it first with .drop_vars({name!r})"
+            )
     averaged = {
         name: _average(variable, looks, min_valid) if set(SPACE) <= set(variable.dims) else variable
         for name, variable in obj.data_vars.items()
@@ -97,7 +107,8 @@ def _coordinates(obj: xr.DataArray | xr.Dataset, looks: Looks) -> dict[str, Any]
             centres = obj[name].values[: blocks * n].reshape(blocks, n).mean(axis=1)
             coords[name] = (name, centres, obj[name].attrs)
     if "spatial_ref" in obj.coords and "GeoTransform" in obj["spatial_ref"].attrs:
-        origin_x, step_x, skew_x, origin_y, skew_y, step_y = map(float, obj["spatial_ref"].attrs["GeoTransform"].split())
+        numbers = map(float, obj["spatial_ref"].attrs["GeoTransform"].split())
+        origin_x, step_x, skew_x, origin_y, skew_y, step_y = numbers
         coarse = (origin_x, step_x * looks.x, skew_x, origin_y, skew_y, step_y * looks.y)
         coords["spatial_ref"] = obj["spatial_ref"].assign_attrs(GeoTransform=" ".join(map(repr, coarse)))
     return coords

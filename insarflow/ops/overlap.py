@@ -63,7 +63,7 @@ def map_overlap(
     Returns
     -------
     ndarray or dask.array.Array
-        Shape and (for dask) chunks of the first array.
+        Shape and (for dask) chunks of the first array; empty chunks are dropped.
     """
     depth_y, depth_x = (depth, depth) if isinstance(depth, int) else depth
     return map_windows(
@@ -116,19 +116,18 @@ def _lazy(
     dtype: np.dtype,
     kwargs: dict[str, Any],
 ) -> da.Array:
+    lead = arrays[0].chunks[:-2]
+    arrays = [a.rechunk((*lead, *map(_filled, a.chunks[-2:]))) for a in arrays]
     first = arrays[0]
-    lead = first.chunks[:-2]
-    arrays = [first, *(a.rechunk((*lead, *a.chunks[-2:])) for a in arrays[1:])]
     shape = first.shape[-2:]
     out_chunks = first.chunks[-2:] if out_chunks is None else out_chunks
 
     cores = [_bounds(c) for c in out_chunks]
     windows = [[axis(a, b, n) for a, b in core] for axis, core, n in zip(reads, cores, shape, strict=True)]
-    sources = [
-        [[_pieces(a.chunks[axis - 2], lo, hi) for lo, hi in windows[axis]] for axis in (0, 1)] for a in arrays
-    ]
-    name = f"{getattr(function, '__name__', 'windows')}-{tokenize(function, arrays, windows, out_chunks, dtype, kwargs)}"
-    graph = {}
+    sources = [[[_pieces(a.chunks[axis - 2], lo, hi) for lo, hi in windows[axis]] for axis in (0, 1)] for a in arrays]
+    token = tokenize(function, arrays, windows, out_chunks, dtype, kwargs)
+    name = f"{getattr(function, '__name__', 'windows')}-{token}"
+    graph: dict[Any, Any] = {}
     lead_starts = [[start for start, _ in _bounds(c)] for c in lead]
     for index in product(*(range(len(c)) for c in lead)):
         cells = tuple(starts[k] for starts, k in zip(lead_starts, index, strict=True))
@@ -143,7 +142,8 @@ def _lazy(
                 ]
                 cuts = [([s for _, s in pieces[0][i]], [s for _, s in pieces[1][j]]) for pieces in sources]
                 graph[(name, *index, i, j)] = (_run, function, parts, _Cuts(cuts), tile, kwargs)
-    layer = HighLevelGraph.from_collections(name, graph, dependencies=arrays)
+    dependencies: list[Any] = list(arrays)
+    layer = HighLevelGraph.from_collections(name, graph, dependencies=dependencies)
     return da.Array(layer, name, chunks=(*lead, *out_chunks), meta=np.empty((0,) * first.ndim, dtype))
 
 
@@ -157,7 +157,11 @@ class _Cuts:
 
 
 def _run(
-    function: Callable[..., np.ndarray], parts: list[list[list[np.ndarray]]], cuts: _Cuts, tile: Tile, kwargs: dict[str, Any]
+    function: Callable[..., np.ndarray],
+    parts: list[list[list[np.ndarray]]],
+    cuts: _Cuts,
+    tile: Tile,
+    kwargs: dict[str, Any],
 ) -> np.ndarray:
     windows = [_assemble(blocks, rows, cols) for blocks, (rows, cols) in zip(parts, cuts.per_array, strict=True)]
     return function(*windows, tile=tile, **kwargs)
@@ -170,6 +174,10 @@ def _assemble(blocks: list[list[np.ndarray]], rows: list[slice], cols: list[slic
     return np.concatenate([np.concatenate(line, axis=-1) for line in cut], axis=-2)
 
 
+def _filled(chunks: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(n for n in chunks if n)
+
+
 def _bounds(chunks: tuple[int, ...]) -> list[tuple[int, int]]:
     stops = list(accumulate(chunks))
     return list(zip([0, *stops[:-1]], stops, strict=True))
@@ -180,8 +188,4 @@ def _pieces(chunks: tuple[int, ...], lo: int, hi: int) -> list[tuple[int, slice]
     stops = list(accumulate(chunks))
     starts = [0, *stops[:-1]]
     first, last = bisect_right(stops, lo), bisect_left(stops, hi)
-    return [
-        (k, slice(max(lo - starts[k], 0), min(hi, stops[k]) - starts[k]))
-        for k in range(first, last + 1)
-        if chunks[k] > 0
-    ]
+    return [(k, slice(max(lo - starts[k], 0), min(hi, stops[k]) - starts[k])) for k in range(first, last + 1)]

@@ -1,0 +1,1 @@
+"""Simulated mountain regions: interferogram stacks with known truth."""

@@ -37,4 +37,5 @@ def atmosphere(
     )
     south, east = np.mgrid[-0.5 : 0.5 : height.shape[0] * 1j, -0.5 : 0.5 : height.shape[1] * 1j]
     plane = side / 10_000.0 * (rng.normal(0, 1.0) * south + rng.normal(0, 1.0) * east)
-    return (turbulent + coefficient * (height - height.mean()) / 1000.0 + plane).astype(np.float32)
+    phase: np.ndarray = turbulent + coefficient * (height - height.mean()) / 1000.0 + plane
+    return phase.astype(np.float32)

@@ -31,9 +31,8 @@ def land_cover(rng: np.random.Generator, terrain: Terrain, movers: Movers, pixel
     first = np.clip((1 - green) * rng.uniform(0.88, 0.97) + green * rng.uniform(0.5, 0.75) + texture, 0.05, 0.98)
     decay = (1 - green) * rng.uniform(25, 90) + green * rng.uniform(5, 14)
     haste = 1.0 + movers.speed / 0.5
-    return Cover(
-        np.maximum(first, floor).astype(np.float32), (floor / haste).astype(np.float32), (decay / haste).astype(np.float32)
-    )
+    parts = np.maximum(first, floor), floor / haste, decay / haste
+    return Cover(*(p.astype(np.float32) for p in parts))
 
 
 def wet_snow(rng: np.random.Generator, terrain: Terrain, pixel_size: float, *, chance: float) -> np.ndarray:

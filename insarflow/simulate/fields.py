@@ -6,7 +6,12 @@ import numpy as np
 
 
 def power_law_field(
-    rng: np.random.Generator, shape: tuple[int, int], spacing: float, *, exponent: float, knee: float | None = None,
+    rng: np.random.Generator,
+    shape: tuple[int, int],
+    spacing: float,
+    *,
+    exponent: float,
+    knee: float | None = None,
     knee_exponent: float | None = None,
 ) -> np.ndarray:
     """Isotropic Gaussian field with spectral power ``k ** exponent``, zero mean, unit standard deviation.
@@ -37,12 +42,14 @@ def power_law_field(
         long = k < 1.0 / knee
         power[long] = (1.0 / knee) ** (exponent - knee_exponent) * k[long] ** knee_exponent
     noise = rng.standard_normal(k.shape) + 1j * rng.standard_normal(k.shape)
-    field = np.fft.irfft2(noise * np.sqrt(power), (height, width))[: shape[0], : shape[1]]
+    field: np.ndarray = np.fft.irfft2(noise * np.sqrt(power), (height, width))[: shape[0], : shape[1]]
     field -= field.mean()
-    return (field / field.std()).astype(np.float32)
+    field /= field.std()
+    return field.astype(np.float32)
 
 
 def smoothstep(values: np.ndarray) -> np.ndarray:
     """0 below 0, 1 above 1, smooth between."""
     t = np.clip(values, 0.0, 1.0)
-    return t * t * (3.0 - 2.0 * t)
+    step: np.ndarray = t * t * (3.0 - 2.0 * t)
+    return step

@@ -102,13 +102,18 @@ def place_movers(
 
 
 def _ellipse(
-    rng: np.random.Generator, shape: tuple[int, int], centre: tuple[int, int], half_width: float, half_length: float,
+    rng: np.random.Generator,
+    shape: tuple[int, int],
+    centre: tuple[int, int],
+    half_width: float,
+    half_length: float,
     azimuth: float,
 ) -> tuple[tuple[slice, slice], np.ndarray]:
     """Window around a body, and in it the distance from its middle: 1 on the (uneven) rim."""
     reach = int(np.ceil(2.2 * half_length))
     (row, col), (height, width) = centre, shape
-    window = (slice(max(0, row - reach), min(height, row + reach + 1)), slice(max(0, col - reach), min(width, col + reach + 1)))
+    rows, cols = (max(0, row - reach), min(height, row + reach + 1)), (max(0, col - reach), min(width, col + reach + 1))
+    window = slice(*rows), slice(*cols)
     y, x = np.mgrid[window]
     north, east = row - y, x - col
     down = east * np.sin(azimuth) + north * np.cos(azimuth)

@@ -20,6 +20,7 @@ from insarflow.simulate.terrain import Terrain, fractal_terrain, line_of_sight
 from insarflow.types import Looks, Window
 
 COHERENCE_WINDOW = Looks(3, 10)
+SINGLE_LOOKS = Looks(2, 8)
 SLANT_RANGE = 850_000.0
 TILE = 256
 
@@ -76,7 +77,7 @@ def draw_scene(
     shape: tuple[int, int],
     *,
     pixel_size: float = 20.0,
-    looks: Looks = Looks(2, 8),
+    looks: Looks = SINGLE_LOOKS,
     acquisitions: int = 8,
     repeat_days: int = 6,
     movers: int = 12,
@@ -105,9 +106,7 @@ def draw_scene(
         phase[i] = air + topographic - to_phase * bodies.rate * days[i] / 365.25
         quality[i] = wet_snow(rng, terrain, pixel_size, chance=snow_chance)
     cover = land_cover(rng, terrain, bodies, pixel_size)
-    return Scene(
-        seed, pixel_size, looks, days, baselines, incidence, heading, terrain, bodies, cover, phase, quality
-    )
+    return Scene(seed, pixel_size, looks, days, baselines, incidence, heading, terrain, bodies, cover, phase, quality)
 
 
 def observe(scene: Scene, pairs: Sequence[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
@@ -161,6 +160,7 @@ def _spread(cells: np.ndarray, looks: Looks) -> np.ndarray:
         low = np.minimum(place.astype(np.intp), max(values.shape[0] - 2, 0))
         part = (place - low).astype(np.float32)[:, None]
         high = np.minimum(low + 1, values.shape[0] - 1)
-        return values[low] * (1 - part) + values[high] * part
+        spread: np.ndarray = values[low] * (1 - part) + values[high] * part
+        return spread
 
     return along(along(cells, looks.y).T, looks.x).T

@@ -85,8 +85,12 @@ def simulate_stack(
         baselines={
             pair: float(scene.baselines[j] - scene.baselines[i]) for pair, (i, j) in zip(names, pairs, strict=True)
         },
-        attrs={"wavelength": SENTINEL1_WAVELENGTH, "platform": "simulated Sentinel-1", "looks": scene.looks.y * scene.looks.x,
-               "pass": "ascending" if np.cos(scene.heading) > 0 else "descending"},
+        attrs={
+            "wavelength": SENTINEL1_WAVELENGTH,
+            "platform": "simulated Sentinel-1",
+            "looks": [scene.looks.y, scene.looks.x],
+            "pass": "ascending" if np.cos(scene.heading) > 0 else "descending",
+        },
         recipe=Recipe().then("simulate", seed=seed, shape=list(shape), pixel_size=pixel_size),
     )  # fmt: skip
     return stack, _truth(scene, stack, names, gammas)
@@ -108,11 +112,12 @@ def _truth(scene: Scene, stack: xr.Dataset, names: list[Pair], gammas: np.ndarra
         where = dates.get_loc(pair.reference), delays.get_loc(parse_delay(pair.delay_days))
         visible[where] = visible_movers(scene, pair.delay_days, gamma)
     peak = movers.peak_rate().astype(np.float32)
+    peak_attrs = {"units": "m/yr", "long_name": "largest absolute speed along the line of sight"}
     return xr.Dataset(
         {
             "label": (("y", "x"), movers.label, {"long_name": "number of the moving slope, 0 where stable"}),
             "los_rate": (("y", "x"), movers.rate, {"units": "m/yr", "long_name": "speed toward the satellite"}),
-            "peak_rate": ("mover", peak, {"units": "m/yr", "long_name": "largest absolute speed along the line of sight"}),
+            "peak_rate": ("mover", peak, peak_attrs),
             "visible": (("date", "delay", "mover"), visible, {"long_name": "the interferogram shows the mover"}),
         },
         {

@@ -95,7 +95,7 @@ def stack_pairs(
     data |= {name: (SPACE, _lazy(image, name, chunks)) for name, image in (static or {}).items()}
 
     ds = xr.Dataset(
-        {name: describe(xr.DataArray(values, dims=dims), name) for name, (dims, values) in data.items()},
+        {n: describe(xr.DataArray(data[n][1], dims=data[n][0]), n) for n in VARIABLES if n in data},
         coords={
             "date": ("date", dates, COORDINATE_ATTRS["date"]),
             "delay": ("delay", delays, COORDINATE_ATTRS["delay"]),

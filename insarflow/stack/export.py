@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 import dask.array as da
 import numpy as np
@@ -37,7 +38,8 @@ def write_geotiff(images: Mapping[Path, xr.DataArray]) -> None:
         for path, image in images.items():
             files[path] = _open(path, image)
         arrays = [da.asarray(image.transpose(*SPACE).data) for image in images.values()]
-        da.store(arrays, [_Band(file) for file in files.values()], lock=False)
+        bands: list[Any] = [_Band(file) for file in files.values()]
+        da.store(arrays, bands, lock=False)
         for file in files.values():
             file.close()
     except BaseException as error:

@@ -6,6 +6,7 @@ import numpy as np
 import rioxarray  # noqa: F401  (registers .rio)
 import xarray as xr
 from affine import Affine
+from pyproj.exceptions import CRSError
 from rasterio.errors import RasterioError
 from rioxarray.exceptions import RioXarrayError
 
@@ -41,10 +42,11 @@ def georeference(ds: xr.Dataset, grid: Grid) -> xr.Dataset:
     located: xr.Dataset = ds.assign_coords(y=("y", grid.y), x=("x", grid.x))
     try:
         located = located.rio.write_crs(grid.crs)
-    except (RioXarrayError, RasterioError) as error:
+    except (CRSError, RioXarrayError, RasterioError) as error:
         raise ValueError(f"grid.crs must be a coordinate reference system, instead got {grid.crs!r:.80}") from error
     located = located.rio.write_transform(Affine.from_gdal(*grid.transform))
-    return located.rio.write_coordinate_system()
+    described: xr.Dataset = located.rio.write_coordinate_system()
+    return described
 
 
 def grid_of(ds: xr.Dataset | xr.DataArray) -> Grid:
@@ -61,7 +63,7 @@ def grid_of(ds: xr.Dataset | xr.DataArray) -> Grid:
             raise SchemaError(f"a grid needs coordinate values along {dim!r}, but there are none")
     try:
         crs = ds.rio.crs
-    except (RioXarrayError, RasterioError) as error:
+    except (CRSError, RioXarrayError, RasterioError) as error:
         raise SchemaError("the dataset's spatial_ref holds no readable CRS: set it with ds.rio.write_crs") from error
     if crs is None:
         raise SchemaError("the dataset has no CRS: set it with ds.rio.write_crs")

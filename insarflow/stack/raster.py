@@ -98,8 +98,9 @@ def lazy_raster(
         if the file is damaged or was changed since, or if a value lies beyond `limits`.
     """
     pixels = _Pixels(raster, missing, scale, limits)
+    name = f"raster-{tokenize(*pixels.identity)}"
     array: da.Array = da.from_array(
-        pixels, chunks=(SHARD, SHARD), name=f"raster-{tokenize(*pixels.identity)}", lock=False, inline_array=True
+        pixels, chunks=(SHARD, SHARD), name=name, lock=False, fancy=False, inline_array=True
     )
     return array
 
@@ -112,7 +113,7 @@ def read_pixel(raster: Raster, row: int, col: int, *, missing: tuple[float, ...]
     ProductError
         If the file is damaged or was changed since its header was read.
     """
-    return float(_Pixels(raster, missing, 1.0, None)[row : row + 1, col : col + 1][0, 0])
+    return float(_Pixels(raster, missing, 1.0, None)[row, col])
 
 
 class _Pixels:
@@ -132,8 +133,10 @@ class _Pixels:
         raster = self.raster
         return str(raster.path), raster.size, raster.modified, raster.dtype, self.missing, self.scale, self.limits
 
-    def __getitem__(self, index: tuple[slice, slice]) -> np.ndarray:
-        rows, cols = (s.indices(n) for s, n in zip(index, self.shape, strict=True))
+    def __getitem__(self, index: tuple[slice | int, ...]) -> np.ndarray:
+        # dask hands a later selection down into this one, so that integers and steps arrive too.
+        parts = [slice(i, i + 1) if isinstance(i, int | np.integer) else i for i in index]
+        rows, cols = (part.indices(size) for part, size in zip(parts, self.shape, strict=True))
         window = RasterWindow.from_slices(rows[:2], cols[:2])
         name = f"file={str(self.raster.path)!r}"
         try:
@@ -143,10 +146,11 @@ class _Pixels:
                 raw = source.read(1, window=window)
         except (RasterioError, OSError) as error:
             raise ProductError(f"{name} cannot be read, it is truncated or damaged: {_first_line(error)}") from error
-        values = self._translate(raw)
+        values = self._translate(raw[:: rows[2], :: cols[2]])
         if self.limits is not None:
             self._check(values, name)
-        return values
+        kept: np.ndarray = values[tuple(0 if isinstance(i, int | np.integer) else slice(None) for i in index)]
+        return kept
 
     def _translate(self, raw: np.ndarray) -> np.ndarray:
         """Numbers of the file to the contract's: NaN for missing, then the scale."""

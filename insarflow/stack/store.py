@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,23 +9,17 @@ from typing import Any
 import dask.array as da
 import numpy as np
 import xarray as xr
-import zarr
 from dask.base import compute
 
 from insarflow.errors import ProductError, SchemaError, StoreError
-from insarflow.schema import CELLS, DIMS, SCHEMA_VERSION, SPACE, VARIABLES, normalise_time, validate
+from insarflow.schema import DIMS, SPACE, VARIABLES, validate
 from insarflow.stack.assemble import Array
 from insarflow.stack.georeference import grid_of
 from insarflow.stack.layout import lay_out, put_cells, write_image
 from insarflow.stack.readers.geotiff import read_geotiff_pairs
 from insarflow.stack.replace import check_output, is_zarr, new_store
+from insarflow.stack.stored import open_store
 from insarflow.types import DelayLike, Grid, Pair, parse_date, parse_delay
-
-MAX_LENGTH = 2**22
-"""Longest axis of a store that is opened: coordinates are read into memory."""
-
-MAX_CHUNK = 2**26
-"""Most elements of a chunk in a store that is opened: one is the least that can be read."""
 
 
 def create_stack(
@@ -135,7 +128,6 @@ def write_stack(ds: xr.Dataset, path: str | Path, *, overwrite: bool = False) ->
     extra = sorted(str(n) for n in (set(ds.variables) - set(VARIABLES) - {*DIMS, "spatial_ref"}))
     if extra:
         raise SchemaError(f"a store holds the contract's variables only, instead got {extra}: drop them first")
-    check_output(Path(path), overwrite=overwrite)
     names = [n for n in VARIABLES if n in ds]
     with new_store(Path(path), overwrite=overwrite) as folder:
         lay_out(folder, ds["date"].values, ds["delay"].values, grid_of(ds), names, ds.attrs)
@@ -146,7 +138,8 @@ def write_stack(ds: xr.Dataset, path: str | Path, *, overwrite: bool = False) ->
             valid = ds["valid"].values
         else:
             valid = np.zeros((ds.sizes["date"], ds.sizes["delay"]), bool)
-            valid[tuple(np.transpose(list(cells)))] = np.array(counts) > 0
+            for cell, count in zip(cells, counts, strict=True):
+                valid[cell] = count > 0
         put_cells(folder, "valid", valid)
         if "perpendicular_baseline" in ds:
             put_cells(folder, "perpendicular_baseline", ds["perpendicular_baseline"].values)
@@ -177,7 +170,7 @@ def open_stack(source: str | Path) -> xr.Dataset:
     if not path.exists():
         raise ProductError(f"the source must exist, instead got source={str(source)!r}")
     if is_zarr(path):
-        return _open_store(path)
+        return open_store(path)
     if path.suffix == ".zarr":
         raise StoreError(f"source={str(source)!r} holds no Zarr metadata (zarr.json): it is no store, or damaged")
     return read_geotiff_pairs(path)
@@ -242,51 +235,3 @@ def _run(writes: Sequence[da.Array], path: str | Path) -> list[np.ndarray]:
         return list(compute(*writes))
     except OSError as error:
         raise StoreError(f"path={str(path)!r} could not be written: {error}") from error
-
-
-def _open_store(path: Path) -> xr.Dataset:
-    chunks, drop = _inspect(path)
-    try:
-        per_cell = [name for name, variable in VARIABLES.items() if variable.dims == CELLS]
-        ds = xr.open_zarr(path, consolidated=False, zarr_format=3, chunks=chunks, drop_variables=[*drop, *per_cell])
-        others = [*drop, *(set(VARIABLES) - set(per_cell))]
-        small = xr.open_zarr(path, consolidated=False, zarr_format=3, chunks=None, drop_variables=others)
-        ds = normalise_time(ds.assign(small.load().data_vars))
-        for dim in CELLS:
-            if not ds.indexes[dim].is_monotonic_increasing:
-                ds = ds.sortby(dim)
-        return validate(ds)
-    except (ValueError, TypeError, KeyError, OSError, SchemaError) as error:
-        raise StoreError(f"source={str(path)!r} is damaged or not a stack store: {error}") from error
-
-
-def _inspect(path: Path) -> tuple[dict[str, int], list[str]]:
-    """Chunks to open a store with and the arrays to leave out, once its metadata is known to be sane."""
-    try:
-        group = zarr.open_group(path, mode="r", zarr_format=3, use_consolidated=False)
-        arrays = dict(group.arrays())
-    except (ValueError, TypeError, KeyError, OSError) as error:
-        raise StoreError(f"source={str(path)!r} is no Zarr v3 group that can be read: {error}") from error
-    version = group.attrs.get("schema_version")
-    if not isinstance(version, int):
-        raise StoreError(
-            f"source={str(path)!r} is a Zarr store of another tool: it has no schema_version; "
-            "assemble its arrays with insarflow.stack_pairs"
-        )
-    if version > SCHEMA_VERSION:
-        raise StoreError(
-            f"source={str(path)!r} has schema_version={version}, this insarflow reads up to {SCHEMA_VERSION}: upgrade"
-        )
-    known = {*VARIABLES, *DIMS, "spatial_ref"}
-    chunks: dict[str, int] = dict.fromkeys(CELLS, 1)
-    for name in known & set(arrays):
-        array = arrays[name]
-        block = array.shards or array.chunks
-        if max(array.shape, default=0) > MAX_LENGTH or math.prod(block) > MAX_CHUNK:
-            raise StoreError(
-                f"source={str(path)!r} has the array {name!r} of shape {array.shape} in chunks of {block}: "
-                "too large to be a stack's"
-            )
-        if name in VARIABLES and VARIABLES[name].dims != CELLS and array.ndim == len(VARIABLES[name].dims):
-            chunks |= dict(zip(SPACE, block[-2:], strict=True))
-    return chunks, sorted(set(arrays) - known)

@@ -10,17 +10,18 @@ from typing import Final
 import numpy as np
 import pandas as pd
 import xarray as xr
+from scipy import ndimage
 
 from insarflow.inventory.polygons import vectorise
 from insarflow.simulate.stack import simulate_stack
-from insarflow.stack.store import open_stack, write_stack
+from insarflow.stack.store import write_stack
 from insarflow.workflows.map import RESULTS, RegionMap, Stage, map_region, quiet
 from insarflow.workflows.outputs import new_folder
 
 SEED: Final = 2024
 SHAPE: Final = (512, 512)
 MOVERS: Final = 36
-COVERED: Final = 0.3
+SAME: Final = 0.3
 
 
 @dataclass(frozen=True)
@@ -61,33 +62,39 @@ def demo(
     draw
         Called with the result, the path of ``map.png`` and the truth.
     """
-    with new_folder(out, ("stack.zarr", *RESULTS, "map.png"), overwrite=overwrite) as folder:
+    with new_folder(out, ("stack.zarr", *RESULTS), overwrite=overwrite) as folder:
         with stage("simulating"):
             ds, truth = simulate_stack(shape, seed=seed, movers=max(3, round(MOVERS * shape[0] * shape[1] / 512**2)))
         with stage("storing"):
             write_stack(ds, folder / "stack.zarr")
-        result = map_region(open_stack(folder / "stack.zarr"), folder, stage=stage)
+        result = map_region(ds, folder, stage=stage)
         score = score_map(result, truth)
         if draw is not None:
             with stage("drawing"):
                 draw(result, folder / "map.png", truth)
-    return result, score
+    return result.moved(out), score
 
 
 def score_map(result: RegionMap, truth: xr.Dataset) -> Score:
     """Movers found and missed, and polygons that are none.
 
-    A mover is found if polygons cover at least 30 % of the part of it that moves faster than a third of its peak. It
-    counts as visible at a delay if some interferogram with that delay shows it (see `insarflow.simulate_stack`).
+    A mover is found if one detected body overlaps it with an intersection over union of at least 0.3; its rim, where
+    it moves slower than a third of its peak, counts neither way. It is visible at a delay if some interferogram with
+    that delay shows it (see `insarflow.simulate_stack`).
     """
     label, rate = truth["label"].values, np.abs(truth["los_rate"].values)
     detected = np.nan_to_num(result.summary["probability"].values) >= result.threshold
-    rows = []
+    bodies, count = ndimage.label(detected)
     peak = np.concatenate([[np.inf], truth["peak_rate"].values])
     core = (label > 0) & (rate >= peak[label] / 3)
-    size = np.bincount(label[core], minlength=peak.size)[1:]
-    hit = np.bincount(label[core & detected], minlength=peak.size)[1:]
-    found = hit >= COVERED * np.maximum(size, 1)
+    size = np.bincount(bodies.ravel(), minlength=count + 1)
+    found = np.zeros(peak.size - 1, bool)
+    for number in range(1, peak.size):
+        inside = np.bincount(bodies[label == number], minlength=count + 1)
+        overlap = np.bincount(bodies[core & (label == number)], minlength=count + 1)
+        union = (core & (label == number)).sum() + size - inside
+        found[number - 1] = (overlap[1:] / np.maximum(union[1:], 1)).max(initial=0.0) >= SAME
+    rows = []
     seen = truth["visible"].any("date").values
     for k, delay in enumerate(truth["delay"].values / np.timedelta64(1, "D")):
         new = seen[k] & ~seen[:k].any(axis=0)

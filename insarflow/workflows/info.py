@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -38,8 +39,10 @@ def describe_source(source: str | Path) -> dict[str, Any]:
     }
     if "incidence" in ds:
         facts["incidence_deg"] = round(math.degrees(float(ds["incidence"].mean())), 2)
-    known = ("wavelength", "platform", "pass", "relative_orbit", "looks", "heading", "ignored_files")
+    known = ("wavelength", "platform", "pass", "relative_orbit", "looks", "heading")
     facts |= {name: _plain(ds.attrs[name]) for name in known if name in ds.attrs}
+    if "ignored_files" in ds.attrs:
+        facts["ignored_files"] = json.loads(ds.attrs["ignored_files"])
     facts["recipe"] = [", ".join(f"{k} {v}" for k, v in step.items()) for step in recipe_of(ds).steps]
     facts["pairs"] = [
         {"pair": str(name), **{column: _plain(value) for column, value in row.items() if column not in _DATES}}
@@ -57,5 +60,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float):
         return None if math.isnan(value) else round(value, 9)
     return value
-
-

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -26,8 +26,8 @@ from insarflow.workflows.outputs import new_folder
 Stage = Callable[[str], AbstractContextManager[object]]
 """Called with what is being done; what happens inside is shown as progress."""
 
-RASTERS: Final = ("probability.tif", "support.tif")
-RESULTS: Final = ("inventory.gpkg", *RASTERS)
+RASTERS: Final = ("probability", "support")
+RESULTS: Final = ("inventory.gpkg", "probability.tif", "support.tif", "map.png")
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,10 @@ class RegionMap:
     polygons: gpd.GeoDataFrame
     threshold: float
     notes: tuple[str, ...]
+
+    def moved(self, folder: Path) -> RegionMap:
+        """The same, its files having moved to `folder`."""
+        return replace(self, summary=_as_written(self.summary, folder))
 
 
 def quiet(_: str) -> AbstractContextManager[object]:
@@ -108,16 +112,23 @@ def map_region(ds: xr.Dataset, folder: Path, *, model: str | Path = "default", s
     card = load_card(model)
     filtered, notes = prepare(ds, card.recipe)
     summary = summarise(segment(filtered, model), threshold=card.threshold)
-    files = {folder / name: summary[name.removesuffix(".tif")] for name in RASTERS}
     with stage("segmenting"):
-        write_geotiff(files)
-    written = summary.assign(
-        {image.name: image.copy(data=lazy_raster(read_header(file))) for file, image in files.items()}
-    )
+        write_geotiff({folder / f"{name}.tif": summary[name] for name in RASTERS})
+    written = _as_written(summary, folder)
     with stage("outlining"):
         polygons = inventory(written, threshold=card.threshold)
         write_inventory(polygons, folder / "inventory.gpkg")
     return RegionMap(filtered, written, polygons, card.threshold, notes)
+
+
+def _as_written(summary: xr.Dataset, folder: Path) -> xr.Dataset:
+    """`summary` with its pixels read back from `folder` instead of computed."""
+    return summary.assign(
+        {
+            name: summary[name].copy(data=lazy_raster(read_header(folder / f"{name}.tif")).astype(summary[name].dtype))
+            for name in RASTERS
+        }
+    )
 
 
 def map_source(
@@ -148,9 +159,9 @@ def map_source(
         If the source, the model or the output is no good.
     """
     ds = open_stack(source)
-    with new_folder(out, (*RESULTS, "map.png"), overwrite=overwrite) as folder:
+    with new_folder(out, RESULTS, overwrite=overwrite) as folder:
         result = map_region(ds, folder, model=model, stage=stage)
         if draw is not None:
             with stage("drawing"):
                 draw(result, folder / "map.png")
-    return result
+    return result.moved(out)

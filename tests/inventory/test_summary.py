@@ -1,5 +1,6 @@
 """Summary over the pairs: equal to a slow loop, the same bits for any chunking, a few blocks in memory."""
 
+import threading
 import weakref
 from itertools import pairwise
 
@@ -142,41 +143,53 @@ def test_laziness_follows_the_input():
 
 
 def test_graph_grows_with_pairs_and_blocks_and_is_always_the_same():
-    def graph(n_date):
-        source = da.zeros((n_date, 3, 12, 12), chunks=(1, 1, 4, 4), dtype=np.float32)
-        summary = summarise(stack(source), threshold=THRESHOLD)
-        return dict(summary["probability"].data.dask), source
+    def tasks(n_date, size):
+        source = da.zeros((n_date, 3, size, size), chunks=(1, 1, 4, 4), dtype=np.float32)
+        graph = dict(summarise(stack(source), threshold=THRESHOLD)["probability"].data.dask)
+        return set(graph) - set(source.dask)
 
-    (small, source), (large, larger) = graph(4), graph(8)
-    assert len(small) - len(dict(source.dask)) == 9 * (4 * 3 + 2)
-    assert len(large) - len(dict(larger.dask)) == 9 * (8 * 3 + 2)
-    assert set(small) == set(graph(4)[0])
+    few, many, wide = tasks(16, 12), tasks(64, 12), tasks(16, 24)
+    # Per block and delay 4 + 1 sums and the mean; per block one fold of the delays, the root and the result.
+    assert len(few) == 9 * (3 * (4 + 1 + 1) + 3)
+    assert len(many) == 9 * (3 * (16 + 4 + 1 + 1) + 3)
+    assert len(wide) == 4 * len(few)
+    assert few == tasks(16, 12)
 
 
-@pytest.mark.parametrize("scheduler", ["sync", "threads"])
-@pytest.mark.parametrize("n_date", [4, 40])
-def test_memory_does_not_grow_with_the_number_of_pairs(scheduler, n_date):
+@pytest.mark.parametrize(("scheduler", "n_date", "limit"), [("sync", 16, 6), ("sync", 256, 6), ("threads", 256, 16)])
+def test_memory_does_not_grow_with_the_number_of_pairs(scheduler, n_date, limit):
     alive = peak = 0
+    lock = threading.RLock()
 
     def gone():
         nonlocal alive
-        alive -= 1
+        with lock:
+            alive -= 1
 
-    def load(block_id):
+    def load(block_id=None):
         nonlocal alive, peak
-        block = np.full((1, 1, 8, 8), 0.5, np.float32)
+        block = np.full((1, 1, 64, 64), 0.5, np.float32)
         weakref.finalize(block, gone)
-        alive += 1
-        peak = max(peak, alive)
+        with lock:
+            alive += 1
+            peak = max(peak, alive)
         return block
 
     source = da.map_blocks(
-        load, chunks=((1,) * n_date, (1, 1), (8,) * 3, (8,) * 3), dtype=np.float32, meta=np.empty((0,) * 4, np.float32)
+        load, chunks=((1,) * n_date, (1,), (64,), (64,)), dtype=np.float32, meta=np.empty((0,) * 4, np.float32)
     )
     summary = summarise(stack(source), threshold=THRESHOLD)
     with dask.config.set(scheduler=scheduler, num_workers=2):
         dask.compute(summary["probability"].data, summary["support"].data)
-    assert 0 < peak <= (2 if scheduler == "sync" else 8)
+    assert 0 < peak <= limit
+
+
+@pytest.mark.parametrize("value", [1.5, -0.5, np.inf, -np.inf])
+def test_values_outside_0_to_1_are_refused(value):
+    data = drawn_probability()
+    data[3, 1, 5, 5] = value
+    with pytest.raises(SchemaError, match=rf"^probability must be within 0..1, instead got {value}: divide per cent"):
+        summarise(stack(da.from_array(data, chunks=4)), threshold=THRESHOLD).compute()
 
 
 def test_crs_coordinates_attributes_and_recipe_are_carried():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from insarflow.errors import MissingVariableError, ModelError, RecipeWarning, SchemaError
@@ -91,7 +91,7 @@ def cuts(draw, size):
 
 
 @given(y=cuts(112), x=cuts(131), tile_size=st.integers(4, 40).map(lambda k: 4 * k))
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None)
 def test_any_chunks_and_any_tile_size(stack, model, oracle, y, x, tile_size):
     ds = stack.isel(date=[0], delay=[0])
     check(segment(ds.chunk(y=y, x=x), model, tile_size=tile_size), oracle[:1, :1])

@@ -259,7 +259,7 @@ def _orbit(fields: Fields) -> np.ndarray | None:
         return None
     if count > MAX_STATE_VECTORS:
         raise ProductError(
-            f"file={str(fields.path)!r} must have at most {MAX_STATE_VECTORS} state vectors, got {count}"
+            f"file={str(fields.path)!r} must have at most {MAX_STATE_VECTORS} state vectors, instead got {count}"
         )
     first, step = fields.number("time_of_first_state_vector"), fields.number("state_vector_interval")
     if not step > 0:

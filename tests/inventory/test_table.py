@@ -9,8 +9,7 @@ import pytest
 import xarray as xr
 
 from insarflow.errors import MissingVariableError, OutputExistsError, StoreError
-from insarflow.inventory.inventory import inventory, write_inventory
-from insarflow.inventory.summary import summarise
+from insarflow.inventory import inventory, summarise, write_inventory
 from insarflow.stack.georeference import georeference
 from insarflow.types import Grid
 

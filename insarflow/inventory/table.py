@@ -1,4 +1,4 @@
-"""The inventory of moving slopes, and its file."""
+"""The inventory of moving slopes as a table, and its file."""
 
 from __future__ import annotations
 
@@ -49,7 +49,19 @@ def inventory(ds: xr.Dataset, *, threshold: float | None = None, min_area: float
     MissingVariableError
         If ``probability``, or ``support`` of a summary, is missing.
     SchemaError
-        If dimensions, dtype, coordinates or CRS do not fit.
+        If dimensions, coordinates, CRS or the values do not fit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from insarflow.stack.georeference import georeference
+    >>> from insarflow.types import Grid
+    >>> p = np.zeros((2, 1, 20, 20), "float32")
+    >>> p[:, :, 3:13, 4:14] = 0.9
+    >>> ds = xr.Dataset({"probability": (("date", "delay", "y", "x"), p)})
+    >>> ds = georeference(ds, Grid((5e5, 20.0, 0.0, 5.1e6, 0.0, -20.0), (20, 20), "EPSG:32632"))
+    >>> inventory(ds, threshold=0.5)["pairs"].tolist()
+    [2]
     """
     require(ds, "probability", to="inventory")
     summarised = tuple(ds["probability"].dims) == SPACE

@@ -1,0 +1,60 @@
+"""What one would write with NumPy and SciPy."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import fft
+from scipy.ndimage import uniform_filter
+
+
+def goldstein(z: np.ndarray, patch: int = 32, step: int = 16, alpha: float = 0.5) -> np.ndarray:
+    """Batched FFT of one row of patches at a time."""
+    ramp = 1 - np.abs(2 * np.arange(patch) - (patch - 1)) / (patch + 1)
+    weight = np.outer(ramp, ramp).astype(np.float32)
+    total, weights = np.zeros_like(z), np.zeros(z.shape, np.float32)
+    cols = range(0, z.shape[1] - patch + 1, step)
+    for y in range(0, z.shape[0] - patch + 1, step):
+        patches = np.lib.stride_tricks.sliding_window_view(z[y : y + patch], patch, axis=1)[:, ::step].swapaxes(0, 1)
+        spectrum = fft.fft2(patches)
+        spectrum *= np.abs(spectrum) ** alpha
+        for x, smooth in zip(cols, fft.ifft2(spectrum) * weight, strict=True):
+            total[y : y + patch, x : x + patch] += smooth
+            weights[y : y + patch, x : x + patch] += weight
+    return total / weights
+
+
+def multilook(z: np.ndarray, y: int, x: int) -> np.ndarray:
+    """Mean of a reshaped array."""
+    rows, cols = z.shape[0] // y, z.shape[1] // x
+    mean: np.ndarray = z[: rows * y, : cols * x].reshape(rows, y, cols, x).mean(axis=(1, 3))
+    return mean
+
+
+def coherence(a: np.ndarray, b: np.ndarray, window: int) -> np.ndarray:
+    """Boxcar sums by `scipy.ndimage.uniform_filter`."""
+    product = a * np.conj(b)
+    numerator = uniform_filter(product.real, window) + 1j * uniform_filter(product.imag, window)
+    power = uniform_filter(np.abs(a) ** 2, window) * uniform_filter(np.abs(b) ** 2, window)
+    magnitude: np.ndarray = np.abs(numerator) / np.sqrt(power)
+    return magnitude
+
+
+def phase_coherence(z: np.ndarray, window: int) -> np.ndarray:
+    """Boxcar mean of unit phasors."""
+    unit = z / np.abs(z)
+    magnitude: np.ndarray = np.abs(uniform_filter(unit.real, window) + 1j * uniform_filter(unit.imag, window))
+    return magnitude
+
+
+def decorrelate(z: np.ndarray, gamma: np.ndarray, factor: float, looks: int) -> np.ndarray:
+    """Noise of two Gaussians and a Gamma per pixel, from NumPy's generator."""
+    rng = np.random.default_rng(0)
+    old = z / np.abs(z) * gamma
+    a = (rng.standard_normal(z.shape) + 1j * rng.standard_normal(z.shape)) / np.sqrt(2 * looks)
+    b = (rng.standard_normal(z.shape) + 1j * rng.standard_normal(z.shape)) / np.sqrt(2 * looks)
+    rest = np.sqrt((1 - factor**2) * looks / rng.gamma(looks, size=z.shape))
+    others = rng.gamma(looks - 2, size=z.shape) / looks
+    along = (np.conj(old) * a).real + np.sqrt(1 - gamma**2) * b.real
+    power = factor**2 + 2 * factor * rest * along + rest**2 * (np.abs(a) ** 2 + np.abs(b) ** 2 + others)
+    noisy: np.ndarray = (factor * old + rest * a) / np.sqrt(power)
+    return noisy

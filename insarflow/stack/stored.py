@@ -1,0 +1,114 @@
+"""A store on disk as a lazy stack. What the files say is checked before it is believed."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from pathlib import Path
+from typing import Any
+
+import dask.array as da
+import numpy as np
+import xarray as xr
+import zarr
+from dask.base import tokenize
+from zarr.errors import ZarrUserWarning
+
+from insarflow.errors import SchemaError, StoreError
+from insarflow.schema import CELLS, DIMS, SCHEMA_VERSION, VARIABLES, normalise_time, validate
+
+MAX_LENGTH = 2**22
+"""Longest axis of a store that is opened: coordinates are read into memory."""
+
+MAX_CHUNK = 2**26
+"""Most elements of a chunk in a store that is opened: one is the least that can be read."""
+
+_DAMAGE = (ValueError, TypeError, KeyError, IndexError, AttributeError, OSError, RuntimeError, SchemaError)
+"""What zarr and xarray raise over a damaged store."""
+
+
+def open_store(path: Path) -> xr.Dataset:
+    """Open a store, lazily, a block per shard, sorted by date and delay; what has no ``y`` and ``x`` is in memory.
+
+    Raises
+    ------
+    StoreError
+        If it is of another tool or a newer version, damaged, or of absurd size.
+    """
+    arrays = _arrays(path)
+    images = [n for n, v in VARIABLES.items() if n in arrays and v.dims != CELLS]
+    small = {*DIMS, "spatial_ref", *VARIABLES} - set(images)
+    try:
+        with warnings.catch_warnings():
+            # A folder inside that is no array: if it ought to be one, that is an error below.
+            warnings.simplefilter("ignore", ZarrUserWarning)
+            frame = xr.open_zarr(
+                path, consolidated=False, zarr_format=3, chunks=None, drop_variables=sorted(set(arrays) - small)
+            ).load()
+        lazy = {name: _lazy(path, name, arrays[name]) for name in images}
+        ds = normalise_time(frame.assign(lazy))
+        ds = ds[[name for name in VARIABLES if name in ds]]
+        for dim in CELLS:
+            if not ds.indexes[dim].is_monotonic_increasing:
+                ds = ds.sortby(dim)
+        return validate(ds)
+    except _DAMAGE as error:
+        raise StoreError(f"source={str(path)!r} is damaged or no stack store: {error}") from error
+
+
+def _arrays(path: Path) -> dict[str, zarr.Array[Any]]:
+    """All arrays of a store whose metadata is sane."""
+    try:
+        group = zarr.open_group(path, mode="r", zarr_format=3, use_consolidated=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ZarrUserWarning)
+            arrays = dict(group.arrays())
+    except _DAMAGE as error:
+        raise StoreError(f"source={str(path)!r} is no Zarr v3 group that can be read: {error}") from error
+    version = group.attrs.get("schema_version")
+    if not isinstance(version, int):
+        raise StoreError(
+            f"source={str(path)!r} is a Zarr store of another tool: it has no schema_version; "
+            "assemble its arrays with insarflow.stack_pairs"
+        )
+    if version > SCHEMA_VERSION:
+        raise StoreError(
+            f"source={str(path)!r} has schema_version={version}, this insarflow reads up to {SCHEMA_VERSION}: upgrade"
+        )
+    for name, array in arrays.items():
+        block = array.shards or array.chunks
+        if max(array.shape, default=0) > MAX_LENGTH or math.prod(block) > MAX_CHUNK:
+            raise StoreError(
+                f"source={str(path)!r} has the array {name!r} of shape {array.shape} in chunks of {block}: "
+                "too large to be a stack's"
+            )
+    return arrays
+
+
+def _lazy(path: Path, name: str, array: zarr.Array[Any]) -> xr.DataArray:
+    """An image variable, read by the tasks that need it."""
+    dims = getattr(array.metadata, "dimension_names", None)
+    if dims != VARIABLES[name].dims:
+        raise SchemaError(f"{name} must have dims {VARIABLES[name].dims}, instead got {dims}")
+    pixels = _Pixels(path, name, array.shape, array.dtype)
+    changed = (path / name / "zarr.json").stat().st_mtime_ns
+    token = tokenize(str(path.resolve()), name, array.shape, str(array.dtype), changed)
+    blocks = array.shards or array.chunks
+    data = da.from_array(pixels, chunks=blocks, name=f"stored-{token}", lock=False, fancy=False, inline_array=True)
+    return xr.DataArray(data, dims=dims, attrs=dict(array.attrs))
+
+
+class _Pixels:
+    """What dask slices: opens the store in the task itself, so that any worker that sees the files can run it."""
+
+    def __init__(self, path: Path, name: str, shape: tuple[int, ...], dtype: np.dtype) -> None:
+        self.path, self.name, self.shape, self.dtype, self.ndim = path, name, shape, dtype, len(shape)
+
+    def __getitem__(self, index: tuple[slice | int, ...]) -> np.ndarray:
+        try:
+            array = zarr.open_array(self.path / self.name, mode="r", zarr_format=3)
+            return np.asarray(array[index])
+        except _DAMAGE as error:
+            raise StoreError(
+                f"source={str(self.path)!r} is damaged: {self.name} cannot be read at {index}: {error}"
+            ) from error

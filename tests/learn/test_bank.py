@@ -1,0 +1,50 @@
+import numpy as np
+import pytest
+
+from insarflow.learn.bank import FILTER, PATCH, PATCHES_PER_SCENE, RECIPE, generate, scene_patches
+from insarflow.ops.goldstein import goldstein
+from insarflow.simulate.truth import ABSENT, MOVING, OPEN
+
+
+@pytest.fixture(scope="module")
+def patches():
+    return scene_patches(5, 2)
+
+
+def test_patches_have_the_stated_shapes_and_values(patches):
+    image, target, delay = patches
+    assert image.shape == (PATCHES_PER_SCENE, 3, PATCH, PATCH)
+    assert image.dtype == np.float16
+    assert set(np.unique(target)) <= {ABSENT, MOVING, OPEN}
+    assert sorted(set(delay.tolist())) == [6, 12, 18]
+    assert np.any(target == MOVING)
+    coherence, cos, sin = np.moveaxis(image.astype(float), 1, 0)
+    length = np.hypot(cos, sin)
+    missing = length == 0
+    assert coherence.min() >= 0.0
+    assert coherence.max() <= 1.0
+    np.testing.assert_allclose(length[~missing], 1.0, atol=2e-3)
+
+
+def test_a_scene_is_a_function_of_seed_and_number(patches):
+    for first, again, other in zip(patches, scene_patches(5, 2), scene_patches(5, 4), strict=True):
+        np.testing.assert_array_equal(first, again)
+        assert first.shape == other.shape
+    assert not np.array_equal(patches[0], scene_patches(5, 4)[0])
+
+
+def test_generated_bank_reads_back(tmp_path, patches):
+    seen = []
+    bank = generate(tmp_path / "bank", 1, seed=5, progress=lambda done, wanted: seen.append((done, wanted)))
+    image, target, delay = scene_patches(5, 0)
+    np.testing.assert_array_equal(bank.image, image)
+    np.testing.assert_array_equal(bank.target, target)
+    np.testing.assert_array_equal(bank.delay, delay)
+    assert seen == [(1, 1)]
+
+
+def test_recipe_is_the_default_filter():
+    defaults = goldstein.__kwdefaults__
+    step = RECIPE.of("goldstein")[0]
+    assert {name: step[name] for name in defaults} == defaults
+    assert {name: defaults[name] for name in FILTER} == FILTER

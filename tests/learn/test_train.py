@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+import torch
+
+from insarflow.errors import InsarError
+from insarflow.learn.bank import Bank
+from insarflow.learn.models import build_model
+from insarflow.learn.train import augment, choose_threshold, fit, score
+from insarflow.simulate.truth import MOVING, OPEN
+
+
+def toy_bank(n: int, seed: int) -> Bank:
+    """Bubbles of phase on a flat field: what any network of this kind must learn."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:32, :32]
+    image, target = np.zeros((n, 3, 32, 32), np.float16), np.zeros((n, 32, 32), np.uint8)
+    for k in range(n):
+        cy, cx = rng.uniform(8, 24, 2)
+        bubble = np.exp(-((y - cy) ** 2 + (x - cx) ** 2) / 18)
+        phase = 3.0 * (k % 2) * bubble + rng.uniform(0, 6.28)
+        image[k] = np.stack([np.full((32, 32), 0.8), np.cos(phase), np.sin(phase)])
+        if k % 2:
+            target[k][bubble > 0.3] = MOVING
+    return Bank(image, target, np.full(n, 12, np.int16))
+
+
+def test_training_learns_and_is_seeded(tmp_path):
+    bank = toy_bank(64, 0)
+    states = []
+    for _ in range(2):
+        torch.manual_seed(0)
+        network = build_model("resunet")
+        fit(network, bank, toy_bank(8, 1), tmp_path, epochs=8, batch_size=8, learning_rate=1e-2, progress=False)
+        states.append(network.state_dict())
+    for name, value in states[0].items():
+        torch.testing.assert_close(value, states[1][name], rtol=0, atol=0)
+    held_out = toy_bank(32, 2)
+    threshold = choose_threshold(network, held_out)
+    scores = score(network, held_out, threshold=threshold)
+    assert set(scores) == {"all", "12"}
+    assert scores["all"]["pixel"]["f1"] > 0.6
+    assert (tmp_path / "log" / "metrics.csv").exists()
+
+
+def test_a_loss_that_is_no_number_stops_with_the_step(tmp_path):
+    bank = toy_bank(8, 0)
+    bank.image[:] = np.nan
+    with pytest.raises(InsarError, match=r"^the loss became nan at step 0: lower the learning rate$"):
+        fit(build_model("resunet"), bank, bank, tmp_path, epochs=1, batch_size=8, progress=False)
+
+
+def test_augmentation_keeps_labels_on_their_pixels():
+    torch.manual_seed(0)
+    image = torch.zeros(2, 3, 8, 8)
+    image[:, 0] = torch.arange(64.0).reshape(8, 8)
+    image[:, 1] = 1.0
+    target = torch.arange(64).reshape(1, 8, 8).repeat(2, 1, 1)
+    for _ in range(20):
+        changed, moved = augment(image, target)
+        torch.testing.assert_close(changed[:, 0], moved.float())
+        torch.testing.assert_close(torch.hypot(changed[:, 1], changed[:, 2]), torch.ones(2, 8, 8))
+
+
+def test_open_pixels_do_not_teach(tmp_path):
+    bank = toy_bank(8, 0)
+    bank.target[:] = OPEN
+    torch.manual_seed(0)
+    network = build_model("resunet")
+    before = {k: v.clone() for k, v in network.named_parameters()}
+    fit(network, bank, bank, tmp_path, epochs=1, batch_size=8, progress=False)
+    for name, value in network.named_parameters():
+        torch.testing.assert_close(value, before[name], rtol=0, atol=0)

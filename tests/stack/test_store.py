@@ -1,0 +1,394 @@
+import json
+import tracemalloc
+import warnings
+
+import dask
+import dask.array as da
+import numpy as np
+import pytest
+import xarray as xr
+import zarr
+
+from insarflow.errors import OutputExistsError, ProductError, SchemaError, StoreError
+from insarflow.schema import DIMS
+from insarflow.stack import layout, stored
+from insarflow.stack.assemble import stack_pairs
+from insarflow.stack.layout import shard_size
+from insarflow.stack.store import build_stack, create_stack, open_stack, write_stack
+from insarflow.types import Grid, Pair
+
+THIRD_PARTY_AFFINE = pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning")
+
+
+def chunks_of(path, name):
+    return sorted(str(p.relative_to(path / name / "c")) for p in (path / name / "c").rglob("*") if p.is_file())
+
+
+def small_chunks(monkeypatch):
+    """Shards of 16 and chunks of 8 pixels, so that a small image has several."""
+    monkeypatch.setattr(layout, "INNER", 8)
+    monkeypatch.setattr(layout, "SHARD", 16)
+
+
+@pytest.fixture
+def written(stack, tmp_path):
+    return write_stack(stack, tmp_path / "s.zarr")
+
+
+class TestWrite:
+    def test_comes_back(self, stack, written):
+        opened = open_stack(written)
+        xr.testing.assert_identical(opened.drop_attrs().compute(), stack.drop_attrs().compute())
+        assert opened.attrs == stack.attrs
+        assert isinstance(opened["igram"].data, da.Array)
+        assert opened["igram"].dtype == np.complex64
+        assert isinstance(opened["valid"].data, np.ndarray)
+        assert list(opened.data_vars) == list(stack.data_vars)
+
+    def test_absent_cells_are_not_written(self, written):
+        assert chunks_of(written, "igram") == ["0/0/0/0", "0/1/0/0", "1/0/0/0"]
+
+    def test_absent_cells_are_not_computed(self, stack, tmp_path):
+        def refuse(block, block_info):
+            if block_info[0]["array-location"][:2] == [(1, 2), (1, 2)]:
+                pytest.fail("the absent cell was computed")
+            return block
+
+        guarded = stack["igram"].data.map_blocks(refuse, dtype=np.complex64, meta=np.empty((0,) * 4, np.complex64))
+        write_stack(stack.assign(igram=(DIMS, guarded)), tmp_path / "s.zarr")
+
+    def test_shards_are_written_once_each(self, stack, tmp_path, monkeypatch):
+        small_chunks(monkeypatch)
+        calls = []
+        original = layout._write_block
+
+        def counted(block, folder, name, cell, block_info):
+            calls.append(cell)
+            return original(block, folder, name, cell, block_info)
+
+        monkeypatch.setattr(layout, "_write_block", counted)
+        path = write_stack(stack[["igram", "valid"]].chunk({"y": 7, "x": 11}), tmp_path / "s.zarr")
+        assert len(calls) == 3 * 2 * 4
+        assert zarr.open_group(path, mode="r")["igram"].shards == (1, 1, 16, 16)
+        assert len(chunks_of(path, "igram")) == 3 * 2 * 4
+        opened = open_stack(path)
+        assert opened["igram"].chunksizes["x"] == (16, 16, 16, 2)
+        np.testing.assert_array_equal(opened["igram"], stack["igram"])
+
+    def test_existence_is_found_where_not_told(self, stack, tmp_path):
+        opened = open_stack(write_stack(stack.drop_vars(["valid", "perpendicular_baseline"]), tmp_path / "s.zarr"))
+        np.testing.assert_array_equal(opened["valid"], stack["valid"])
+        assert np.isnan(opened["perpendicular_baseline"]).all()
+        assert chunks_of(tmp_path / "s.zarr", "igram") == ["0/0/0/0", "0/1/0/0", "1/0/0/0"]
+
+    def test_without_images(self, stack, tmp_path):
+        bare = stack[["dem"]].assign_coords(stack.coords)
+        opened = open_stack(write_stack(bare, tmp_path / "s.zarr"))
+        np.testing.assert_array_equal(opened["dem"], stack["dem"])
+        assert not opened["valid"].any()
+
+    def test_in_memory_and_numpy_attributes(self, stack, tmp_path):
+        stack = stack.compute().assign_attrs(heading=np.float32(0.5), looks=np.array([2, 8]))
+        opened = open_stack(write_stack(stack, tmp_path / "s.zarr"))
+        np.testing.assert_array_equal(opened["igram"], stack["igram"])
+        assert (opened.attrs["heading"], opened.attrs["looks"]) == (0.5, [2, 8])
+
+    def test_is_one_computation(self, stack, tmp_path):
+        runs = []
+
+        def counting(graph, keys, **options):
+            runs.append(1)
+            return dask.get(graph, keys, **options)
+
+        with dask.config.set(scheduler=counting):
+            write_stack(stack, tmp_path / "s.zarr")
+        assert len(runs) == 1
+
+    def test_interferogram_of_nothing(self, stack, tmp_path):
+        empty = stack["igram"].where(stack["delay"] != np.timedelta64(24, "D")).astype(np.complex64)
+        with pytest.raises(ProductError, match=r"^interferogram 20180106_20180130 must hold pixels that are not NaN"):
+            write_stack(stack.assign(igram=empty.transpose(*DIMS)), tmp_path / "s.zarr")
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize("error", [ProductError("broken"), KeyboardInterrupt()])
+    def test_failure_leaves_nothing(self, stack, tmp_path, error):
+        def fail(block):
+            raise error
+
+        broken = stack["coherence"].data.map_blocks(fail, dtype=np.float32, meta=np.empty((0,) * 4, np.float32))
+        with pytest.raises(type(error)):
+            write_stack(stack.assign(coherence=(DIMS, broken)), tmp_path / "s.zarr")
+        assert list(tmp_path.iterdir()) == []
+
+    def test_disk_full(self, stack, tmp_path, monkeypatch):
+        def full(*args, **kwargs):
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(layout.zarr, "open_array", full)
+        with pytest.raises(StoreError, match=r"^path='.*s\.zarr' could not be written: .*No space left"):
+            write_stack(stack, tmp_path / "s.zarr")
+        assert list(tmp_path.iterdir()) == []
+
+    def test_overwrite(self, stack, written):
+        with pytest.raises(OutputExistsError, match="pass overwrite=True"):
+            write_stack(stack, written)
+        lazily_itself = open_stack(written).isel(y=slice(10))
+        write_stack(lazily_itself, written, overwrite=True)
+        np.testing.assert_array_equal(open_stack(written)["igram"], stack["igram"][:, :, :10])
+
+    def test_refused_variables_and_attributes(self, stack, tmp_path):
+        with pytest.raises(SchemaError, match=r"^a store holds the contract's variables only, instead got \['speed'\]"):
+            write_stack(stack.assign(speed=stack["dem"]), tmp_path / "s.zarr")
+        with pytest.raises(TypeError, match=r"^attributes must be JSON values, instead got .*object"):
+            write_stack(stack.assign_attrs(a=object()), tmp_path / "s.zarr")
+        with pytest.raises(SchemaError, match=r"no CRS"):
+            write_stack(stack.drop_vars("spatial_ref"), tmp_path / "s.zarr")
+        assert list(tmp_path.iterdir()) == []
+
+
+class TestOthersSee:
+    """The store is right for someone who never heard of this package."""
+
+    def test_xarray(self, stack, written):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            plain = xr.open_zarr(written)
+        assert "spatial_ref" in plain.coords
+        assert plain["date"].dtype == "datetime64[ns]"
+        assert plain["delay"].dtype == "timedelta64[ns]"
+        for name in ("igram", "coherence", "dem", "water"):
+            assert plain[name].attrs["grid_mapping"] == "spatial_ref"
+            assert plain[name].dtype == stack[name].dtype
+        absent = plain["igram"].isel(date=1, delay=1).values
+        assert np.isnan(absent.real).all()
+        assert np.isnan(absent.imag).all()
+        xr.testing.assert_equal(plain.compute(), stack.compute())
+
+    @THIRD_PARTY_AFFINE
+    def test_rioxarray(self, written):
+        plain = xr.open_zarr(written)
+        assert plain.rio.crs.to_epsg() == 4326
+        slices = plain["coherence"].isel(date=0).compute()
+        moved = slices.rio.reproject("EPSG:32632", nodata=np.nan)
+        assert moved.rio.crs.to_epsg() == 32632
+        assert moved.sizes["delay"] == 2
+        assert np.nanmean(moved) == pytest.approx(np.nanmean(slices), abs=0.01)
+
+    @THIRD_PARTY_AFFINE
+    def test_odc_geo(self, written):
+        pytest.importorskip("odc.geo.xr")
+        plain = xr.open_zarr(written)
+        assert plain.odc.crs.to_epsg() == 4326
+        assert plain["igram"].odc.crs.to_epsg() == 4326
+        assert plain.odc.geobox.shape == (30, 50)
+
+    def test_xarray_can_fill_a_cell(self, stack, grid, tmp_path):
+        path = create_stack(tmp_path / "s.zarr", ["20180118", "20180106"], ["24D", 12], grid)
+        cell = stack[["igram", "coherence"]].isel(date=[0], delay=[0]).compute()
+        cell["valid"] = (("date", "delay"), [[True]])
+        cell = cell.drop_vars(["y", "x", "spatial_ref"])
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            cell.to_zarr(path, region={"date": slice(1, 2), "delay": slice(1, 2)}, consolidated=False)
+        opened = open_stack(path)
+        np.testing.assert_array_equal(opened["valid"], [[True, False], [False, False]])
+        np.testing.assert_array_equal(opened["igram"][0, 0], stack["igram"][0, 0])
+        assert chunks_of(path, "igram") == ["1/1/0/0"]
+
+
+class TestCreate:
+    def test_is_empty_and_open(self, grid, tmp_path):
+        dem = np.random.default_rng(0).random(grid.shape).astype(np.float32)
+        path = create_stack(
+            tmp_path / "s.zarr",
+            ["2018-01-06", "06Jul2018"],
+            [12, "6 days"],
+            grid,
+            variables=["igram", "unwrapped"],
+            static={"dem": dem},
+            attrs={"pass": "ascending"},
+        )
+        ds = open_stack(path)
+        assert ds.sizes == {"date": 2, "delay": 2, "y": 30, "x": 50}
+        assert np.isnan(ds["igram"]).all()
+        assert np.isnan(ds["unwrapped"]).all()
+        assert not ds["valid"].any()
+        np.testing.assert_array_equal(ds["dem"], dem)
+        assert ds.attrs["pass"] == "ascending"
+        assert chunks_of(path, "igram") == []
+
+    def test_sizes_on_disk(self, tmp_path):
+        grid = Grid((0.0, 20.0, 0.0, 0.0, 0.0, -20.0), (5000, 700), "EPSG:32632")
+        array = zarr.open_group(create_stack(tmp_path / "s.zarr", ["20180106"], [12], grid), mode="r")["igram"]
+        assert (array.shards, array.chunks) == ((1, 1, 2048, 1024), (1, 1, 512, 512))
+        assert open_stack(tmp_path / "s.zarr")["igram"].chunks[2:] == ((2048, 2048, 904), (700,))
+
+    @pytest.mark.parametrize("size", [1, 60, 511, 512, 513, 2047, 2048, 2049, 10_000])
+    def test_shards_are_whole_chunks(self, size):
+        shard, inner = shard_size(size)
+        assert shard % inner == 0
+        assert inner <= min(512, size)
+        assert min(size, 2048) <= shard <= 2048 + (size < 2048) * inner
+
+    @pytest.mark.parametrize(
+        ("dates", "options", "message"),
+        [
+            ([], {}, r"^dates must be at least one, without repetition"),
+            (["20180106", "2018-01-06"], {}, r"^dates must be at least one, without repetition"),
+            (
+                ["20180106"],
+                {"variables": ["phase"]},
+                r"^a variable with dims .* must be one of .*, instead got 'phase'",
+            ),
+            (["20180106"], {"static": {"igram": np.zeros((30, 50))}}, r"must be one of .*'dem'.*, instead got 'igram'"),
+            (["20180106"], {"static": {"dem": np.zeros((3, 5))}}, r"^static\['dem'\] must have the grid's shape"),
+            (["tomorrow"], {}, r"^date must be like 20180702"),
+        ],
+    )
+    def test_wrong_arguments(self, grid, tmp_path, dates, options, message):
+        with pytest.raises(ValueError, match=message):
+            create_stack(tmp_path / "s.zarr", dates, [12], grid, **options)
+        assert list(tmp_path.iterdir()) == []
+
+
+class TestOpen:
+    @pytest.mark.usefixtures("forbid_compute")
+    def test_is_lazy(self, tmp_path, grid):
+        with dask.config.set(scheduler="sync"):
+            path = create_stack(tmp_path / "s.zarr", ["20180106"], [12], grid)
+        open_stack(path)
+
+    @pytest.mark.parametrize(
+        "index", [np.s_[0, 1, 3], np.s_[0, 0, ::-2, 4:9], np.s_[:, :, 1:30:7, [40, 2]], np.s_[-1, 0, -1, -1]]
+    )
+    def test_any_selection(self, stack, written, index):
+        np.testing.assert_array_equal(open_stack(written)["igram"].data[index], stack["igram"].values[index])
+
+    def test_same_store_same_graph(self, written):
+        assert open_stack(written)["igram"].data.name == open_stack(written)["igram"].data.name
+
+    def test_cells_in_order_of_arrival(self, stack, tmp_path):
+        mixed = stack.isel(date=[1, 0], delay=[1, 0])
+        opened = open_stack(write_stack(mixed, tmp_path / "s.zarr"))
+        xr.testing.assert_equal(opened.compute(), stack.compute())
+        assert opened["igram"].chunksizes["date"] == (1, 1)
+        np.testing.assert_array_equal(xr.open_zarr(tmp_path / "s.zarr")["date"], mixed["date"])
+
+    def test_any_time_resolution(self, written):
+        for name, units in (("date", "hours since 1970-01-01"), ("delay", "hours")):
+            array = zarr.open_array(written / name, mode="r+")
+            array[...] = array[...] * 24
+            array.attrs["units"] = units
+        zarr.open_array(written / "delay", mode="r+").attrs["dtype"] = "timedelta64[s]"
+        opened = open_stack(written)
+        assert opened["delay"].dtype == "timedelta64[ns]"
+        np.testing.assert_array_equal(opened["delay"] / np.timedelta64(1, "D"), [12, 24])
+
+    def test_variables_it_does_not_know_are_left_out(self, written):
+        zarr.open_group(written, mode="r+").create_array("notes", data=np.arange(3), dimension_names=["k"])
+        assert "notes" not in open_stack(written)
+
+    def test_another_tools_store(self, stack, tmp_path):
+        xr.Dataset({"a": ("x", np.arange(3))}).to_zarr(tmp_path / "a.zarr", consolidated=False)
+        with pytest.raises(
+            StoreError, match=r"^source='.*a\.zarr' is a Zarr store of another tool: it has no schema_v"
+        ):
+            open_stack(tmp_path / "a.zarr")
+
+    def test_older_zarr(self, tmp_path):
+        zarr.create_group(tmp_path / "a.zarr", zarr_format=2)
+        with pytest.raises(StoreError, match=r"^source='.*a\.zarr' is no Zarr v3 group"):
+            open_stack(tmp_path / "a.zarr")
+
+    def test_newer_schema(self, written):
+        zarr.open_group(written, mode="r+").attrs["schema_version"] = 99
+        with pytest.raises(StoreError, match=r"has schema_version=99, this insarflow reads up to 1: upgrade"):
+            open_stack(written)
+
+    @pytest.mark.parametrize(
+        "damage",
+        [
+            lambda p: (p / "zarr.json").write_text("{"),
+            lambda p: (p / "igram" / "zarr.json").write_text("[]"),
+            lambda p: (p / "date" / "c" / "0").write_bytes(b"?"),
+            lambda p: [f.unlink() for f in (p / "delay").rglob("*") if f.is_file()],
+        ],
+    )
+    def test_damage(self, written, damage):
+        damage(written)
+        with pytest.raises(StoreError, match=r"^source='.*s\.zarr' is "):
+            open_stack(written)
+
+    def test_damaged_pixels(self, written):
+        (written / "igram" / "c" / "0" / "0" / "0" / "0").write_bytes(b"?")
+        opened = open_stack(written)
+        with pytest.raises(StoreError, match=r"^source='.*s\.zarr' is damaged: igram cannot be read at "):
+            opened["igram"][0, 0].load()
+
+    @pytest.mark.parametrize(("key", "value"), [("shape", [2, 2, 10**9, 10**9]), ("shape", [10**12, 2, 30, 50])])
+    def test_absurd_sizes(self, written, key, value):
+        meta = json.loads((written / "igram" / "zarr.json").read_text())
+        meta[key] = value
+        (written / "igram" / "zarr.json").write_text(json.dumps(meta))
+        with pytest.raises(StoreError, match=r"has the array 'igram' of shape .* too large"):
+            open_stack(written)
+
+    def test_no_store(self, tmp_path):
+        with pytest.raises(ProductError, match=r"^the source must exist, instead got source='.*nowhere\.zarr'"):
+            open_stack(tmp_path / "nowhere.zarr")
+        (tmp_path / "hollow.zarr").mkdir()
+        with pytest.raises(StoreError, match=r"^source='.*hollow\.zarr' holds no Zarr metadata"):
+            open_stack(tmp_path / "hollow.zarr")
+
+
+class TestBuild:
+    def test_product_to_store(self, folder, tmp_path):
+        path = build_stack(folder, tmp_path / "out.zarr")
+        xr.testing.assert_equal(
+            open_stack(path).compute(),
+            open_stack(folder).compute().assign(perpendicular_baseline=open_stack(path)["perpendicular_baseline"]),
+        )
+        assert open_stack(path).attrs["recipe"] == open_stack(folder).attrs["recipe"]
+
+    def test_output_is_checked_first(self, tmp_path):
+        (tmp_path / "out.zarr").mkdir()
+        with pytest.raises(OutputExistsError):
+            build_stack(tmp_path / "nowhere", tmp_path / "out.zarr")
+
+    def test_empty_interferogram(self, folder, tmp_path, write_tif):
+        write_tif(folder / "unw" / "a_20180211-20180223_eqa_unw.tif", np.zeros((30, 50), np.float32))
+        with pytest.raises(ProductError, match=r"^interferogram 20180211_20180223 must hold pixels that are not NaN"):
+            build_stack(folder, tmp_path / "out.zarr")
+        assert [p.name for p in tmp_path.iterdir()] == ["product"]
+
+    def test_truncated_after_opening(self, folder, tmp_path):
+        file = folder / "coh" / "a_20180106-20180118_flat_eqa_cc.tif"
+        ds = open_stack(folder)
+        with file.open("r+b") as stream:
+            stream.truncate(2000)
+        with pytest.raises(ProductError, match=r"^file='.*a_20180106-20180118_flat_eqa_cc\.tif' was changed after"):
+            write_stack(ds, tmp_path / "out.zarr")
+        assert [p.name for p in tmp_path.iterdir()] == ["product"]
+
+
+def test_memory_does_not_grow_with_pairs(tmp_path):
+    """A write holds a few blocks, whatever the number of pairs."""
+    grid = Grid((0.0, 1.0, 0.0, 512.0, 0.0, -1.0), (512, 512), "EPSG:32632")
+
+    def most(count):
+        pairs = [Pair.at("20180106", 6 * k) for k in range(1, count + 1)]
+        images = [da.full(grid.shape, k, chunks=-1).astype(np.complex64) for k in range(count)]
+        ds = stack_pairs({p: {"igram": image} for p, image in zip(pairs, images, strict=True)}, grid)
+        tracemalloc.start()
+        with dask.config.set(scheduler="sync"):
+            write_stack(ds, tmp_path / f"{count}.zarr")
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return peak / 512**2 / 8
+
+    most(2)
+    assert most(20) < most(3) + 3
+
+
+def test_limits_are_what_the_layout_makes():
+    assert stored.MAX_CHUNK >= layout.SHARD**2

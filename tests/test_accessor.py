@@ -1,0 +1,89 @@
+import inspect
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import insarflow
+from insarflow.accessor import InsarAccessor
+from insarflow.inventory import inventory, summarise
+from insarflow.segment import segment
+
+
+@pytest.fixture(scope="module")
+def ds():
+    return insarflow.simulate_stack((64, 80), seed=3, acquisitions=3, delays=[6, 12], movers=2)[0]
+
+
+def test_chain_of_the_readme(ds):
+    filtered = ds.insar.goldstein(patch_size=32, step=16, alpha=0.5)
+    coarse = filtered.insar.multilook(y=2, x=2)
+    mapped = coarse.insar.segment("default")
+    assert set(mapped) - set(coarse) == {"probability"}
+    assert mapped["probability"].chunks is not None
+    assert mapped.sizes["y"] == ds.sizes["y"] // 2
+    frame = mapped.insar.inventory()
+    assert list(frame.columns) == ["id", "area_m2", "probability_mean", "probability_max", "pairs", "geometry"]
+    for name in ("dem", "los_east", "perpendicular_baseline", "valid", "coherence"):
+        assert name in mapped
+
+
+def test_pairs_table(ds):
+    table = ds.insar.pairs
+    assert list(table.columns) == [
+        "reference",
+        "secondary",
+        "temporal_baseline",
+        "perpendicular_baseline",
+        "mean_coherence",
+        "valid_fraction",
+    ]
+    assert list(table.index) == sorted(table.index)
+    assert len(table) == int(ds["valid"].sum()) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("goldstein", {"alpha": 0.3}),
+        ("multilook", {"y": 2, "x": 3}),
+        ("coherence", {"window": 3}),
+        ("add_offset", {"angle": 1.0}),
+        ("add_ramp", {"slope_y": 0.1, "slope_x": 0.2}),
+        ("conjugate", {}),
+        ("decorrelate", {"factor": 0.5, "looks": 16, "seed": 1}),
+    ],
+)
+def test_methods_are_the_functions(ds, name, arguments):
+    xr.testing.assert_identical(getattr(ds.insar, name)(**arguments), getattr(insarflow, name)(ds, **arguments))
+
+
+@pytest.mark.parametrize(
+    ("name", "function"),
+    [
+        *(
+            (n, getattr(insarflow, n))
+            for n in ("goldstein", "multilook", "coherence", "add_offset", "add_ramp", "decorrelate")
+        ),
+        ("segment", segment),
+        ("summarise", summarise),
+        ("inventory", inventory),
+    ],
+)
+def test_methods_have_the_functions_arguments_and_defaults(name, function):
+    method = inspect.signature(getattr(InsarAccessor, name)).parameters
+    wanted = inspect.signature(function).parameters
+    for key in set(method) - {"self"}:
+        assert method[key].default == wanted[key].default, key
+    assert set(wanted) - set(method) <= {"ds", "obj", "secondary"}
+
+
+def test_functions_take_arrays(ds):
+    igram = ds["igram"].isel(date=0, delay=0)
+    np.testing.assert_array_equal(
+        insarflow.goldstein(igram).values, ds.insar.goldstein()["igram"].isel(date=0, delay=0).values
+    )
+
+
+def test_repr_names_the_stack(ds):
+    assert repr(ds.insar).startswith("<insar: 3 interferograms")

@@ -1,0 +1,38 @@
+import json
+
+import numpy as np
+import pytest
+
+from benchmarks import baselines
+from benchmarks.__main__ import main
+from insarflow.kernels import augment, coherence, goldstein, multilook
+from insarflow.kernels.noise import complex_noise
+from insarflow.types import Looks, Window
+
+
+def test_benchmarks_run_at_small_size(capsys):
+    rows = main(["--size", "128", "--runs", "1", "--json"])
+    printed = json.loads(capsys.readouterr().out)
+    assert [r["name"] for r in printed] == [r.name for r in rows]
+    assert {"goldstein 32/16 alpha 0.5", "multilook 8 x 2", "coherence 5 x 5", "segment, whole line"} <= {
+        r.name for r in rows
+    }
+    assert all(r.mpx_per_s > 0 and r.ratio > 0 for r in rows)
+    main(["--size", "128", "--runs", "1"])
+    assert "ratio" in capsys.readouterr().out
+
+
+def test_baselines_compute_the_same():
+    z, other = (complex_noise(Window(0, 0, 128, 128), width=128, seed=1, stream=k) for k in (0, 1))
+    inner = np.s_[32:-32, 32:-32]
+    ours = goldstein.goldstein(z, patch_size=32, step=16, alpha=0.5, amplitude="filter")
+    np.testing.assert_allclose(ours[inner], baselines.goldstein(z)[inner], rtol=1e-3, atol=1e-2)
+    np.testing.assert_allclose(multilook.multilook(z, looks=Looks(8, 2)), baselines.multilook(z, 8, 2), atol=1e-6)
+    ours = coherence.coherence(z, other, window=Looks(5, 5))
+    np.testing.assert_allclose(ours[inner], baselines.coherence(z, other, 5)[inner], atol=1e-5)
+    ours = coherence.phase_coherence(z, window=Looks(5, 5))
+    np.testing.assert_allclose(ours[inner], baselines.phase_coherence(z, 5)[inner], atol=1e-5)
+    gamma = np.full(z.shape, 0.7, np.float32)
+    ours = augment.decorrelate(z, gamma, factor=0.6, looks=12, seed=1)
+    theirs = baselines.decorrelate(z, gamma, 0.6, 12)
+    assert np.abs(ours).mean() == pytest.approx(np.abs(theirs).mean(), rel=0.02)
