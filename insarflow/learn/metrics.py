@@ -85,7 +85,7 @@ class ObjectScores:
             self.missed += not hit
         touching = np.unique(predicted[target > 0])
         whole = np.bincount(predicted.ravel(), minlength=count + 1)
-        self.false += sum(whole[k] >= SMALLEST_OBJECT and k not in touching for k in range(1, count + 1))
+        self.false += sum(bool(whole[k] >= SMALLEST_OBJECT) and k not in touching for k in range(1, count + 1))
 
     def scores(self) -> dict[str, float]:
         """Counts, precision, recall and F1 of objects."""

@@ -125,7 +125,8 @@ def fit(
     with _quiet():
         trainer = lightning.Trainer(
             max_epochs=epochs, accelerator="auto", devices=1, precision="bf16-mixed",
-            logger=CSVLogger(folder, "log", ""), enable_checkpointing=False, enable_progress_bar=progress, enable_model_summary=False, log_every_n_steps=10,
+            logger=CSVLogger(folder, "log", ""),
+            enable_checkpointing=False, enable_progress_bar=progress, enable_model_summary=False, log_every_n_steps=10,
             num_sanity_val_steps=0,
         )  # fmt: skip
         order = torch.Generator().manual_seed(seed)

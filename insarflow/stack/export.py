@@ -33,18 +33,17 @@ def write_geotiff(images: Mapping[Path, xr.DataArray]) -> None:
     StoreError
         If a file cannot be written; none of the files is then left behind.
     """
-    files: dict[Path, rasterio.io.DatasetWriter] = {}
+    bands: dict[Path, _Band] = {}
     try:
         for path, image in images.items():
-            files[path] = _open(path, image)
-        arrays = [da.asarray(image.transpose(*SPACE).data) for image in images.values()]
-        bands: list[Any] = [_Band(file) for file in files.values()]
-        da.store(arrays, bands, lock=False)
-        for file in files.values():
-            file.close()
+            bands[path] = _Band(_open(path, image))
+        targets: list[Any] = list(bands.values())
+        da.store([da.asarray(image.transpose(*SPACE).data) for image in images.values()], targets, lock=False)
+        for band in bands.values():
+            band.close()
     except BaseException as error:
-        for path, file in files.items():
-            file.close()
+        for path, band in bands.items():
+            band.close()
             path.unlink(missing_ok=True)
         if isinstance(error, OSError | rasterio.errors.RasterioError):
             raise StoreError(f"GeoTIFF files cannot be written: {error}") from error
@@ -52,17 +51,27 @@ def write_geotiff(images: Mapping[Path, xr.DataArray]) -> None:
 
 
 class _Band:
-    """What dask writes blocks to; GDAL takes one at a time."""
+    """What dask writes blocks to; GDAL takes one at a time.
+
+    After a failure dask's other threads go on for a while: what they bring once the file is closed is dropped.
+    """
 
     def __init__(self, file: rasterio.io.DatasetWriter) -> None:
-        self.file = file
+        self.file: rasterio.io.DatasetWriter | None = file
         self.lock = Lock()
 
     def __setitem__(self, place: tuple[slice, slice], values: np.ndarray) -> None:
         rows, cols = place
         window = RasterWindow(cols.start, rows.start, cols.stop - cols.start, rows.stop - rows.start)
         with self.lock:
-            self.file.write(values, 1, window=window)
+            if self.file is not None:
+                self.file.write(values, 1, window=window)
+
+    def close(self) -> None:
+        with self.lock:
+            if self.file is not None:
+                self.file.close()
+            self.file = None
 
 
 def _open(path: Path, image: xr.DataArray) -> rasterio.io.DatasetWriter:

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -50,3 +52,9 @@ def test_objects_found_missed_false():
     scores.update(probability, target, 0.5)
     assert (scores.found, scores.missed, scores.false) == (1, 1, 1)
     assert scores.scores()["f1"] == 0.5
+
+
+def test_scores_are_plain_numbers():
+    scores = ObjectScores()
+    scores.update(np.ones((20, 20), np.float32), np.zeros((20, 20), np.uint8), 0.5)
+    assert json.loads(json.dumps(scores.scores()))["false"] == 1
