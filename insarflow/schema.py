@@ -144,8 +144,17 @@ def normalise_time(ds: xr.Dataset) -> xr.Dataset:
 
 
 def recipe_of(ds: xr.Dataset | xr.DataArray) -> Recipe:
-    """The recipe in the attributes (empty if there is none)."""
-    return Recipe.from_json(ds.attrs["recipe"]) if "recipe" in ds.attrs else Recipe()
+    """The recipe in the attributes (empty if there is none).
+
+    Raises
+    ------
+    SchemaError
+        If the attribute holds something else.
+    """
+    try:
+        return Recipe.from_json(ds.attrs["recipe"]) if "recipe" in ds.attrs else Recipe()
+    except ValueError as error:
+        raise SchemaError(f"{error}: remove the attribute 'recipe' if it is not insarflow's") from error
 
 
 def describe(array: xr.DataArray, name: str) -> xr.DataArray:

@@ -150,7 +150,7 @@ def filter_fingerprint() -> list[float]:
 
 def _random_scene(rng: np.random.Generator, beyond: bool) -> Scene:
     pixel_size = float(np.exp(rng.uniform(*np.log(PIXEL_SIZE))))
-    crowd = 0 if rng.random() < 0.12 else round(12 * (pixel_size / 20.0) ** 1.2 * rng.uniform(0.5, 1.5))
+    crowd = 0 if rng.random() < 0.12 else round(16 * (pixel_size / 20.0) ** 1.2 * rng.uniform(0.5, 1.5))
     return draw_scene(
         int(rng.integers(2**62)), _SCENE, pixel_size=pixel_size, looks=_LOOKS[rng.integers(len(_LOOKS))],
         acquisitions=5, movers=crowd, turbulence=(0.9, 1.3) if beyond else (0.1, 0.9),

@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 from insarflow.errors import InsarError
 from insarflow.learn.bank import Bank
 from insarflow.learn.metrics import ObjectScores, PixelScores
+from insarflow.learn.models import Network, build_model
 from insarflow.learn.phase import conjugate, offset, ramp
 from insarflow.simulate.truth import MOVING, OPEN
 
@@ -90,6 +91,12 @@ def augment(image: torch.Tensor, target: torch.Tensor) -> Batch:
     return (image.flip(-1), target.flip(-1)) if mirror else (image, target)
 
 
+def fresh_network(architecture: str, channels: int, *, seed: int) -> Network:
+    """A network whose weights are a function of `seed`; see `insarflow.learn.models.build_model`."""
+    torch.manual_seed(seed)
+    return build_model(architecture, channels)
+
+
 def fit(
     network: nn.Module,
     bank: Bank,
@@ -127,7 +134,7 @@ def fit(
             max_epochs=epochs, accelerator="auto", devices=1, precision="bf16-mixed",
             logger=CSVLogger(folder, "log", ""),
             enable_checkpointing=False, enable_progress_bar=progress, enable_model_summary=False, log_every_n_steps=10,
-            num_sanity_val_steps=0,
+            num_sanity_val_steps=0, gradient_clip_val=1.0,
         )  # fmt: skip
         order = torch.Generator().manual_seed(seed)
         trainer.fit(

@@ -53,9 +53,12 @@ def multilook(obj: Labelled, *, y: int, x: int, min_valid: float = 0.5) -> Label
         )
     looks = Looks(check_whole("y", y, low=1, high=obj.sizes["y"]), check_whole("x", x, low=1, high=obj.sizes["x"]))
     min_valid = check_fraction("min_valid", min_valid)
-    coords = _coordinates(obj, looks)
+    coords = _coordinates(obj, looks, min_valid)
     recipe = recipe_of(obj).then("multilook", y=looks.y, x=looks.x, min_valid=min_valid)
     attrs = {**obj.attrs, "recipe": recipe.to_json()}
+    if "looks" in attrs:
+        before_y, before_x = attrs["looks"]
+        attrs["looks"] = [int(before_y) * looks.y, int(before_x) * looks.x]
     if isinstance(obj, xr.DataArray):
         return _average(obj, looks, min_valid).assign_coords(coords).assign_attrs(attrs)
     for name, variable in obj.data_vars.items():
@@ -99,8 +102,12 @@ def _coarsen(chunks: tuple[int, ...], looks: int) -> tuple[int, ...]:
     return tuple(b - a for a, b in pairwise(borders) if b > a)
 
 
-def _coordinates(obj: xr.DataArray | xr.Dataset, looks: Looks) -> dict[str, Any]:
-    coords: dict[str, Any] = {}
+def _coordinates(obj: xr.DataArray | xr.Dataset, looks: Looks, min_valid: float) -> dict[str, Any]:
+    coords: dict[str, Any] = {
+        str(name): _average(c.reset_coords(drop=True), looks, min_valid).variable
+        for name, c in obj.coords.items()
+        if set(SPACE) <= set(c.dims) and c.dtype.kind in "fiu"
+    }
     for name, n in (("y", looks.y), ("x", looks.x)):
         if name in obj.coords:
             blocks = obj.sizes[name] // n

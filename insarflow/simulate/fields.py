@@ -42,6 +42,8 @@ def power_law_field(
         long = k < 1.0 / knee
         power[long] = (1.0 / knee) ** (exponent - knee_exponent) * k[long] ** knee_exponent
     noise = rng.standard_normal(k.shape) + 1j * rng.standard_normal(k.shape)
+    # The inverse transform averages these columns with their mirror images, which halves their power.
+    noise[:, [0, -1]] *= np.sqrt(2.0)
     field: np.ndarray = np.fft.irfft2(noise * np.sqrt(power), (height, width))[: shape[0], : shape[1]]
     field -= field.mean()
     field /= field.std()

@@ -87,13 +87,16 @@ def draw_scene(
 ) -> Scene:
     """Draw a region of `shape` ``(y, x)`` pixels and `acquisitions` images every `repeat_days` days."""
     rng = np.random.default_rng(seed)
-    terrain = fractal_terrain(rng, shape, pixel_size, relief=rng.uniform(280, 480))
+    side_km = max(shape) * pixel_size / 1000.0
+    # Relief grows with the region as its slopes stay the same, up to that of a mountain range.
+    terrain = fractal_terrain(rng, shape, pixel_size, relief=rng.uniform(450, 750) * min(side_km / 10.0, 1.5) ** 0.8)
     incidence = float(np.radians(rng.uniform(31, 45)))
     heading = float(np.radians(rng.choice([-12.0, 192.0])))
     los = line_of_sight(np.asarray(incidence), heading)
     bodies = place_movers(rng, terrain, los, pixel_size, count=movers)
     days = repeat_days * np.arange(acquisitions, dtype=np.float64)
     baselines = rng.normal(0, 55.0, acquisitions)
+    # DEM minus truth: its phase is left in when the DEM's is removed.
     height_error = 6.0 * power_law_field(rng, shape, pixel_size, exponent=-2.5)
     to_phase = 4 * np.pi / SENTINEL1_WAVELENGTH
     phase = np.empty((acquisitions, *shape), np.float32)

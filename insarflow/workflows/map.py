@@ -6,9 +6,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import geopandas as gpd
 import xarray as xr
 
 from insarflow.inventory import inventory, summarise, write_inventory
@@ -22,6 +21,9 @@ from insarflow.stack.raster import lazy_raster, read_header
 from insarflow.stack.store import open_stack
 from insarflow.types import Recipe
 from insarflow.workflows.outputs import new_folder
+
+if TYPE_CHECKING:
+    import geopandas as gpd
 
 Stage = Callable[[str], AbstractContextManager[object]]
 """Called with what is being done; what happens inside is shown as progress."""

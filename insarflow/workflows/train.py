@@ -9,13 +9,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-import torch
-
 from insarflow.learn.bank import DELAYS, PATCH, PIXEL_SIZE, RECIPE, Bank, filter_fingerprint, generate
 from insarflow.learn.card import ModelCard
-from insarflow.learn.models import build_model, spec_of
+from insarflow.learn.models import spec_of
 from insarflow.learn.phase import CHANNELS
-from insarflow.learn.train import choose_threshold, fit, score
+from insarflow.learn.train import choose_threshold, fit, fresh_network, score
 from insarflow.learn.weights import save_model
 
 
@@ -34,7 +32,7 @@ class Preset:
     held_out: int = 40
     epochs: int = 6
     batch_size: int = 32
-    learning_rate: float = 3e-3
+    learning_rate: float = 2e-3
     seed: int = 1
 
 
@@ -74,8 +72,7 @@ def train(
         {"train": preset.scenes, "validation": preset.held_out, "test": preset.held_out}.items()
     ):
         banks[name] = _bank(bank_folder / name, scenes, preset.seed + shift, name == "test", workers, progress)
-    torch.manual_seed(preset.seed)
-    network = build_model(preset.architecture, len(CHANNELS))
+    network = fresh_network(preset.architecture, len(CHANNELS), seed=preset.seed)
     fit(
         network, banks["train"], banks["validation"], bank_folder, epochs=preset.epochs, batch_size=preset.batch_size,
         learning_rate=preset.learning_rate, seed=preset.seed, progress=progress is not None,

@@ -123,3 +123,13 @@ def test_data_refused(stack):
         multilook(stack.dem.isel(y=0), y=2, x=2)
     with pytest.raises(ValueError, match=r"^a variable must have both y and x .* got 'row' with dims=\('y',\): drop"):
         multilook(stack.assign(row=("y", np.arange(41))), y=2, x=2)
+
+
+def test_looks_and_two_dimensional_coordinates_are_multilooked():
+    lat = np.arange(24.0).reshape(4, 6)
+    ds = xr.Dataset(
+        {"coherence": (("y", "x"), np.ones((4, 6), "float32"))}, {"lat": (("y", "x"), lat)}, {"looks": [2, 8]}
+    )
+    coarse = ds.insar.multilook(y=2, x=3)
+    assert coarse.attrs["looks"] == [4, 24]
+    np.testing.assert_array_equal(coarse["lat"].values, lat.reshape(2, 2, 2, 3).mean(axis=(1, 3)))

@@ -47,3 +47,12 @@ def test_field_does_not_repeat_at_its_borders():
 
 def test_smoothstep():
     np.testing.assert_allclose(smoothstep(np.array([-1, 0, 0.25, 0.5, 1, 3])), [0, 0, 0.15625, 0.5, 1, 1])
+
+
+def test_power_law_field_is_isotropic():
+    along_y, along_x = 0.0, 0.0
+    for seed in range(600):
+        field = power_law_field(np.random.default_rng(seed), (32, 32), 20.0, exponent=-2.0)
+        along_y += field.mean(axis=1).var()
+        along_x += field.mean(axis=0).var()
+    assert along_y / along_x == pytest.approx(1.0, abs=0.1)

@@ -37,7 +37,9 @@ def test_one_pass_over_what_both_are_computed_from(images, tmp_path):
         return block
 
     shared = da.from_array(images[0].values, chunks=(70, 90)).map_blocks(source, meta=np.empty((0, 0), "float32"))
-    write_geotiff({tmp_path / "a.tif": images[0].copy(data=shared), tmp_path / "b.tif": images[0].copy(data=shared + 1)})
+    write_geotiff(
+        {tmp_path / "a.tif": images[0].copy(data=shared), tmp_path / "b.tif": images[0].copy(data=shared + 1)}
+    )
     assert calls == [(70, 90)]
 
 
