@@ -147,7 +147,8 @@ def map_command(
     for note in result.notes:
         out.print(f"note: {note}", markup=False, highlight=False)
     area = result.polygons["area_m2"].sum() / 1e6
-    out.print(f"{len(result.polygons)} moving slopes, {area:.3f} km², at probability {result.threshold:.2f} or more")
+    slopes = "1 moving slope" if len(result.polygons) == 1 else f"{len(result.polygons)} moving slopes"
+    out.print(f"{slopes}, {area:.3f} km², at probability {result.threshold:.2f} or more")
     _files(output, ("map.png", "inventory.gpkg", "probability.tif", "support.tif"))
 
 
@@ -194,7 +195,11 @@ def stage(what: str, *, transient: bool = False) -> Iterator[None]:
                 bar.update(task, completed=len(state["finished"]))
 
         with Report():  # type: ignore[no-untyped-call]
-            yield
+            try:
+                yield
+            except BaseException:
+                bar.live.transient = True
+                raise
         bar.update(task, total=1, completed=1)
 
 

@@ -21,7 +21,7 @@ from insarflow.workflows.map import RegionMap
 LONGEST_SIDE: Final = 1200
 """Pixels of a drawn image; larger ones are averaged first, interferograms as complex numbers."""
 
-OUTLINE: Final = "#00e5ff"
+OUTLINE: Final = "#0040ff"
 
 
 def draw_map(result: RegionMap, path: Path, truth: xr.Dataset | None = None) -> None:
@@ -37,8 +37,9 @@ def draw_map(result: RegionMap, path: Path, truth: xr.Dataset | None = None) -> 
         As `insarflow.simulate_stack` gives it.
     """
     panels = 2 if truth is None else 3
-    height, width = (result.summary.sizes[d] for d in ("y", "x"))
-    figure = Figure(figsize=(1.2 + 5.2 * panels, 1.4 + 5.2 * min(2.0, max(0.5, height / width))), layout="constrained")
+    rows, cols = (result.summary.sizes[d] for d in ("y", "x"))
+    tall = rows / cols * _aspect(result.summary)
+    figure = Figure(figsize=(5.6 * panels, 1.1 + 4.0 * min(2.0, max(0.4, tall))), layout="constrained")
     FigureCanvasAgg(figure)
     axes = np.atleast_1d(figure.subplots(1, panels, sharex=True, sharey=True))
     pair = _phase(axes[0], result.stack)
@@ -70,7 +71,7 @@ def _probability(axis: Axes, result: RegionMap) -> None:
     _relief(axis, result.stack)
     probability = _small(result.summary["probability"])
     shown = np.where(probability >= 0.05, probability, np.nan)
-    _image(axis, shown, result.summary, cmap="inferno", vmin=0.0, vmax=1.0, alpha=0.75)
+    _image(axis, shown, result.summary, cmap="YlOrRd", vmin=0.0, vmax=1.0, alpha=0.85)
     _outline(axis, result, OUTLINE)
 
 
@@ -127,14 +128,13 @@ def _stride(grid: xr.Dataset | xr.DataArray) -> int:
 
 def _frame(axis: Axes, grid: xr.Dataset) -> None:
     """Scale bar, north, and an aspect that is true at the region's middle."""
-    y, x = grid["y"].values, grid["x"].values
     degrees = grid.rio.crs.is_geographic
-    axis.set_aspect(1.0 / max(math.cos(math.radians(float(y.mean()))), 0.01) if degrees else 1.0)
+    axis.set_aspect(_aspect(grid))
     axis.tick_params(labelsize=7)
     axis.ticklabel_format(style="plain", useOffset=False)
     axis.set_xlabel("longitude (°)" if degrees else "easting (m)", fontsize=8)
     axis.set_ylabel("latitude (°)" if degrees else "northing (m)", fontsize=8)
-    span = x.size * _metres(grid)
+    span = grid.sizes["x"] * _metres(grid)
     length = 10 ** math.floor(math.log10(span / 3))
     length *= max(k for k in (1, 2, 5) if k * length <= span / 3 * 1.001)
     part = length / span
@@ -144,6 +144,12 @@ def _frame(axis: Axes, grid: xr.Dataset) -> None:
     box = {"facecolor": "white", "alpha": 0.7, "pad": 1.5, "edgecolor": "none"}
     axis.text(0.05, 0.075, text, fontsize=8, transform=axis.transAxes, bbox=box)
     axis.text(0.05, 0.95, "N ↑", fontsize=9, va="top", transform=axis.transAxes, bbox=box)
+
+
+def _aspect(grid: xr.Dataset) -> float:
+    """Height of a CRS unit along y over one along x, at the region's middle."""
+    latitude = math.radians(float(grid["y"].mean()))
+    return 1.0 / max(math.cos(latitude), 0.01) if grid.rio.crs.is_geographic else 1.0
 
 
 def _metres(grid: xr.Dataset) -> float:

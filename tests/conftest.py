@@ -2,6 +2,9 @@ import contextlib
 import os
 from pathlib import Path
 
+# Before anything loads a numerical library: the tests' own workers share the cores already.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import dask
 import pytest
 from hypothesis import settings

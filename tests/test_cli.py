@@ -51,6 +51,8 @@ def test_map_writes_files_and_says_where(stack, tmp_path):
         (["map", "{stack}", "-o", "{empty}/map", "--model", "nothing"], "nothing"),
         (["map", "{stack}", "-o", "{empty}/map", "--model", "{pickle}"], "pickle"),
         (["build", "{stack}", "-o", "{stack}"], "stack.zarr"),
+        (["map", "{stack}", "-o", "{stack}"], "Zarr store"),
+        (["train", "-o", "{empty}/nowhere/x.safetensors", "--preset", "smoke"], "nowhere"),
         (["train", "-o", "{empty}/x.safetensors", "--preset", "nothing"], "preset must be one of default, smoke"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -88,7 +89,26 @@ def augment(image: torch.Tensor, target: torch.Tensor) -> Batch:
         image = conjugate(image)
     turns, mirror = int(torch.randint(4, ())), bool(torch.rand(()) < 0.5)
     image, target = image.rot90(turns, (-2, -1)), target.rot90(turns, (-2, -1))
-    return (image.flip(-1), target.flip(-1)) if mirror else (image, target)
+    if mirror:
+        image, target = image.flip(-1), target.flip(-1)
+    return cut_edge(image, target) if torch.rand(()) < 0.6 else (image, target)
+
+
+def cut_edge(image: torch.Tensor, target: torch.Tensor) -> Batch:
+    """Take away what lies beyond a line, as the end of a swath or of a region does: missing pixels, truth left open.
+
+    Half of the lines run along an axis, since regions end there and their last pixels share a cell of the network's
+    pooling grid with missing ones.
+    """
+    height, width = target.shape[-2:]
+    y = torch.arange(height, device=image.device)[:, None] - (height - 1) / 2
+    x = torch.arange(width, device=image.device)[None, :] - (width - 1) / 2
+    quarters = torch.randint(4, ()) if torch.rand(()) < 0.5 else 4 * torch.rand(())
+    angle = quarters.to(image.device) * (torch.pi / 2)
+    depth = torch.rand(()) ** 2 * 0.3 * min(height, width)
+    distance = y * torch.sin(angle) + x * torch.cos(angle)
+    beyond = distance > distance.max() - depth.to(image.device)
+    return image.masked_fill(beyond, 0.0), target.masked_fill(beyond, OPEN)
 
 
 def fresh_network(architecture: str, channels: int, *, seed: int) -> Network:
@@ -182,8 +202,14 @@ def score(network: nn.Module, bank: Bank, *, threshold: float) -> dict[str, dict
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Lightning's advice about loader workers and precision plug-ins is not for this loop's users."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module="lightning")
-        warnings.filterwarnings("ignore", module="torch")
-        yield
+    """Lightning's advice about loader workers, devices and its makers' services is not for this loop's users."""
+    logger = logging.getLogger("lightning.pytorch")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="lightning")
+            warnings.filterwarnings("ignore", module="torch")
+            yield
+    finally:
+        logger.setLevel(level)

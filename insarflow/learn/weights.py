@@ -90,9 +90,7 @@ def save_model(module: nn.Module, path: str | Path, *, card: ModelCard, overwrit
     OutputExistsError
         If a file is already there.
     """
-    target = Path(path)
-    if target.suffix != ".safetensors" or not target.parent.is_dir():
-        raise ModelError(f"path must end in .safetensors, in a folder that exists, instead got path={str(target)!r}")
+    target = check_output(path)
     outputs = (target, target.with_suffix(".json"))
     for output in outputs:
         if output.exists() and not overwrite:
@@ -107,6 +105,20 @@ def save_model(module: nn.Module, path: str | Path, *, card: ModelCard, overwrit
     for output, content in zip(outputs, (data, text.encode()), strict=True):
         _write(output, content)
     return written
+
+
+def check_output(path: str | Path) -> Path:
+    """The path of a model to be written.
+
+    Raises
+    ------
+    ModelError
+        If it does not end in ``.safetensors``, or its folder does not exist.
+    """
+    target = Path(path)
+    if target.suffix != ".safetensors" or not target.parent.is_dir():
+        raise ModelError(f"path must end in .safetensors, in a folder that exists, instead got path={str(target)!r}")
+    return target
 
 
 def load_card(source: str | Path) -> ModelCard:

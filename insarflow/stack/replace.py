@@ -31,7 +31,9 @@ def check_output(path: Path, *, overwrite: bool) -> None:
     if not path.exists():
         return
     if not overwrite:
-        raise OutputExistsError(f"the output must not exist, instead got path={str(path)!r}: pass overwrite=True")
+        raise OutputExistsError(
+            f"the output must not exist, instead got path={str(path)!r}: pass overwrite=True (--overwrite)"
+        )
     if not is_zarr(path):
         raise OutputExistsError(
             f"only a Zarr store can be overwritten, and path={str(path)!r} is none: "

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from insarflow.errors import OutputExistsError
+from insarflow.stack.replace import is_zarr
 
 
 @contextmanager
@@ -50,6 +51,8 @@ def new_folder(out: Path, names: tuple[str, ...], *, overwrite: bool) -> Iterato
 def _check(out: Path, target: Path, names: tuple[str, ...], overwrite: bool) -> None:
     if target.exists() and not target.is_dir():
         raise OutputExistsError(f"output {out} is a file: name a folder")
+    if is_zarr(target):
+        raise OutputExistsError(f"output {out} is a Zarr store: name another folder")
     there = [name for name in names if (target / name).exists()]
     if there and not overwrite:
         raise OutputExistsError(

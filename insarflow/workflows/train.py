@@ -14,7 +14,7 @@ from insarflow.learn.card import ModelCard
 from insarflow.learn.models import spec_of
 from insarflow.learn.phase import CHANNELS
 from insarflow.learn.train import choose_threshold, fit, fresh_network, score
-from insarflow.learn.weights import save_model
+from insarflow.learn.weights import check_output, save_model
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,7 @@ def train(
     ModelCard
         With the scores on scenes whose atmosphere is rougher than any trained on.
     """
+    check_output(out)
     banks = {}
     for shift, (name, scenes) in enumerate(
         {"train": preset.scenes, "validation": preset.held_out, "test": preset.held_out}.items()

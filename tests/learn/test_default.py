@@ -38,7 +38,7 @@ def test_card_states_how_it_was_made_and_how_it_scored(default):
 def test_it_finds_movers_in_scenes_it_has_not_seen(default):
     network, card = default
     scores = PixelScores()
-    for number in (0, 1, 3):
+    for number in (0, 1):
         image, target, delay = scene_patches(9, number)
         late = delay == 18
         with torch.inference_mode():

@@ -51,14 +51,21 @@ def test_a_loss_that_is_no_number_stops_with_the_step(tmp_path):
 
 def test_augmentation_keeps_labels_on_their_pixels():
     torch.manual_seed(0)
-    image = torch.zeros(2, 3, 8, 8)
-    image[:, 0] = torch.arange(64.0).reshape(8, 8)
+    image = torch.zeros(2, 3, 16, 16)
+    image[:, 0] = torch.arange(10.0, 266.0).reshape(16, 16)
     image[:, 1] = 1.0
-    target = torch.arange(64).reshape(1, 8, 8).repeat(2, 1, 1)
-    for _ in range(20):
+    target = torch.arange(10, 266).reshape(1, 16, 16).repeat(2, 1, 1)
+    cut = []
+    for _ in range(40):
         changed, moved = augment(image, target)
-        torch.testing.assert_close(changed[:, 0], moved.float())
-        torch.testing.assert_close(torch.hypot(changed[:, 1], changed[:, 2]), torch.ones(2, 8, 8))
+        missing = changed[:, 0] == 0
+        cut.append(missing.float().mean().item())
+        assert (moved[missing] == OPEN).all()
+        torch.testing.assert_close(changed[:, 0][~missing], moved[~missing].float())
+        length = torch.hypot(changed[:, 1], changed[:, 2])
+        torch.testing.assert_close(length, (~missing).float())
+    assert min(cut) == 0.0
+    assert 0.0 < max(cut) < 0.5
 
 
 def test_open_pixels_do_not_teach(tmp_path):

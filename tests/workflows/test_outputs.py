@@ -50,6 +50,12 @@ def test_a_folder_among_the_results_is_replaced(tmp_path):
     assert [p.name for p in (tmp_path / "out" / "stack.zarr").iterdir()] == ["new"]
 
 
+def test_output_that_is_a_store(tmp_path):
+    (tmp_path / "zarr.json").write_text("{}")
+    with pytest.raises(OutputExistsError, match="is a Zarr store"), new_folder(tmp_path, ("a",), overwrite=True):
+        pass
+
+
 def test_output_that_is_a_file(tmp_path):
     (tmp_path / "out").write_text("a file")
     with (
