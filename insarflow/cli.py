@@ -101,7 +101,7 @@ def info(
         return
     pairs = facts.pop("pairs")
     for name, value in facts.items():
-        shown = ", ".join(map(str, value)) if isinstance(value, list) else value
+        shown = ", ".join(map(str, value)) if isinstance(value, list) else "unknown" if value is None else value
         out.print(f"{name:22} {shown}", markup=False, highlight=False)
     out.print()
     out.print(f"{'pair':17}  days  baseline (m)  coherence  valid", style="bold", highlight=False)

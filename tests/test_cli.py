@@ -25,7 +25,7 @@ def test_info_as_text_and_json(stack):
     assert facts["interferograms"] == len(facts["pairs"]) == 3
     assert facts["delays_days"] == [6, 12]
     assert facts["size"] == "96 rows x 100 columns"
-    assert facts["pixel"] == [20.0, 20.0]
+    assert facts["pixel_m"] == [20.0, 20.0]
 
 
 def test_map_writes_files_and_says_where(stack, tmp_path):

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import pyproj
 import xarray as xr
 
-from insarflow.errors import ModelError, SchemaError
+from insarflow.errors import ModelError
 from insarflow.learn.phase import CHANNELS
 from insarflow.learn.weights import ModelCard
 from insarflow.schema import recipe_of
-from insarflow.stack.georeference import grid_of
+from insarflow.stack.georeference import pixel_size_m
 
 _ABSENT = "absent"
 
@@ -52,24 +51,6 @@ def differences(ds: xr.Dataset, card: ModelCard) -> list[str]:
     elif not all(low <= s <= high for s in size):
         found.append(f"pixel_size_m is {size[0]:.3g} by {size[1]:.3g} (model: {low:g} to {high:g})")
     return found
-
-
-def pixel_size_m(ds: xr.Dataset) -> tuple[float, float] | None:
-    """Distance of neighbouring pixels along y and x at the region's centre, m; None if the region has no place."""
-    try:
-        grid = grid_of(ds)
-    except SchemaError:
-        return None
-    crs = pyproj.CRS.from_wkt(grid.crs)
-    _, x_step, _, _, _, y_step = grid.transform
-    if not crs.is_geographic:
-        metres = crs.axis_info[0].unit_conversion_factor
-        return abs(y_step) * metres, abs(x_step) * metres
-    y, x = grid.y.mean(), grid.x.mean()
-    geod = crs.get_geod() or pyproj.Geod(ellps="WGS84")
-    along_y = geod.inv(x, y - y_step / 2, x, y + y_step / 2)[2]
-    along_x = geod.inv(x - x_step / 2, y, x + x_step / 2, y)[2]
-    return along_y, along_x
 
 
 def _times(count: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pyproj
 import rioxarray  # noqa: F401  (registers .rio)
 import xarray as xr
 from affine import Affine
@@ -76,6 +77,24 @@ def grid_of(ds: xr.Dataset | xr.DataArray) -> Grid:
     # The stored transform is exact unless the pixels were cut since; a difference of coordinates is rounded.
     exact = Grid((kept[0], kept[1], kept[2], kept[3], kept[4], kept[5]), shape, computed.crs)
     return exact if exact.same_as(computed) else computed
+
+
+def pixel_size_m(ds: xr.Dataset) -> tuple[float, float] | None:
+    """Distance of neighbouring pixels along y and x at the region's centre, m; None if the region has no place."""
+    try:
+        grid = grid_of(ds)
+    except SchemaError:
+        return None
+    crs = pyproj.CRS.from_wkt(grid.crs)
+    _, x_step, _, _, _, y_step = grid.transform
+    if not crs.is_geographic:
+        metres = crs.axis_info[0].unit_conversion_factor
+        return abs(y_step) * metres, abs(x_step) * metres
+    y, x = grid.y.mean(), grid.x.mean()
+    geod = crs.get_geod() or pyproj.Geod(ellps="WGS84")
+    along_y = geod.inv(x, y - y_step / 2, x, y + y_step / 2)[2]
+    along_x = geod.inv(x - x_step / 2, y, x + x_step / 2, y)[2]
+    return along_y, along_x
 
 
 def _edges(axis: xr.DataArray, stored_step: float) -> tuple[float, float]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from insarflow.schema import recipe_of
 from insarflow.stack.assemble import pairs_table
+from insarflow.stack.georeference import pixel_size_m
 from insarflow.stack.store import open_stack
 
 
@@ -23,7 +24,7 @@ def describe_source(source: str | Path) -> dict[str, Any]:
         If the source is no stack and no product.
     """
     ds = open_stack(source)
-    y, x = ds["y"].values, ds["x"].values
+    metres = pixel_size_m(ds)
     table = pairs_table(ds)
     facts: dict[str, Any] = {
         "source": str(source),
@@ -32,15 +33,17 @@ def describe_source(source: str | Path) -> dict[str, Any]:
         "last": str(table["secondary"].max())[:10],
         "delays_days": [int(d / np.timedelta64(1, "D")) for d in ds["delay"].values],
         "size": f"{ds.sizes['y']} rows x {ds.sizes['x']} columns",
-        "pixel": [abs(float(c[1] - c[0])) if c.size > 1 else None for c in (y, x)],
+        "pixel_m": None if metres is None else [round(m, 2) for m in metres],
         "crs": ds.rio.crs.to_string(),
         "bounds": list(map(float, ds.rio.bounds())),
         "variables": sorted(map(str, ds.data_vars)),
     }
-    if "incidence" in ds:
-        facts["incidence_deg"] = round(math.degrees(float(ds["incidence"].mean())), 2)
-    known = ("wavelength", "platform", "pass", "relative_orbit", "looks", "heading")
-    facts |= {name: _plain(ds.attrs[name]) for name in known if name in ds.attrs}
+    incidence = math.degrees(float(ds["incidence"].mean())) if "incidence" in ds else None
+    facts["incidence_deg"] = incidence if incidence is None else round(incidence, 2)
+    heading = ds.attrs.get("heading")
+    facts["heading_deg"] = heading if heading is None else round(math.degrees(heading), 2)
+    facts["wavelength_m"] = _plain(ds.attrs.get("wavelength"))
+    facts |= {name: _plain(ds.attrs[name]) for name in ("platform", "pass", "looks") if name in ds.attrs}
     if "ignored_files" in ds.attrs:
         facts["ignored_files"] = json.loads(ds.attrs["ignored_files"])
     facts["recipe"] = [", ".join(f"{k} {v}" for k, v in step.items()) for step in recipe_of(ds).steps]

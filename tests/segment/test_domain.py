@@ -3,8 +3,8 @@ import pytest
 import xarray as xr
 
 from insarflow.errors import ModelError
-from insarflow.segment.domain import check_channels, differences, pixel_size_m
-from insarflow.stack.georeference import georeference
+from insarflow.segment.domain import check_channels, differences
+from insarflow.stack.georeference import georeference, pixel_size_m
 from insarflow.types import Grid, Recipe
 
 
