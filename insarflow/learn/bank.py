@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -47,16 +47,23 @@ class Bank:
         uint8, ``(patch, PATCH, PATCH)``: see `insarflow.simulate.truth`.
     delay
         int16, ``(patch,)``, days.
+    place
+        int32, ``(patch,)``: patches of one number show the same ground in different pairs.
     """
 
     image: np.ndarray
     target: np.ndarray
     delay: np.ndarray
+    place: np.ndarray
 
     @classmethod
     def open(cls, folder: Path) -> Bank:
         """A bank that `generate` wrote, read from disk as it is used."""
-        return cls(*(np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("image", "target", "delay")))
+        return cls(*(np.load(folder / f"{field.name}.npy", mmap_mode="r") for field in fields(cls)))
+
+    def at(self, patches: np.ndarray | slice) -> Bank:
+        """Some of the patches."""
+        return Bank(self.image[patches], self.target[patches], self.delay[patches], self.place[patches])
 
 
 def generate(
@@ -73,7 +80,7 @@ def generate(
     Parameters
     ----------
     folder
-        Made if missing; holds ``image.npy``, ``target.npy`` and ``delay.npy``.
+        Made if missing; gets one ``.npy`` file for each field of `Bank`.
     scenes
         How many; each gives the patches of its 6, 12 and 18 day pairs.
     seed
@@ -87,8 +94,8 @@ def generate(
     """
     folder.mkdir(parents=True, exist_ok=True)
     count = scenes * PATCHES_PER_SCENE
-    shapes = {"image": (count, 3, PATCH, PATCH), "target": (count, PATCH, PATCH), "delay": (count,)}
-    kinds = {"image": np.float16, "target": np.uint8, "delay": np.int16}
+    shapes = {"image": (count, 3, PATCH, PATCH), "target": (count, PATCH, PATCH), "delay": (count,), "place": (count,)}
+    kinds = {"image": np.float16, "target": np.uint8, "delay": np.int16, "place": np.int32}
     files = {
         name: np.lib.format.open_memmap(folder / f"{name}.npy", "w+", kinds[name], shape)
         for name, shape in shapes.items()
@@ -96,9 +103,10 @@ def generate(
     draw = partial(scene_patches, seed, beyond=beyond)
     with _mapper(workers) as mapped:
         for k, patches in enumerate(mapped(draw, range(scenes))):
-            place = slice(k * PATCHES_PER_SCENE, (k + 1) * PATCHES_PER_SCENE)
-            for name, values in zip(files, patches, strict=True):
-                files[name][place] = values
+            rows = slice(k * PATCHES_PER_SCENE, (k + 1) * PATCHES_PER_SCENE)
+            places = 4 * k + np.arange(PATCHES_PER_SCENE) % 4
+            for name, values in zip(files, (*patches, places), strict=True):
+                files[name][rows] = values
             if progress is not None:
                 progress(k + 1, scenes)
     for file in files.values():
@@ -116,7 +124,7 @@ def _mapper(workers: int) -> Iterator[Callable[..., Iterable[Any]]]:
 
 
 def scene_patches(seed: int, number: int, *, beyond: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """All patches ``(image, target, delay)`` of one random scene; see `Bank` for shapes."""
+    """All patches ``(image, target, delay)`` of one random scene, corner after corner of each pair; see `Bank`."""
     rng = np.random.default_rng((seed, number))
     scene = _random_scene(rng, beyond)
     pairs = scene.pairs(DELAYS)

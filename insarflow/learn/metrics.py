@@ -58,7 +58,7 @@ class PixelScores:
 
 @dataclass
 class ObjectScores:
-    """Movers found, missed and falsely reported, patch by patch.
+    """Movers found, missed and falsely reported, map by map.
 
     A visible mover is found if one predicted object overlaps it with an intersection over union of at least 0.3,
     open pixels left out. A predicted object of at least 12 pixels that touches no mover, visible or not, is false.

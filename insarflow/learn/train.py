@@ -20,7 +20,7 @@ from insarflow.learn.bank import Bank
 from insarflow.learn.metrics import ObjectScores, PixelScores
 from insarflow.learn.models import Network, build_model
 from insarflow.learn.phase import conjugate, offset, ramp
-from insarflow.simulate.truth import MOVING, OPEN
+from insarflow.simulate.truth import ABSENT, MOVING, OPEN
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 
@@ -177,26 +177,54 @@ def predict(network: nn.Module, bank: Bank, *, batch_size: int = 64) -> Iterator
             yield place, torch.sigmoid(network(image.contiguous(memory_format=torch.channels_last))[:, 0])
 
 
+def seasons(network: nn.Module, bank: Bank) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """For each place of a bank the map of its whole season, and the truth.
+
+    Yields
+    ------
+    probability : ndarray
+        float32 ``(y, x)``: over the dates of each delay the mean, over the delays the highest, as an inventory has it.
+    target : ndarray
+        uint8 ``(y, x)``: moving where some pair shows it, open where some pair hides it, else absent.
+    """
+    for place in np.unique(bank.place):
+        here = bank.at(np.flatnonzero(bank.place == place))
+        probability = np.concatenate([p.numpy() for _, p in predict(network, here)])
+        means = [probability[here.delay == delay].mean(axis=0) for delay in np.unique(here.delay)]
+        moving, hidden = ((here.target == state).any(axis=0) for state in (MOVING, OPEN))
+        yield np.max(means, axis=0), np.where(moving, MOVING, np.where(hidden, OPEN, ABSENT)).astype(np.uint8)
+
+
 def choose_threshold(network: nn.Module, validation: Bank) -> float:
-    """The probability with the highest pixel F1 on validation patches."""
+    """The probability with the highest pixel F1 on the seasons of validation scenes: what an inventory is cut at."""
     scores = PixelScores()
-    for place, probability in predict(network, validation):
-        scores.update(probability, torch.from_numpy(np.array(validation.target[place])))
+    for probability, target in seasons(network, validation):
+        scores.update(torch.from_numpy(probability), torch.from_numpy(target))
     return scores.best_threshold()
 
 
 def score(network: nn.Module, bank: Bank, *, threshold: float) -> dict[str, dict[str, dict[str, float]]]:
-    """Pixel and object scores of a bank, in all and by delay: ``{"all" | "6" | "12" | "18": {"pixel", "object"}}``."""
+    """Pixel and object scores of a bank.
+
+    Returns
+    -------
+    dict
+        ``{"all": {"pixel": ..., "object": ...}, ...}``: of single pairs, all and by delay in days, and of whole seasons
+        (``"season"``).
+    """
     pixels: dict[str, PixelScores] = {}
     objects: dict[str, ObjectScores] = {}
-    for place, probability in predict(network, bank):
-        target, delay = np.array(bank.target[place]), bank.delay[place]
-        for name in ("all", *map(str, np.unique(delay))):
-            chosen = np.ones(len(delay), bool) if name == "all" else delay == int(name)
-            p, t = probability[torch.from_numpy(chosen)], target[chosen]
-            pixels.setdefault(name, PixelScores()).update(p, torch.from_numpy(t))
-            for one, truth in zip(p.numpy(), t, strict=True):
-                objects.setdefault(name, ObjectScores()).update(one, truth, threshold)
+
+    def add(name: str, probability: np.ndarray, target: np.ndarray) -> None:
+        pixels.setdefault(name, PixelScores()).update(torch.from_numpy(probability), torch.from_numpy(target))
+        objects.setdefault(name, ObjectScores()).update(probability, target, threshold)
+
+    for rows, batch in predict(network, bank):
+        for probability, target, delay in zip(batch.numpy(), bank.target[rows], bank.delay[rows], strict=True):
+            add("all", probability, np.array(target))
+            add(str(delay), probability, np.array(target))
+    for probability, target in seasons(network, bank):
+        add("season", probability, target)
     return {name: {"pixel": pixels[name].at(threshold), "object": objects[name].scores()} for name in pixels}
 
 

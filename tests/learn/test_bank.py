@@ -40,6 +40,7 @@ def test_generated_bank_reads_back(tmp_path, patches):
     np.testing.assert_array_equal(bank.image, image)
     np.testing.assert_array_equal(bank.target, target)
     np.testing.assert_array_equal(bank.delay, delay)
+    assert bank.place.tolist() == [0, 1, 2, 3] * 9
     assert seen == [(1, 1)]
 
 

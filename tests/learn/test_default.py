@@ -32,7 +32,7 @@ def test_card_states_how_it_was_made_and_how_it_scored(default):
     assert card.training["command"] == "insarflow train --preset default"
     assert "no real landslide label" in card.training["data"]
     for split in ("validation", "held_out_rougher_atmosphere"):
-        assert set(card.scores[split]) == {"all", "6", "12", "18"}
+        assert set(card.scores[split]) == {"all", "6", "12", "18", "season"}
 
 
 def test_it_finds_movers_in_scenes_it_has_not_seen(default):

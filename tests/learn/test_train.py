@@ -5,8 +5,8 @@ import torch
 from insarflow.errors import InsarError
 from insarflow.learn.bank import Bank
 from insarflow.learn.models import build_model
-from insarflow.learn.train import augment, choose_threshold, fit, score
-from insarflow.simulate.truth import MOVING, OPEN
+from insarflow.learn.train import augment, choose_threshold, fit, score, seasons
+from insarflow.simulate.truth import ABSENT, MOVING, OPEN
 
 
 def toy_bank(n: int, seed: int) -> Bank:
@@ -21,7 +21,7 @@ def toy_bank(n: int, seed: int) -> Bank:
         image[k] = np.stack([np.full((32, 32), 0.8), np.cos(phase), np.sin(phase)])
         if k % 2:
             target[k][bubble > 0.3] = MOVING
-    return Bank(image, target, np.full(n, 12, np.int16))
+    return Bank(image, target, np.full(n, 12, np.int16), np.arange(n, dtype=np.int32))
 
 
 def test_training_learns_and_is_seeded(tmp_path):
@@ -37,7 +37,8 @@ def test_training_learns_and_is_seeded(tmp_path):
     held_out = toy_bank(32, 2)
     threshold = choose_threshold(network, held_out)
     scores = score(network, held_out, threshold=threshold)
-    assert set(scores) == {"all", "12"}
+    assert set(scores) == {"all", "12", "season"}
+    assert scores["season"] == scores["all"] == scores["12"]  # one pair a place
     assert scores["all"]["pixel"]["f1"] > 0.6
     assert (tmp_path / "log" / "metrics.csv").exists()
 
@@ -77,3 +78,21 @@ def test_open_pixels_do_not_teach(tmp_path):
     fit(network, bank, bank, tmp_path, epochs=1, batch_size=8, progress=False)
     for name, value in network.named_parameters():
         torch.testing.assert_close(value, before[name], rtol=0, atol=0)
+
+
+def test_a_season_is_the_highest_mean_over_the_delays():
+    """The same rule as an inventory's, on patches."""
+    rng = np.random.default_rng(0)
+    delay = np.array([6, 6, 12, 6, 12, 12], np.int16)
+    place = np.array([0, 0, 0, 1, 1, 1], np.int32)
+    target = rng.choice([ABSENT, MOVING, OPEN], (6, 8, 8)).astype(np.uint8)
+    bank = Bank(rng.normal(size=(6, 3, 8, 8)).astype(np.float16), target, delay, place)
+    torch.manual_seed(0)
+    network = build_model("resunet").eval()
+    with torch.inference_mode():
+        p = torch.sigmoid(network(torch.from_numpy(bank.image.astype(np.float32))))[:, 0].numpy()
+    (first, seen), (second, _) = seasons(network, bank)
+    np.testing.assert_allclose(first, np.maximum((p[0] + p[1]) / 2, p[2]), atol=1e-6)
+    np.testing.assert_allclose(second, np.maximum(p[3], (p[4] + p[5]) / 2), atol=1e-6)
+    assert (seen == MOVING).tolist() == (target[:3] == MOVING).any(axis=0).tolist()
+    assert (seen == OPEN).tolist() == ((target[:3] == OPEN).any(axis=0) & ~(target[:3] == MOVING).any(axis=0)).tolist()
