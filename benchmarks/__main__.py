@@ -93,7 +93,7 @@ def main(arguments: list[str] | None = None) -> list[Row]:
     if options.json:
         print(json.dumps([row.as_dict() for row in rows], indent=2))
         return rows
-    print(f"insarflow {insarflow.__version__}, {platform.machine()}, {options.size} x {options.size} pixels, ")
+    print(f"insarflow {insarflow.__version__}, {platform.machine()}, {options.size} x {options.size} pixels,")
     print(f"median of {options.runs} runs, kernels on one thread, segment on {torch.get_num_threads()}\n")
     print(f"{'':26} {'Mpx/s':>8} {'peak MiB':>9}   {'baseline':22} {'Mpx/s':>8} {'peak MiB':>9} {'ratio':>7}")
     for r in rows:
