@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import gc
 import threading
 import time
 from collections.abc import Callable
@@ -25,7 +28,7 @@ class Row:
     baseline_mpx_per_s
         Median rate of the baseline.
     ratio
-        Median of the ratios of neighbouring runs.
+        Time of the baseline over ours, median of neighbouring runs: above 1, insarflow is faster.
     peak_mib, baseline_peak_mib
         Memory above that before the call, MiB.
     """
@@ -62,8 +65,16 @@ def _seconds(call: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
+def _give_back() -> None:
+    """Return freed memory to the system where the C library can, so that a call's own use shows."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+
+
 def _peak_mib(call: Callable[[], object]) -> float:
     """Highest resident memory during a call, above that before it, sampled every 2 ms."""
+    gc.collect()
+    _give_back()
     process, done = psutil.Process(), threading.Event()
     before = process.memory_info().rss
     highest = [before]

@@ -97,7 +97,6 @@ class InsarAccessor:
         return inventory(self._ds, threshold=threshold, min_area=min_area)
 
     def __repr__(self) -> str:
-        """Name, size and number of pairs of the stack."""
+        """Sizes of the stack."""
         sizes: dict[Any, int] = dict(self._ds.sizes)
-        pairs = int(self._ds["valid"].sum()) if "valid" in self._ds else "?"
-        return f"<insar: {pairs} interferograms, {sizes}>"
+        return f"<insar: {sizes}>"

@@ -38,24 +38,29 @@ Json = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
 
 
 def one_line_errors(command: Callable[P, R]) -> Callable[P, R]:
-    """Turn what a user can cause into one line and exit status 1; anything else is our bug and shows its traceback."""
+    """Turn errors that a user can cause into one line and exit status 1, and show warnings as they come.
+
+    The environment variable ``INSARFLOW_DEBUG`` shows the traceback.
+    """
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            with warnings.catch_warnings(record=True) as caught:
+            with warnings.catch_warnings():
                 warnings.simplefilter("always", RecipeWarning)
-                result = command(*args, **kwargs)
-            for warning in caught:
-                err.print(f"warning: {warning.message}", style="yellow", markup=False, highlight=False)
-            return result
-        except (InsarError, ValueError, TypeError, OSError) as error:
+                warnings.showwarning = _show_warning
+                return command(*args, **kwargs)
+        except (InsarError, ValueError, OSError) as error:
             if os.environ.get("INSARFLOW_DEBUG"):
                 raise
             err.print(f"error: {' '.join(str(error).split())}", style="red", markup=False, highlight=False)
             raise typer.Exit(1) from error
 
     return run
+
+
+def _show_warning(message: Warning | str, *_args: Any, **_kwargs: Any) -> None:
+    err.print(f"warning: {message}", style="yellow", markup=False, highlight=False)
 
 
 @app.command()
@@ -161,8 +166,11 @@ def train(
     workers: Annotated[int, typer.Option(help="Processes that simulate.", min=1)] = 2,
 ) -> None:
     """Train the embedded model from its seed. Example: insarflow train --preset default -o default.safetensors."""
-    from insarflow.workflows.train import PRESETS
-    from insarflow.workflows.train import train as run
+    try:
+        from insarflow.workflows.train import PRESETS
+        from insarflow.workflows.train import train as run
+    except ModuleNotFoundError as error:
+        raise InsarError(f"training needs {error.name}: pip install 'insarflow[train]'") from error
 
     if preset not in PRESETS:
         raise ValueError(f"preset must be one of {', '.join(PRESETS)}, instead got preset={preset!r}")

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from insarflow.ops.multilook import multilook
+from insarflow.stack.georeference import pixel_size_m
 from insarflow.types import Pair
 from insarflow.workflows.map import RegionMap
 
@@ -100,8 +101,8 @@ def _relief(axis: Axes, stack: xr.Dataset) -> None:
         axis.set_facecolor("0.85")
         return
     height = _small(stack["dem"])
-    size = _metres(stack) * _stride(stack)
-    shade = matplotlib.colors.LightSource(315, 45).hillshade(np.nan_to_num(height), dx=size, dy=size)
+    dy, dx = (size * _stride(stack) for size in pixel_size_m(stack) or (1.0, 1.0))
+    shade = matplotlib.colors.LightSource(315, 45).hillshade(np.nan_to_num(height), dx=dx, dy=dy)
     _image(axis, shade, stack, cmap="gray", vmin=-0.3, vmax=1.2)
 
 
@@ -132,9 +133,9 @@ def _frame(axis: Axes, grid: xr.Dataset) -> None:
     axis.set_aspect(_aspect(grid))
     axis.tick_params(labelsize=7)
     axis.ticklabel_format(style="plain", useOffset=False)
-    axis.set_xlabel("longitude (°)" if degrees else "easting (m)", fontsize=8)
-    axis.set_ylabel("latitude (°)" if degrees else "northing (m)", fontsize=8)
-    span = grid.sizes["x"] * _metres(grid)
+    axis.set_xlabel("longitude (°)" if degrees else "easting", fontsize=8)
+    axis.set_ylabel("latitude (°)" if degrees else "northing", fontsize=8)
+    span = grid.sizes["x"] * (pixel_size_m(grid) or (1.0, 1.0))[1]
     length = 10 ** math.floor(math.log10(span / 3))
     length *= max(k for k in (1, 2, 5) if k * length <= span / 3 * 1.001)
     part = length / span
@@ -150,12 +151,3 @@ def _aspect(grid: xr.Dataset) -> float:
     """Height of a CRS unit along y over one along x, at the region's middle."""
     latitude = math.radians(float(grid["y"].mean()))
     return 1.0 / max(math.cos(latitude), 0.01) if grid.rio.crs.is_geographic else 1.0
-
-
-def _metres(grid: xr.Dataset) -> float:
-    """Width of a pixel in metres, at the region's middle."""
-    x = grid["x"].values
-    dx = abs(float(x[1] - x[0])) if x.size > 1 else 1.0
-    if not grid.rio.crs.is_geographic:
-        return dx
-    return dx * 111_320.0 * math.cos(math.radians(float(grid["y"].mean())))

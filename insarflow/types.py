@@ -45,7 +45,7 @@ def parse_date(value: str | np.datetime64 | dt.date) -> np.datetime64:
         day = np.datetime64(_parse_day(value), "D")
     elif isinstance(value, np.datetime64):
         day = value.astype("datetime64[D]")
-    elif isinstance(value, dt.date):
+    elif isinstance(value, dt.date) and value == value:  # pandas' NaT is a date that differs from itself
         day = np.datetime64(dt.date(value.year, value.month, value.day), "D")
     else:
         raise TypeError(f"{wanted}, instead got date={value!r} ({type(value).__name__})")

@@ -86,4 +86,4 @@ def test_functions_take_arrays(ds):
 
 
 def test_repr_names_the_stack(ds):
-    assert repr(ds.insar).startswith("<insar: 3 interferograms")
+    assert repr(ds.insar).startswith("<insar: {'date': 2")

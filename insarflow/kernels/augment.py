@@ -73,7 +73,8 @@ def decorrelate(
     Returns
     -------
     ndarray
-        complex64: phase of the new interferogram, magnitude the new coherence. NaN where either input is missing.
+        complex64: phase of the new interferogram, magnitude the new coherence. NaN where either input is missing
+        or the interferogram is 0 and so has no phase.
 
     Notes
     -----

@@ -18,7 +18,7 @@ from insarflow.kernels.goldstein import goldstein
 from insarflow.kernels.noise import complex_noise
 from insarflow.learn.phase import encode
 from insarflow.simulate.scene import Scene, draw_scene, observe
-from insarflow.simulate.truth import OPEN, pair_target
+from insarflow.simulate.truth import MISSING, pair_target
 from insarflow.types import Looks, Recipe, Window
 
 PATCH: Final = 128
@@ -182,7 +182,7 @@ def _random_product(
         if strength:
             igram = goldstein(igram, patch_size=32, step=16, alpha=strength)
         igram, gamma, target = (a[np.ix_(rows, cols)].copy() for a in (igram, gamma, target))
-        igram[missing], target[missing] = np.nan, OPEN
+        igram[missing], target[missing] = np.nan, MISSING
         return encode(goldstein(igram, **FILTER), gamma), target  # type: ignore[arg-type]
 
     return product

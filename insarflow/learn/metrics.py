@@ -9,7 +9,7 @@ import torch
 from scipy import ndimage
 from torchmetrics.classification import BinaryAUROC, BinaryAveragePrecision, BinaryPrecisionRecallCurve
 
-from insarflow.simulate.truth import MOVING, OPEN
+from insarflow.simulate.truth import MISSING, MOVING, OPEN
 
 THRESHOLDS = torch.linspace(0.0, 1.0, 101)
 SMALLEST_OBJECT = 12
@@ -18,7 +18,7 @@ SAME_OBJECT = 0.3
 
 @dataclass
 class PixelScores:
-    """Pixel scores over any number of patches; pixels left open by the truth do not count.
+    """Pixel scores over any number of patches; pixels that the truth leaves open, or that are missing, do not count.
 
     Scores by threshold are kept in 101 bins, so memory does not grow with the data.
     """
@@ -29,7 +29,7 @@ class PixelScores:
 
     def update(self, probability: torch.Tensor, target: torch.Tensor) -> None:
         """Add patches: probability float, target as `insarflow.simulate.truth`, same shape."""
-        counted = target != OPEN
+        counted = target < OPEN
         p, t = probability[counted], (target[counted] == MOVING).int()
         for metric in (self.curve, self.auroc, self.average):
             metric.update(p, t)
@@ -72,7 +72,7 @@ class ObjectScores:
         """Add one patch: probability float ``(y, x)``, target uint8 ``(y, x)``."""
         predicted, count = ndimage.label(probability >= threshold)
         actual, movers = ndimage.label(target == MOVING)
-        closed = target != OPEN
+        closed = target < OPEN
         sizes = np.bincount(predicted[closed], minlength=count + 1)
         for number in range(1, movers + 1):
             here = actual == number
@@ -83,8 +83,8 @@ class ObjectScores:
             hit = overlap.size > 0 and bool((overlap / np.maximum(union, 1)).max() >= SAME_OBJECT)
             self.found += hit
             self.missed += not hit
-        touching = np.unique(predicted[target > 0])
-        whole = np.bincount(predicted.ravel(), minlength=count + 1)
+        touching = np.unique(predicted[(target == MOVING) | (target == OPEN)])
+        whole = np.bincount(predicted[target != MISSING], minlength=count + 1)
         self.false += sum(bool(whole[k] >= SMALLEST_OBJECT) and k not in touching for k in range(1, count + 1))
 
     def scores(self) -> dict[str, float]:

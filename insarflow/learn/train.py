@@ -20,7 +20,7 @@ from insarflow.learn.bank import Bank
 from insarflow.learn.metrics import ObjectScores, PixelScores
 from insarflow.learn.models import Network, build_model
 from insarflow.learn.phase import conjugate, offset, ramp
-from insarflow.simulate.truth import ABSENT, MOVING, OPEN
+from insarflow.simulate.truth import ABSENT, MISSING, MOVING, OPEN
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 
@@ -42,7 +42,7 @@ class BankDataset(Dataset[Batch]):
 
 
 class Segmenter(lightning.LightningModule):
-    """Binary segmentation of moving slopes: BCE over pixels the truth does not leave open, Adam, one-cycle rate.
+    """Binary segmentation of moving slopes: BCE over pixels whose truth is known, Adam, one-cycle rate.
 
     Each batch gets a random phase offset, date swap, plane, mirror and quarter turn: the constant, order, orbit error
     and orientation carry no information about movement.
@@ -75,7 +75,7 @@ class Segmenter(lightning.LightningModule):
     def _loss(self, image: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         logits = self.network(image.contiguous(memory_format=torch.channels_last))[:, 0].float()
         losses = nn.functional.binary_cross_entropy_with_logits(logits, (target == MOVING).float(), reduction="none")
-        counted = (target != OPEN).float()
+        counted = (target < OPEN).float()
         return (losses * counted).sum() / counted.sum().clamp_min(1.0)
 
 
@@ -95,7 +95,7 @@ def augment(image: torch.Tensor, target: torch.Tensor) -> Batch:
 
 
 def cut_edge(image: torch.Tensor, target: torch.Tensor) -> Batch:
-    """Take away what lies beyond a line, as the end of a swath or of a region does: missing pixels, truth left open.
+    """Take away what lies beyond a line, as the end of a swath or of a region does.
 
     Half of the lines run along an axis, since regions end there and their last pixels share a cell of the network's
     pooling grid with missing ones.
@@ -108,7 +108,7 @@ def cut_edge(image: torch.Tensor, target: torch.Tensor) -> Batch:
     depth = torch.rand(()) ** 2 * 0.3 * min(height, width)
     distance = y * torch.sin(angle) + x * torch.cos(angle)
     beyond = distance > distance.max() - depth.to(image.device)
-    return image.masked_fill(beyond, 0.0), target.masked_fill(beyond, OPEN)
+    return image.masked_fill(beyond, 0.0), target.masked_fill(beyond, MISSING)
 
 
 def fresh_network(architecture: str, channels: int, *, seed: int) -> Network:
@@ -185,14 +185,17 @@ def seasons(network: nn.Module, bank: Bank) -> Iterator[tuple[np.ndarray, np.nda
     probability : ndarray
         float32 ``(y, x)``: over the dates of each delay the mean, over the delays the highest, as an inventory has it.
     target : ndarray
-        uint8 ``(y, x)``: moving where some pair shows it, open where some pair hides it, else absent.
+        uint8 ``(y, x)``: moving where some pair shows it, open where some pair hides it, missing where no pair has
+        data, else absent.
     """
     for place in np.unique(bank.place):
         here = bank.at(np.flatnonzero(bank.place == place))
         probability = np.concatenate([p.numpy() for _, p in predict(network, here)])
         means = [probability[here.delay == delay].mean(axis=0) for delay in np.unique(here.delay)]
-        moving, hidden = ((here.target == state).any(axis=0) for state in (MOVING, OPEN))
-        yield np.max(means, axis=0), np.where(moving, MOVING, np.where(hidden, OPEN, ABSENT)).astype(np.uint8)
+        target = np.where((here.target == MISSING).all(axis=0), MISSING, ABSENT).astype(np.uint8)
+        for state in (OPEN, MOVING):
+            target[(here.target == state).any(axis=0)] = state
+        yield np.max(means, axis=0), target
 
 
 def choose_threshold(network: nn.Module, validation: Bank) -> float:

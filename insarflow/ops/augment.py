@@ -109,8 +109,8 @@ def decorrelate(ds: xr.Dataset, *, factor: float, looks: int, seed: int) -> xr.D
     """
     require(ds, "igram", "coherence", to="decorrelate")
     factor = check_fraction("factor", factor)
-    check_whole("looks", looks, low=2, high=1000)
-    check_whole("seed", seed, low=0)
+    looks = check_whole("looks", looks, low=2, high=1000)
+    seed = check_whole("seed", seed, low=0)
     igram = check_image(ds["igram"], "igram", "complex64")
     gamma = check_image(ds["coherence"], "coherence", "float32")
     if set(gamma.dims) != set(igram.dims):

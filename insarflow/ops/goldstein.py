@@ -61,10 +61,10 @@ def goldstein(
     >>> bool(np.allclose(goldstein(igram), igram, atol=1e-6))
     True
     """
-    check_whole("patch_size", patch_size, low=8, high=128)
+    patch_size = check_whole("patch_size", patch_size, low=8, high=128)
     if patch_size & (patch_size - 1):
         raise ValueError(f"patch_size must be a power of two, instead got patch_size={patch_size}")
-    check_whole("step", step, low=1, high=patch_size)
+    step = check_whole("step", step, low=1, high=patch_size)
     if patch_size % step:
         raise ValueError(f"step must divide patch_size={patch_size}, instead got step={step}")
     alpha = check_fraction("alpha", alpha)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.metadata import version
 
 import numpy as np
 import xarray as xr
@@ -91,7 +92,10 @@ def simulate_stack(
             "looks": [scene.looks.y, scene.looks.x],
             "pass": "ascending" if np.cos(scene.heading) > 0 else "descending",
         },
-        recipe=Recipe().then("simulate", seed=seed, shape=list(shape), pixel_size=pixel_size),
+        recipe=Recipe().then(
+            "simulate", seed=seed, shape=list(shape), pixel_size=pixel_size, start=start, acquisitions=acquisitions,
+            delays=[int(d) for d in delays], movers=movers, insarflow=version("insarflow"),
+        ),
     )  # fmt: skip
     return stack, _truth(scene, stack, names, gammas)
 

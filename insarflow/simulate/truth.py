@@ -18,7 +18,8 @@ VISIBLE_COHERENCE: Final = 0.3
 RIM_PHASE: Final = 0.3
 """Phase below which the slow rim of a visible mover is left open, rad."""
 
-ABSENT, MOVING, OPEN = 0, 1, 2
+ABSENT, MOVING, OPEN, MISSING = 0, 1, 2, 3
+"""States of a pixel; the last is for those that hold no data."""
 
 
 def pair_target(scene: Scene, pair: tuple[int, int], coherence: np.ndarray) -> np.ndarray:

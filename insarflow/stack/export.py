@@ -7,6 +7,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+import dask
 import dask.array as da
 import numpy as np
 import rasterio
@@ -32,13 +33,18 @@ def write_geotiff(images: Mapping[Path, xr.DataArray]) -> None:
     ------
     StoreError
         If a file cannot be written; none of the files is then left behind.
+
+    Notes
+    -----
+    Computed by the threads of this process, also where a distributed scheduler is at hand: they share the open files.
     """
     bands: dict[Path, _Band] = {}
     try:
         for path, image in images.items():
             bands[path] = _Band(_open(path, image))
         targets: list[Any] = list(bands.values())
-        da.store([da.asarray(image.transpose(*SPACE).data) for image in images.values()], targets, lock=False)
+        sources = [da.asarray(image.transpose(*SPACE).data) for image in images.values()]
+        da.store(sources, targets, lock=False, scheduler=_local_scheduler())
         for band in bands.values():
             band.close()
     except BaseException as error:
@@ -72,6 +78,12 @@ class _Band:
             if self.file is not None:
                 self.file.close()
             self.file = None
+
+
+def _local_scheduler() -> str:
+    """The chosen scheduler if it works in this process, as an open file needs; else threads."""
+    chosen = dask.config.get("scheduler", None)
+    return chosen if chosen in ("sync", "synchronous", "single-threaded", "threading") else "threads"
 
 
 def _open(path: Path, image: xr.DataArray) -> rasterio.io.DatasetWriter:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import xarray as xr
 
+from insarflow.errors import MissingVariableError
 from insarflow.inventory import inventory, summarise, write_inventory
 from insarflow.learn.weights import load_card
 from insarflow.ops.coherence import coherence
@@ -75,10 +76,20 @@ def prepare(ds: xr.Dataset, recipe: Recipe) -> tuple[xr.Dataset, tuple[str, ...]
         Lazy if `ds` is.
     tuple of str
         What was done.
+
+    Raises
+    ------
+    MissingVariableError
+        If there is no ``igram``, or no ``coherence`` and the phase is filtered already.
     """
     require(ds, "igram", to="map")
     notes = []
     if "coherence" not in ds:
+        if recipe_of(ds).of("goldstein"):
+            raise MissingVariableError(
+                "map needs the variable 'coherence' of a filtered stack: estimated from filtered phase it would be "
+                "near 1 everywhere; estimate it before the filter, with ds.insar.coherence(window=5)"
+            )
         ds = coherence(ds, window=5)
         notes.append("the product has no coherence: estimated from the phase in 5 x 5 windows")
     if not recipe_of(ds).of("goldstein"):

@@ -23,7 +23,7 @@ def new_folder(out: Path, names: tuple[str, ...], *, overwrite: bool) -> Iterato
     names
         Files and folders that the results may hold; others in `out` are never touched.
     overwrite
-        Replace those of them that are already there.
+        Remove those of them that are already there, once the new ones are complete.
 
     Raises
     ------
@@ -40,10 +40,11 @@ def new_folder(out: Path, names: tuple[str, ...], *, overwrite: bool) -> Iterato
     try:
         yield partial
         _check(out, target, names, overwrite)
-        partial.chmod(0o755)
         target.mkdir(exist_ok=True)
+        for name in names:
+            _remove(target / name)
         for made in sorted(partial.iterdir()):
-            _replace(made, target / made.name)
+            made.replace(target / made.name)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
@@ -60,7 +61,8 @@ def _check(out: Path, target: Path, names: tuple[str, ...], overwrite: bool) -> 
         )
 
 
-def _replace(made: Path, place: Path) -> None:
-    if place.is_dir() and not place.is_symlink():
-        shutil.rmtree(place)
-    made.replace(place)
+def _remove(old: Path) -> None:
+    if old.is_dir() and not old.is_symlink():
+        shutil.rmtree(old)
+    else:
+        old.unlink(missing_ok=True)

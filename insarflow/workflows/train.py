@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ class Preset:
         Simulated scenes to train on; and as many for validation as for the final score.
     """
 
+    name: str = "default"
     architecture: str = "resunet"
     scenes: int = 500
     held_out: int = 40
@@ -36,7 +38,7 @@ class Preset:
     seed: int = 1
 
 
-PRESETS: Final = {"default": Preset(), "smoke": Preset(scenes=4, held_out=2, epochs=1)}
+PRESETS: Final = {"default": Preset(), "smoke": Preset("smoke", scenes=4, held_out=2, epochs=1)}
 
 
 def train(
@@ -56,7 +58,7 @@ def train(
     out
         The ``.safetensors`` file to write; its card goes beside it as ``.json``.
     bank_folder
-        Where patches are kept. A bank that is already there is used again if it has the preset's size.
+        Where patches are kept. A bank that is already there is used again if it was made alike.
     workers
         Processes that simulate.
     progress
@@ -93,7 +95,8 @@ def train(
             "held_out_rougher_atmosphere": score(network, banks["test"], threshold=threshold),
         },
         training={
-            "command": "insarflow train --preset default", "data": "simulated only: no real landslide label was used",
+            "command": f"insarflow train --preset {preset.name}",
+            "data": "simulated only: no real landslide label was used",
             "scenes": preset.scenes, "patches": len(banks["train"].target), "patch_size": PATCH,
             "delays_days": list(DELAYS),
             "epochs": preset.epochs, "batch_size": preset.batch_size, "learning_rate": preset.learning_rate,
@@ -109,10 +112,20 @@ def train(
 def _bank(
     folder: Path, scenes: int, seed: int, beyond: bool, workers: int, progress: Callable[[str, int, int], None] | None
 ) -> Bank:
-    mark = folder / f"scenes-{scenes}-seed-{seed}"
-    if mark.exists():
+    mark = folder / "bank.json"
+    made_of = json.dumps(
+        {
+            "scenes": scenes,
+            "seed": seed,
+            "beyond": beyond,
+            "filter": filter_fingerprint(),
+            "insarflow": version("insarflow"),
+        }
+    )
+    if mark.exists() and mark.read_text() == made_of:
         return Bank.open(folder)
+    mark.unlink(missing_ok=True)
     tell = None if progress is None else lambda done, wanted: progress(f"simulating {folder.name}", done, wanted)
     bank = generate(folder, scenes, seed=seed, beyond=beyond, workers=workers, progress=tell)
-    mark.touch()
+    mark.write_text(made_of)
     return bank

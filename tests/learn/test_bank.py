@@ -3,7 +3,7 @@ import pytest
 
 from insarflow.learn.bank import FILTER, PATCH, PATCHES_PER_SCENE, RECIPE, generate, scene_patches
 from insarflow.ops.goldstein import goldstein
-from insarflow.simulate.truth import ABSENT, MOVING, OPEN
+from insarflow.simulate.truth import ABSENT, MISSING, MOVING, OPEN
 
 
 @pytest.fixture(scope="module")
@@ -15,7 +15,7 @@ def test_patches_have_the_stated_shapes_and_values(patches):
     image, target, delay = patches
     assert image.shape == (PATCHES_PER_SCENE, 3, PATCH, PATCH)
     assert image.dtype == np.float16
-    assert set(np.unique(target)) <= {ABSENT, MOVING, OPEN}
+    assert set(np.unique(target)) <= {ABSENT, MOVING, OPEN, MISSING}
     assert sorted(set(delay.tolist())) == [6, 12, 18]
     assert np.any(target == MOVING)
     coherence, cos, sin = np.moveaxis(image.astype(float), 1, 0)

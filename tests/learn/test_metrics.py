@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from insarflow.learn.metrics import ObjectScores, PixelScores
-from insarflow.simulate.truth import MOVING, OPEN
+from insarflow.simulate.truth import MISSING, MOVING, OPEN
 
 
 def test_pixel_scores_equal_counting():
@@ -58,3 +58,17 @@ def test_scores_are_plain_numbers():
     scores = ObjectScores()
     scores.update(np.ones((20, 20), np.float32), np.zeros((20, 20), np.uint8), 0.5)
     assert json.loads(json.dumps(scores.scores()))["false"] == 1
+
+
+def test_false_alarms_at_the_edge_of_the_data_count():
+    target = np.zeros((40, 40), np.uint8)
+    target[:, 25:] = MISSING
+    probability = np.zeros((40, 40), np.float32)
+    probability[5:15, 18:32] = 0.9
+    scores = ObjectScores()
+    scores.update(probability, target, 0.5)
+    assert scores.false == 1
+    probability[:, :25] = 0.0
+    scores = ObjectScores()
+    scores.update(probability, target, 0.5)
+    assert scores.false == 0

@@ -6,7 +6,7 @@ from insarflow.errors import InsarError
 from insarflow.learn.bank import Bank
 from insarflow.learn.models import build_model
 from insarflow.learn.train import augment, choose_threshold, fit, score, seasons
-from insarflow.simulate.truth import ABSENT, MOVING, OPEN
+from insarflow.simulate.truth import ABSENT, MISSING, MOVING, OPEN
 
 
 def toy_bank(n: int, seed: int) -> Bank:
@@ -61,7 +61,7 @@ def test_augmentation_keeps_labels_on_their_pixels():
         changed, moved = augment(image, target)
         missing = changed[:, 0] == 0
         cut.append(missing.float().mean().item())
-        assert (moved[missing] == OPEN).all()
+        assert (moved[missing] == MISSING).all()
         torch.testing.assert_close(changed[:, 0][~missing], moved[~missing].float())
         length = torch.hypot(changed[:, 1], changed[:, 2])
         torch.testing.assert_close(length, (~missing).float())
