@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -230,6 +231,8 @@ def _files(folder: Path, names: tuple[str, ...]) -> None:
 
 def main() -> None:
     """Run the command line."""
+    # As an interrupt: what is half written is cleaned up.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     app()
 
 

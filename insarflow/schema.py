@@ -119,6 +119,11 @@ def validate(ds: xr.Dataset) -> xr.Dataset:
     for name, kind in (("date", "datetime64[ns]"), ("delay", "timedelta64[ns]")):
         if ds[name].dtype != np.dtype(kind):
             raise SchemaError(f"{name} must be {kind}, instead got {ds[name].dtype}: see insarflow.normalise_time")
+    if 0 in ds.sizes.values():
+        raise SchemaError(f"a stack must hold pixels and pairs, instead got sizes={dict(ds.sizes)}")
+    days = ds["delay"].values / np.timedelta64(1, "D")
+    if not ((days > 0) & (days == np.rint(days))).all():
+        raise SchemaError(f"delay must be whole positive days, instead got {days.tolist()} days")
     for dim in CELLS:
         index = ds.indexes[dim]
         if not index.is_unique:
@@ -134,7 +139,23 @@ def validate(ds: xr.Dataset) -> xr.Dataset:
 
 
 def normalise_time(ds: xr.Dataset) -> xr.Dataset:
-    """`ds` with ``date`` and ``delay`` in nanoseconds, whatever resolution they came in."""
+    """`ds` with ``date`` and ``delay`` in nanoseconds, whatever resolution they came in.
+
+    Raises
+    ------
+    TypeError
+        If `ds` is no Dataset.
+    SchemaError
+        If they are no times, for instance whole numbers.
+    """
+    if not isinstance(ds, xr.Dataset):
+        raise TypeError(f"normalise_time needs an xarray.Dataset, instead got {type(ds).__name__}")
+    for name, kind in (("date", "M"), ("delay", "m")):
+        if name in ds.coords and ds[name].dtype.kind != kind:
+            raise SchemaError(
+                f"{name} must hold {'dates' if kind == 'M' else 'timedeltas'}, instead got {ds[name].dtype}: "
+                "open the store with insarflow.open_stack, or with xr.open_zarr(..., decode_timedelta=True)"
+            )
     times = {
         name: ds[name].astype(kind)
         for name, kind in (("date", "datetime64[ns]"), ("delay", "timedelta64[ns]"))

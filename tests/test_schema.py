@@ -105,3 +105,9 @@ def test_describe_writes_units_and_keeps_the_rest():
     assert dem.name == "dem"
     assert dem.attrs == {"units": "m", "long_name": "terrain height", "grid_mapping": "spatial_ref"}
     assert array.attrs["units"] == "feet"
+
+
+def test_whole_numbers_are_no_times():
+    ds = xr.Dataset(coords={"delay": ("delay", [6, 12])})
+    with pytest.raises(SchemaError, match=r"^delay must hold timedeltas, instead got int64: open the store with"):
+        normalise_time(ds)

@@ -10,7 +10,7 @@ import geopandas as gpd
 import xarray as xr
 from pyogrio.errors import DataLayerError, DataSourceError
 
-from insarflow.errors import OutputExistsError, StoreError
+from insarflow.errors import MissingVariableError, OutputExistsError, StoreError
 from insarflow.inventory.checks import check_threshold
 from insarflow.inventory.polygons import vectorise
 from insarflow.inventory.summary import summarise
@@ -65,8 +65,11 @@ def inventory(ds: xr.Dataset, *, threshold: float | None = None, min_area: float
     """
     require(ds, "probability", to="inventory")
     summarised = tuple(ds["probability"].dims) == SPACE
-    if summarised:
-        require(ds, "support", to="inventory of summarised probability")
+    if summarised and "support" not in ds:
+        raise MissingVariableError(
+            "inventory of one map needs the variable 'support' that summarise gives; of a single interferogram keep "
+            "the dimensions date and delay, with ds.isel(date=[0], delay=[0])"
+        )
     known = _known_threshold(ds, summarised)
     if threshold is None:
         threshold = known

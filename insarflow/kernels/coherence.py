@@ -77,7 +77,7 @@ def _coherence(a, b, window_y, window_x, top, left, out):  # type: ignore[no-unt
             for c in range(width):
                 p, q = a[r, c], b[r, c]
                 pr, pi, qr, qi = np.float64(p.real), np.float64(p.imag), np.float64(q.real), np.float64(q.imag)
-                if not np.isnan(pr + pi + qr + qi):
+                if np.isfinite(pr + pi + qr + qi):
                     sums[0, c] += pr * qr + pi * qi
                     sums[1, c] += pi * qr - pr * qi
                     sums[2, c] += pr * pr + pi * pi
@@ -90,7 +90,7 @@ def _coherence(a, b, window_y, window_x, top, left, out):  # type: ignore[no-unt
                 im += sums[1, c]
                 first += sums[2, c]
                 second += sums[3, c]
-            missing = np.isnan(p.real + p.imag + q.real + q.imag) or first * second <= 0.0
+            missing = not np.isfinite(p.real + p.imag + q.real + q.imag) or first * second <= 0.0
             out[i, j] = np.nan if missing else min(1.0, np.sqrt((re * re + im * im) / (first * second)))
 
 
@@ -105,7 +105,7 @@ def _phase_coherence(z, window_y, window_x, top, left, out):  # type: ignore[no-
             for c in range(width):
                 zr, zi = np.float64(z[r, c].real), np.float64(z[r, c].imag)
                 length = np.sqrt(zr * zr + zi * zi)
-                if length > 0.0:
+                if length > 0.0 and np.isfinite(length):
                     sums[0, c] += zr / length
                     sums[1, c] += zi / length
                     sums[2, c] += 1.0
@@ -116,5 +116,5 @@ def _phase_coherence(z, window_y, window_x, top, left, out):  # type: ignore[no-
                 re += sums[0, c]
                 im += sums[1, c]
                 count += sums[2, c]
-            missing = np.isnan(centre.real + centre.imag) or count == 0.0
+            missing = not np.isfinite(centre.real + centre.imag) or count == 0.0
             out[i, j] = np.nan if missing else min(1.0, np.sqrt(re * re + im * im) / count)

@@ -131,7 +131,7 @@ def _load(z, top, left, re, im):  # type: ignore[no-untyped-def]
     for r in range(rows):
         for c in range(cols):
             value = z[top + r, left + c]
-            missing = np.isnan(value.real) or np.isnan(value.imag)
+            missing = not (np.isfinite(value.real) and np.isfinite(value.imag))
             re[r, c] = np.float32(0.0) if missing else value.real
             im[r, c] = np.float32(0.0) if missing else value.imag
             valid += not missing
@@ -170,7 +170,7 @@ def _sharpen(re, im, work_re, work_im, alpha, table):  # type: ignore[no-untyped
 
 @jit
 def _finish(value, sum_re, sum_im, weight, mode):  # type: ignore[no-untyped-def]
-    if np.isnan(value.real) or np.isnan(value.imag):
+    if not (np.isfinite(value.real) and np.isfinite(value.imag)):
         return np.complex64(complex(np.nan, np.nan))
     length = np.sqrt(np.float64(sum_re) ** 2 + np.float64(sum_im) ** 2)
     if weight == 0.0 or length == 0.0:

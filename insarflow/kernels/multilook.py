@@ -66,7 +66,7 @@ def _mean_complex(z, looks_y, looks_x, enough, out):  # type: ignore[no-untyped-
             for r in range(i * looks_y, (i + 1) * looks_y):
                 for c in range(j * looks_x, (j + 1) * looks_x):
                     value = z[r, c]
-                    if not (np.isnan(value.real) or np.isnan(value.imag)):
+                    if np.isfinite(value.real) and np.isfinite(value.imag):
                         re += value.real
                         im += value.imag
                         count += 1
@@ -81,7 +81,7 @@ def _mean_real(values, looks_y, looks_x, enough, out):  # type: ignore[no-untype
             for r in range(i * looks_y, (i + 1) * looks_y):
                 for c in range(j * looks_x, (j + 1) * looks_x):
                     value = values[r, c]
-                    if not np.isnan(value):
+                    if np.isfinite(value):
                         total += value
                         count += 1
             out[i, j] = total / count if count >= enough else np.nan

@@ -69,6 +69,9 @@ def coherence(obj: Labelled, secondary: xr.DataArray | None = None, *, window: i
             wanted, got = dict(first.sizes), dict(second.sizes)
             raise ValueError(f"secondary must have the reference's sizes {wanted}, instead got {got}")
         second = second.transpose(*first.dims)
+        for dim in SPACE:
+            if dim in first.indexes and dim in second.indexes and not first.indexes[dim].equals(second.indexes[dim]):
+                raise ValueError(f"secondary must lie on the reference's pixels, but their {dim} coordinates differ")
         estimator = "two images, sliding boxcar"
         data = map_windows(kernel.coherence, first.data, second.data, reads=reads, dtype="float32", window=looks)
     kept = {key: obj.attrs[key] for key in ("grid_mapping",) if key in obj.attrs}

@@ -21,6 +21,7 @@ import numpy as np
 from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph
 
+from insarflow.ops.checks import check_whole
 from insarflow.types import Tile, Window
 
 Reads = Callable[[int, int, int], tuple[int, int]]
@@ -65,7 +66,8 @@ def map_overlap(
     ndarray or dask.array.Array
         Shape and (for dask) chunks of the first array; empty chunks are dropped.
     """
-    depth_y, depth_x = (depth, depth) if isinstance(depth, int) else depth
+    depth_y, depth_x = (check_whole("depth", d, low=0) for d in (depth if isinstance(depth, tuple) else (depth, depth)))
+    check_whole("align", align, low=1)
     return map_windows(
         function, *arrays, reads=(halo_reads(depth_y, align), halo_reads(depth_x, align)), dtype=dtype, **kwargs
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from insarflow.errors import ModelError
@@ -33,7 +34,7 @@ def check_channels(card: ModelCard, name: str) -> None:
 def differences(ds: xr.Dataset, card: ModelCard) -> list[str]:
     """Name what differs between the data and the model's training data, one phrase each.
 
-    Compared are every parameter of the phase filter, and the pixel size.
+    Compared are every parameter of the phase filter, the pixel size, and the delays if the card states them.
     """
     data, trained = (r.of("goldstein") for r in (recipe_of(ds), card.recipe))
     found = []
@@ -50,6 +51,12 @@ def differences(ds: xr.Dataset, card: ModelCard) -> list[str]:
         found.append(f"pixel_size_m is unknown (model: {low:g} to {high:g})")
     elif not all(low <= s <= high for s in size):
         found.append(f"pixel_size_m is {size[0]:.3g} by {size[1]:.3g} (model: {low:g} to {high:g})")
+    trained_delays = card.training.get("delays_days")
+    if "delay" in ds.coords and isinstance(trained_delays, list) and trained_delays:
+        days = np.atleast_1d(ds["delay"].values / np.timedelta64(1, "D"))
+        shortest, longest = min(trained_delays), max(trained_delays)
+        if days.min() < shortest or days.max() > longest:
+            found.append(f"delay is {days.min():g} to {days.max():g} days (model: {shortest} to {longest})")
     return found
 
 

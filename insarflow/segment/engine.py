@@ -70,7 +70,7 @@ def segment(
     is filled to that grid with what missing pixels look like to the network.
     """
     require(ds, "igram", "coherence", to="segment")
-    _check_variables(ds)
+    igram, coherence = _images(ds)
     check_device(device)
     ref, card = resolve_model(model), load_card(model)
     _check_network(card, ref.name)
@@ -84,13 +84,12 @@ def segment(
             RecipeWarning,
             stacklevel=2,
         )
-    igram = ds["igram"]
     halo = round_up(card.reach, card.stride)
     reads = model_reads(halo, card.stride)
     data = map_windows(
         predict_block,
         igram.data,
-        ds["coherence"].data,
+        coherence.data,
         reads=(reads, reads),
         dtype=np.float32,
         model=ref,
@@ -124,6 +123,9 @@ def predict_block(
 ) -> np.ndarray:
     """Predict one dask block, or a whole array: every part that holds a measurement, alike ones together."""
     out = np.full((*igram.shape[:-2], *tile.core.shape), np.nan, np.float32)
+    lowest, highest = (f(coherence, initial=0.5, where=np.isfinite(coherence)) for f in (np.min, np.max))
+    if lowest < 0.0 or highest > 1.0 + 1e-3:
+        raise SchemaError(f"coherence must be between 0 and 1, instead got {lowest:g} to {highest:g}: rescale it")
 
     def jobs() -> Iterator[tuple[tuple[int, ...], Tile]]:
         for part in sub_tiles(tile, tile_size=tile_size, halo=halo, stride=stride):
@@ -150,17 +152,22 @@ def _present(igram: np.ndarray, coherence: np.ndarray) -> np.ndarray:
     return present
 
 
-def _check_variables(ds: xr.Dataset) -> None:
+def _images(ds: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray]:
+    """Interferogram and coherence with alike dims that end in ``(y, x)``."""
     igram, coherence = ds["igram"], ds["coherence"]
-    if igram.dims[-2:] != SPACE or coherence.dims != igram.dims:
+    if not set(SPACE) <= set(igram.dims) or set(coherence.dims) != set(igram.dims):
         raise SchemaError(
-            f"igram and coherence must have the same dims ending in {SPACE}, instead got {igram.dims} and "
+            f"igram and coherence must have the same dims, {SPACE} among them, instead got {igram.dims} and "
             f"{coherence.dims}"
         )
+    if 0 in igram.shape:
+        raise SchemaError(f"igram must hold pixels, instead got sizes={dict(igram.sizes)}")
     if igram.dtype.kind != "c":
         raise SchemaError(f"igram must be complex, instead got {igram.dtype}: a phase is exp(1j * phase) as igram")
     if coherence.dtype.kind != "f":
         raise SchemaError(f"coherence must be floating point, 0 to 1, instead got {coherence.dtype}")
+    igram = igram.transpose(..., *SPACE)
+    return igram, coherence.transpose(*igram.dims)
 
 
 def _check_network(card: ModelCard, name: str) -> None:

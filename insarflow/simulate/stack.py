@@ -10,11 +10,12 @@ import xarray as xr
 from pyproj import CRS
 
 from insarflow.constants import SENTINEL1_WAVELENGTH
+from insarflow.ops.checks import check_whole
 from insarflow.simulate.scene import Scene, draw_scene, observe
 from insarflow.simulate.terrain import line_of_sight
 from insarflow.simulate.truth import visible_movers
 from insarflow.stack.assemble import stack_pairs
-from insarflow.types import Grid, Pair, Recipe, parse_date, parse_delay
+from insarflow.types import DelayLike, Grid, Pair, Recipe, parse_date, parse_delay
 
 _CORNER = (330_000.0, 4_990_000.0)
 
@@ -26,7 +27,7 @@ def simulate_stack(
     pixel_size: float = 20.0,
     start: str = "20210703",
     acquisitions: int = 8,
-    delays: Sequence[int] = (6, 12, 18),
+    delays: Sequence[DelayLike] = (6, 12, 18),
     movers: int = 40,
 ) -> tuple[xr.Dataset, xr.Dataset]:
     """Simulate a mountain region: an interferogram stack, and the truth behind it.
@@ -67,8 +68,14 @@ def simulate_stack(
     Motion is steady. Acquisitions are drawn as single-look images (2 x 8 per pixel) with one coherence matrix over all
     dates per pixel and an atmosphere of their own, so pairs of one date share it and triplets without noise close.
     """
+    height, width = shape
+    shape = check_whole("shape", height, low=2, high=20_000), check_whole("shape", width, low=2, high=20_000)
+    check_whole("seed", seed, low=0)
+    check_whole("acquisitions", acquisitions, low=2, high=1_000)
+    check_whole("movers", movers, low=0)
+    days_wanted = [int(parse_delay(d) / np.timedelta64(1, "D")) for d in delays]
     scene = draw_scene(seed, shape, pixel_size=pixel_size, acquisitions=acquisitions, movers=movers)
-    pairs = scene.pairs(delays)
+    pairs = scene.pairs(days_wanted)
     if not pairs:
         raise ValueError(
             f"delays must hold a multiple of 6 up to {6 * (acquisitions - 1)} days for {acquisitions} acquisitions, "
@@ -94,7 +101,7 @@ def simulate_stack(
         },
         recipe=Recipe().then(
             "simulate", seed=seed, shape=list(shape), pixel_size=pixel_size, start=start, acquisitions=acquisitions,
-            delays=[int(d) for d in delays], movers=movers, insarflow=version("insarflow"),
+            delays=list(days_wanted), movers=movers, insarflow=version("insarflow"),
         ),
     )  # fmt: skip
     return stack, _truth(scene, stack, names, gammas)

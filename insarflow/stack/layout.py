@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ def lay_out(
     dates: np.ndarray,
     delays: np.ndarray,
     grid: Grid,
-    variables: Collection[str],
+    variables: Mapping[str, Mapping[str, Any]],
     attrs: Mapping[str, Any],
 ) -> None:
     """Make an empty store in an empty folder: metadata and coordinates, no pixel.
@@ -42,7 +42,8 @@ def lay_out(
     grid
         Pixels of all images.
     variables
-        Contract names. ``valid`` (False everywhere) and ``perpendicular_baseline`` (NaN) are always made.
+        Attributes of each variable's own, by contract name. ``valid`` (False everywhere) and
+        ``perpendicular_baseline`` (NaN) are always made.
     attrs
         Attributes of the group; JSON values.
 
@@ -59,7 +60,7 @@ def lay_out(
     )
     sizes = {"date": dates.size, "delay": delays.size, "y": grid.shape[0], "x": grid.shape[1]}
     for name in (n for n in VARIABLES if n in {*variables, "valid", "perpendicular_baseline"}):
-        _array(group, name, sizes)
+        _array(group, name, sizes, variables.get(name, {}))
     days: dict[str, tuple[np.ndarray, dict[str, Any]]] = {
         "date": (dates.astype("datetime64[D]"), {"units": "days since 1970-01-01", "calendar": "proleptic_gregorian"}),
         "delay": (delays.astype("timedelta64[D]"), {"units": "days", "dtype": "timedelta64[ns]"}),
@@ -140,10 +141,10 @@ def put_cells(folder: Path, name: str, values: np.ndarray) -> None:
     zarr.open_array(folder / name, mode="r+", zarr_format=3)[...] = values
 
 
-def _array(group: zarr.Group, name: str, sizes: Mapping[str, int]) -> None:
+def _array(group: zarr.Group, name: str, sizes: Mapping[str, int], attrs: Mapping[str, Any]) -> None:
     variable = VARIABLES[name]
     shape = tuple(sizes[dim] for dim in variable.dims)
-    attributes: dict[str, Any] = {"units": variable.units, "long_name": variable.long_name}
+    attributes: dict[str, Any] = {**_plain(attrs), "units": variable.units, "long_name": variable.long_name}
     shards: tuple[int, ...] | None = None
     chunks = shape
     if variable.dims != CELLS:

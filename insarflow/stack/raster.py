@@ -38,6 +38,8 @@ class Raster:
         Of the numbers in the file.
     nodata
         The file's own mark of missing pixels.
+    scale, offset
+        What the file declares its numbers are to be multiplied by, and what is then added.
     size, modified
         Bytes, and time of the last change (ns): what tells one version of the file from another.
     """
@@ -46,6 +48,8 @@ class Raster:
     grid: Grid
     dtype: str
     nodata: float | None
+    scale: float
+    offset: float
     size: int
     modified: int
 
@@ -70,7 +74,8 @@ def read_header(path: Path) -> Raster:
                     raise ProductError(f"{name} {problem}")
                 grid = Grid(source.transform.to_gdal(), source.shape, source.crs.to_wkt())
                 dtype = _dtype(source).str
-                return Raster(path, grid, dtype, source.nodata, status.st_size, status.st_mtime_ns)
+                linear = float(source.scales[0]), float(source.offsets[0])
+                return Raster(path, grid, dtype, source.nodata, *linear, status.st_size, status.st_mtime_ns)
     except (RasterioError, OSError) as error:
         raise ProductError(f"{name} must be a GeoTIFF, instead it cannot be opened: {_first_line(error)}") from error
 
@@ -87,7 +92,7 @@ def lazy_raster(
     missing
         Values that mean "missing", beside the file's own.
     scale
-        Factor that real values are multiplied by.
+        Factor that real values are multiplied by, after what the file itself declares.
     limits
         Smallest and largest value (after `scale`) that can be true.
 
@@ -131,7 +136,8 @@ class _Pixels:
     @property
     def identity(self) -> tuple[object, ...]:
         raster = self.raster
-        return str(raster.path), raster.size, raster.modified, raster.dtype, self.missing, self.scale, self.limits
+        file = str(raster.path), raster.size, raster.modified, raster.dtype
+        return *file, raster.scale, raster.offset, self.missing, self.scale, self.limits
 
     def __getitem__(self, index: tuple[slice | int, ...]) -> np.ndarray:
         # dask hands a later selection down into this one, so that integers and steps arrive too.
@@ -160,8 +166,11 @@ class _Pixels:
             with np.errstate(over="ignore"):
                 absent |= raw == (raw.dtype.type(sentinel) if raw.dtype.kind in "fc" else sentinel)
         values: np.ndarray = raw.astype(self.dtype)
+        if (self.raster.scale, self.raster.offset) != (1.0, 0.0):
+            values = (values * self.raster.scale + self.raster.offset).astype(self.dtype)
         if self.scale != 1.0:
             values *= np.float32(self.scale)
+        absent |= ~np.isfinite(values)
         values[absent] = complex(np.nan, np.nan) if self.dtype.kind == "c" else np.nan
         return values
 

@@ -86,7 +86,7 @@ def create_stack(
         if tuple(image.shape) != grid.shape:
             raise ValueError(f"static[{name!r}] must have the grid's shape {grid.shape}, instead got {image.shape}")
     with new_store(Path(path), overwrite=overwrite) as folder:
-        lay_out(folder, days, spans, grid, [*variables, *static], attrs or {})
+        lay_out(folder, days, spans, grid, {n: {} for n in (*variables, *static)}, attrs or {})
         _run([write_image(da.asarray(image), folder, name, ()) for name, image in static.items()], path)
     return Path(path)
 
@@ -130,7 +130,7 @@ def write_stack(ds: xr.Dataset, path: str | Path, *, overwrite: bool = False) ->
         raise SchemaError(f"a store holds the contract's variables only, instead got {extra}: drop them first")
     names = [n for n in VARIABLES if n in ds]
     with new_store(Path(path), overwrite=overwrite) as folder:
-        lay_out(folder, ds["date"].values, ds["delay"].values, grid_of(ds), names, ds.attrs)
+        lay_out(folder, ds["date"].values, ds["delay"].values, grid_of(ds), {n: ds[n].attrs for n in names}, ds.attrs)
         static = [write_image(ds[n].data, folder, n, ()) for n in names if VARIABLES[n].dims == SPACE]
         cells = _write_cells(ds, folder)
         counts = _run([*static, *cells.values()], path)[len(static) :]

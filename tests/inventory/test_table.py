@@ -75,7 +75,7 @@ def test_missing_variables_are_named(ds):
     with pytest.raises(MissingVariableError, match=r"^inventory needs the variable 'probability'"):
         inventory(ds.drop_vars("probability"))
     with pytest.raises(
-        MissingVariableError, match=r"^inventory of summarised probability needs the variable 'support'"
+        MissingVariableError, match=r"^inventory of one map needs .* with ds.isel\(date=\[0\], delay=\[0\]\)"
     ):
         inventory(summarise(ds, threshold=0.6).drop_vars("support"))
 

@@ -114,3 +114,9 @@ def test_data_refused(stack):
         coherence(stack.coherence, stack.igram)
     with pytest.raises(TypeError, match=r"^igram must be complex64, instead got float32"):
         coherence(stack.coherence)
+
+
+def test_images_must_lie_on_the_same_pixels():
+    a = xr.DataArray(np.ones((5, 6), "complex64"), {"x": np.arange(6.0)}, ("y", "x"))
+    with pytest.raises(ValueError, match=r"^secondary must lie on the reference's pixels, but their x coordinates"):
+        coherence(a, a.assign_coords(x=a["x"] + 1000.0))

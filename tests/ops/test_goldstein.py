@@ -123,3 +123,11 @@ def test_data_refused(stack):
         goldstein(stack.igram.values)
     with pytest.raises(ValueError, match=r"^igram must have the dimensions y and x"):
         goldstein(stack.igram.isel(x=0))
+
+
+def test_infinite_values_are_missing():
+    z = np.ones((40, 40), "complex64")
+    z[3, 4] = np.inf
+    result = goldstein(labelled(z)).values
+    assert np.isnan(result[3, 4])
+    assert np.isnan(result).sum() == 1

@@ -229,3 +229,9 @@ def test_halo(data):
     assert first % align == 0
     assert max(0, start - depth) - align < first <= max(0, start - depth)
     assert last == min(size, stop + depth)
+
+
+@pytest.mark.parametrize(("depth", "error"), [(-1, ValueError), (1.5, TypeError), (None, TypeError), (True, TypeError)])
+def test_wrong_depth(depth, error):
+    with pytest.raises(error, match="^depth must be a whole number of at least 0"):
+        map_overlap(np.negative, np.ones((4, 4)), depth=depth, dtype="f8")

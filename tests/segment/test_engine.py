@@ -278,10 +278,17 @@ def test_wrong_variables(stack, model):
         segment(phase, model)
     with pytest.raises(SchemaError, match=r"^coherence must be floating point, 0 to 1, instead got uint8"):
         segment(stack.assign(coherence=stack["coherence"].fillna(0).astype("uint8")), model)
-    with pytest.raises(SchemaError, match=r"^igram and coherence must have the same dims ending in \('y', 'x'\)"):
+    with pytest.raises(SchemaError, match=r"^igram and coherence must have the same dims, \('y', 'x'\) among them"):
         segment(stack.assign(coherence=stack["coherence"].isel(date=0)), model)
-    with pytest.raises(SchemaError, match=r"^igram and coherence must have the same dims ending in \('y', 'x'\)"):
-        segment(stack.transpose("y", "x", ...), model)
+    with pytest.raises(SchemaError, match=r"^igram must hold pixels, instead got sizes="):
+        segment(stack.isel(y=slice(0, 0)), model)
+    with pytest.raises(SchemaError, match=r"^coherence must be between 0 and 1, instead got .* rescale it$"):
+        segment(stack.assign(coherence=stack["coherence"] * np.float32(100)), model)["probability"].compute()
+
+
+def test_order_of_dims_does_not_matter(stack, model):
+    turned = segment(stack.transpose("y", "x", ...), model)["probability"]
+    np.testing.assert_array_equal(turned.values, segment(stack, model)["probability"].transpose(*turned.dims).values)
 
 
 def test_wrong_channels(stack, network, make_card, tmp_path):

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+import insarflow
 from insarflow.constants import SENTINEL1_WAVELENGTH
 from insarflow.schema import recipe_of, validate
 from insarflow.simulate.stack import simulate_stack
@@ -25,7 +26,18 @@ def test_stack_follows_the_contract(simulated):
     assert stack.attrs["looks"] == [2, 8]
     assert stack.attrs["pass"] in ("ascending", "descending")
     (step,) = recipe_of(stack).of("simulate")
-    assert step == {"operation": "simulate", "seed": 5, "shape": [96, 112], "pixel_size": 20.0}
+    version = step.pop("insarflow")
+    assert version == insarflow.__version__
+    assert step == {
+        "operation": "simulate",
+        "seed": 5,
+        "shape": [96, 112],
+        "pixel_size": 20.0,
+        "start": "20210703",
+        "acquisitions": 4,
+        "delays": [6, 12],
+        "movers": 6,
+    }
 
 
 def test_pairs_that_do_not_exist_are_missing(simulated):
@@ -92,8 +104,28 @@ def test_ground_is_that_of_a_grid_in_metres(simulated):
     assert "32632" in stack.spatial_ref.attrs["crs_wkt"]
 
 
-@pytest.mark.parametrize("delays", [(), (7,), (24,), (-6,)])
+@pytest.mark.parametrize("delays", [(), (7,), (24,)])
 def test_delays_that_give_no_pair(delays):
     message = r"^delays must hold a multiple of 6 up to 18 days for 4 acquisitions, instead got delays="
     with pytest.raises(ValueError, match=message):
         simulate_stack((32, 32), acquisitions=4, delays=delays)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"movers": -3}, "^movers must be a whole number of at least 0"),
+        ({"acquisitions": 1}, "^acquisitions must be a whole number of at least 2"),
+        ({"seed": -1}, "^seed must be a whole number of at least 0"),
+        ({"delays": (-6,)}, "^delay must be a whole positive number of days"),
+        ({"shape": (1, 32)}, "^shape must be a whole number of at least 2"),
+    ],
+)
+def test_wrong_options(options, words):
+    with pytest.raises(ValueError, match=words):
+        simulate_stack(**{"shape": (32, 32), **options})
+
+
+def test_delays_in_any_form():
+    forms = [simulate_stack((16, 16), acquisitions=3, delays=[d])[0] for d in (6, "6D", np.timedelta64(6, "D"))]
+    assert len({tuple(f["delay"].values.tolist()) for f in forms}) == 1

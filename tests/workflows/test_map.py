@@ -6,7 +6,7 @@ import pytest
 import rasterio
 
 import insarflow
-from insarflow.errors import InsarError, MissingVariableError, ModelError
+from insarflow.errors import InsarError, MissingVariableError, ModelError, RecipeWarning
 from insarflow.learn.weights import load_card
 from insarflow.schema import recipe_of
 from insarflow.workflows.map import map_region, map_source, prepare
@@ -78,3 +78,26 @@ def test_map_source_leaves_nothing_half_written(region, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["stack.zarr"]
     map_source(tmp_path / "stack.zarr", tmp_path / "map")
     assert sorted(p.name for p in (tmp_path / "map").iterdir()) == ["inventory.gpkg", "probability.tif", "support.tif"]
+
+
+def test_a_stored_probability_keeps_its_threshold(region, tmp_path):
+    ds, _ = region
+    mapped = ds.insar.goldstein().insar.segment()
+    insarflow.write_stack(mapped, tmp_path / "mapped.zarr")
+    stored = insarflow.open_stack(tmp_path / "mapped.zarr")
+    for name in ("threshold", "model", "model_sha256", "precision"):
+        assert stored["probability"].attrs[name] == mapped["probability"].attrs[name]
+    assert stored.insar.inventory().geometry.equals(mapped.insar.inventory().geometry)
+
+
+def test_delays_outside_training_are_named(region):
+    ds, _ = region
+    late = ds.assign_coords(delay=ds["delay"] * 10).insar.goldstein()
+    with pytest.warns(RecipeWarning, match=r"delay is 60 to 180 days \(model: 6 to 18\)"):
+        late.insar.segment()
+
+
+def test_filtered_phase_gives_no_coherence(region):
+    ds, _ = region
+    with pytest.raises(MissingVariableError, match="estimate it before the filter"):
+        prepare(ds.insar.goldstein().drop_vars("coherence"), load_card("default").recipe)

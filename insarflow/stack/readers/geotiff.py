@@ -25,6 +25,9 @@ MAX_IGNORED = 100
 
 _TURN = 2.0 * np.pi + 0.01
 
+MAX_UNWRAPPED = 5_000.0
+"""Largest unwrapped phase that can be true, rad: 22 m of motion at C band."""
+
 
 def read_geotiff_pairs(source: str | Path) -> xr.Dataset:
     """Open a folder of GeoTIFF interferograms, or one of its files, as a stack. Lazy: only headers are read.
@@ -148,13 +151,28 @@ def _images(headers: Mapping[str, Raster], missing: Mapping[str, tuple[float, ..
         elif role == "phase":
             images["igram"] = _wrap(lazy_raster(raster, missing=missing[role], limits=(-_TURN, _TURN)))
         elif role == "coherence":
-            scale = 1.0 / 255.0 if raster.dtype == "|u1" else 1.0
-            images[role] = lazy_raster(raster, missing=missing[role], scale=scale, limits=(-0.5, 1.5))
+            images[role] = _clip(
+                lazy_raster(raster, missing=missing[role], scale=_coherence_scale(raster), limits=(-0.1, 1.1))
+            )
+        elif role == "unwrapped":
+            images[role] = lazy_raster(raster, missing=missing[role], limits=(-MAX_UNWRAPPED, MAX_UNWRAPPED))
         else:
             images[role] = lazy_raster(raster, missing=missing[role])
     if "igram" not in images:
         images["igram"] = _wrap(images["unwrapped"])
     return images
+
+
+def _coherence_scale(raster: Raster) -> float:
+    """Bytes without a declared scale are 0 to 255, as LiCSAR's."""
+    declared = (raster.scale, raster.offset) != (1.0, 0.0)
+    return 1.0 / 255.0 if raster.dtype == "|u1" and not declared else 1.0
+
+
+def _clip(coherence: da.Array) -> da.Array:
+    """Rounding beyond 0 and 1 taken away."""
+    clipped: da.Array = da.clip(coherence, np.float32(0.0), np.float32(1.0))
+    return clipped
 
 
 def _wrap(phase: Any) -> da.Array:
@@ -176,6 +194,9 @@ def _recipe(found: Found, files: list[Raster], missing: Mapping[str, tuple[float
             head = stream.read(4096)
         digest.update(f"{raster.path.relative_to(found.root)}\0{raster.size}\0".encode() + head)
     roles = sorted({role for images in found.images.values() for role in images})
+    coherences = {images["coherence"] for images in found.images.values() if "coherence" in images}
+    bytes_ = any(_coherence_scale(raster) != 1.0 for raster in files if raster.path in coherences)
+    scale: dict[str, JsonValue] = {"coherence": 1.0 / 255.0} if bytes_ else {}
     nodata: dict[str, JsonValue] = {role: list(missing[role]) for role in roles}
     return Recipe().then(
         "read",
@@ -185,6 +206,7 @@ def _recipe(found: Found, files: list[Raster], missing: Mapping[str, tuple[float
         phase_sign="kept",
         date_order="earlier first",
         nodata=nodata,
+        scale=scale,
     )
 
 

@@ -3,6 +3,7 @@ import json
 import dask
 import numpy as np
 import pytest
+import rasterio
 from affine import Affine
 
 from insarflow.errors import GridMismatchError, ProductError
@@ -43,6 +44,7 @@ def test_recipe_says_what_was_done(folder):
         "phase_sign": "kept",
         "date_order": "earlier first",
         "nodata": {"coherence": [0.0], "unwrapped": [0.0]},
+        "scale": {},
     }
 
 
@@ -230,3 +232,41 @@ class TestErrors:
         monkeypatch.setattr(files, "MAX_FILES", 3)
         with pytest.raises(ProductError, match=r"^source='.*product' must hold at most 3 files: open a smaller folder"):
             read_geotiff_pairs(folder)
+
+
+def test_byte_coherence_is_noted_and_a_declared_scale_wins(tmp_path, write_tif):
+    path = tmp_path / "20230106_20230112.geo.cc.tif"
+    write_tif(tmp_path / "20230106_20230112.geo.unw.tif", PHASE)
+    codes = np.full((30, 50), 100, np.uint8)
+    write_tif(path, codes)
+    assert recipe_of(read_geotiff_pairs(tmp_path)).steps[0]["scale"] == {"coherence": 1 / 255}
+    with rasterio.open(path, "r+") as file:
+        file.scales = (0.005,)
+    ds = read_geotiff_pairs(tmp_path)
+    np.testing.assert_allclose(only(ds)["coherence"], 0.5, rtol=1e-6)
+    assert recipe_of(ds).steps[0]["scale"] == {}
+
+
+def test_infinite_values_are_missing(tmp_path, write_tif):
+    phase = PHASE.copy()
+    phase[3, 4] = np.inf
+    write_tif(tmp_path / "20230106_20230112.unw.tif", phase)
+    found = only(read_geotiff_pairs(tmp_path))
+    assert np.isnan(found["unwrapped"][3, 4])
+    assert np.isnan(found["igram"][3, 4])
+    assert np.isnan(found["unwrapped"]).sum() == 1
+
+
+def test_undeclared_nodata_in_unwrapped_phase(tmp_path, write_tif):
+    phase = PHASE.copy()
+    phase[:5] = -9999.0
+    write_tif(tmp_path / "20230106_20230112.unw.tif", phase)
+    with pytest.raises(ProductError, match="its no-data value is not declared"):
+        read_geotiff_pairs(tmp_path)["igram"].compute()
+
+
+def test_rounding_of_coherence_is_clipped(tmp_path, write_tif):
+    write_tif(tmp_path / "20230106_20230112.unw.tif", PHASE)
+    write_tif(tmp_path / "20230106_20230112.cc.tif", np.linspace(-0.05, 1.05, 1500, dtype=np.float32).reshape(30, 50))
+    found = only(read_geotiff_pairs(tmp_path))["coherence"]
+    assert (found.min(), found.max()) == (0.0, 1.0)
