@@ -233,5 +233,5 @@ def test_halo(data):
 
 @pytest.mark.parametrize(("depth", "error"), [(-1, ValueError), (1.5, TypeError), (None, TypeError), (True, TypeError)])
 def test_wrong_depth(depth, error):
-    with pytest.raises(error, match="^depth must be a whole number of at least 0"):
+    with pytest.raises(error, match=r"^depth must be a whole number of at least 0"):
         map_overlap(np.negative, np.ones((4, 4)), depth=depth, dtype="f8")
