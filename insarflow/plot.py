@@ -48,7 +48,8 @@ def draw_map(result: RegionMap, path: Path, truth: xr.Dataset | None = None) -> 
     axes[0].set_title(f"{pair.name}: filtered phase, {pair.delay_days} days")
     _probability(axes[1], result)
     figure.colorbar(axes[1].images[-1], ax=axes[1], label="probability of movement", shrink=0.7)
-    axes[1].set_title(f"{len(result.polygons)} moving slopes, p ≥ {result.threshold:.2f}")
+    count = len(result.polygons)
+    axes[1].set_title(f"{count} moving slope{'s' * (count != 1)}, p ≥ {result.threshold:.2f}")
     if truth is not None:
         _truth(axes[2], result, truth)
     for axis in axes:
