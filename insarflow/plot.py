@@ -134,8 +134,8 @@ def _frame(axis: Axes, grid: xr.Dataset) -> None:
     axis.set_aspect(_aspect(grid))
     axis.tick_params(labelsize=7)
     axis.ticklabel_format(style="plain", useOffset=False)
-    axis.set_xlabel("longitude (°)" if degrees else "easting", fontsize=8)
-    axis.set_ylabel("latitude (°)" if degrees else "northing", fontsize=8)
+    axis.set_xlabel("longitude (°)" if degrees else f"easting ({grid.rio.crs.linear_units})", fontsize=8)
+    axis.set_ylabel("latitude (°)" if degrees else f"northing ({grid.rio.crs.linear_units})", fontsize=8)
     span = grid.sizes["x"] * (pixel_size_m(grid) or (1.0, 1.0))[1]
     length = 10 ** math.floor(math.log10(span / 3))
     length *= max(k for k in (1, 2, 5) if k * length <= span / 3 * 1.001)
