@@ -12,9 +12,12 @@ from insarflow.ops.coherence import coherence
 from insarflow.ops.goldstein import goldstein
 from insarflow.ops.multilook import multilook
 from insarflow.ops.overlap import map_overlap
+from insarflow.ops.phase import amplitude, phase
+from insarflow.ops.recipe import apply_recipe, read_recipe
 from insarflow.schema import normalise_time, validate
 from insarflow.simulate.stack import simulate_stack
 from insarflow.stack.assemble import pairs_table, stack_pairs
+from insarflow.stack.labels import select_pair
 from insarflow.stack.store import build_stack, create_stack, open_stack, write_stack
 from insarflow.types import Grid, Looks, Pair, Recipe
 
@@ -27,6 +30,8 @@ __all__ = [
     "Recipe",
     "add_offset",
     "add_ramp",
+    "amplitude",
+    "apply_recipe",
     "build_stack",
     "coherence",
     "conjugate",
@@ -38,6 +43,9 @@ __all__ = [
     "normalise_time",
     "open_stack",
     "pairs_table",
+    "phase",
+    "read_recipe",
+    "select_pair",
     "simulate_stack",
     "stack_pairs",
     "validate",

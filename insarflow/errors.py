@@ -17,6 +17,10 @@ class MissingVariableError(SchemaError):
     """An operation needs a variable that the dataset does not hold."""
 
 
+class UnknownPairError(InsarError, LookupError):
+    """A stack holds no interferogram of that name."""
+
+
 class ProductError(InsarError):
     """A source file or folder is missing, damaged, or of no known product."""
 

@@ -20,7 +20,11 @@ _FIRST_DAY, _LAST_DAY = np.datetime64("1678-01-01"), np.datetime64("2261-12-31")
 JsonValue = str | int | float | bool | None | Sequence["JsonValue"] | Mapping[str, "JsonValue"]
 
 
-def parse_date(value: str | np.datetime64 | dt.date) -> np.datetime64:
+DateLike = str | np.datetime64 | dt.date
+"""What a caller may write for an acquisition day: ``"20180702"``, ``"2018-07-02"``, ``"02Jul2018"``, a date."""
+
+
+def parse_date(value: DateLike) -> np.datetime64:
     """Acquisition day as ``datetime64[ns]`` at midnight.
 
     Parameters
@@ -126,20 +130,20 @@ class Pair:
 
     @classmethod
     def parse(cls, name: str) -> Self:
-        """Pair from its name: two dates joined by ``_`` or ``-``.
+        """Pair from its name: two dates joined by ``_`` (or ``-`` if they have none themselves).
 
         Raises
         ------
         ValueError
             If the name holds no two dates, or the later one comes first.
         """
-        parts = re.split(r"[_-]", name)
+        parts = name.split("_") if "_" in name else name.split("-")
         if len(parts) != 2:
             raise ValueError(f"pair name must be like 20180702_20180714, instead got {name!r}")
         return cls(parse_date(parts[0]), parse_date(parts[1]))
 
     @classmethod
-    def at(cls, date: str | np.datetime64 | dt.date, delay: DelayLike) -> Self:
+    def at(cls, date: DateLike, delay: DelayLike) -> Self:
         """Pair that starts on `date` and spans `delay`."""
         reference = parse_date(date)
         return cls(reference, reference + parse_delay(delay))
@@ -161,6 +165,10 @@ class Pair:
 
     def __str__(self) -> str:
         return self.name
+
+
+PairLike = str | Pair | tuple[DateLike, DelayLike]
+"""What a caller may write for a pair: its name ``"20180702_20180714"``, or (date, delay)."""
 
 
 def _compact(date: np.datetime64) -> str:
