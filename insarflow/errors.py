@@ -21,6 +21,10 @@ class UnknownPairError(InsarError, LookupError):
     """A stack holds no interferogram of that name."""
 
 
+class SelectionError(InsarError):
+    """A selection names what the stack does not hold, or leaves nothing of it."""
+
+
 class ProductError(InsarError):
     """A source file or folder is missing, damaged, or of no known product."""
 

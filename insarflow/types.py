@@ -207,6 +207,16 @@ class Window:
         """``(height, width)``."""
         return self.height, self.width
 
+    def shared(self, other: Window) -> Window | None:
+        """The part that lies in both; None if there is none."""
+        y0, x0 = max(self.y0, other.y0), max(self.x0, other.x0)
+        part = Window(y0, x0, min(self.y1, other.y1) - y0, min(self.x1, other.x1) - x0)
+        return part if min(part.shape) > 0 else None
+
+    def relative_to(self, outer: Window) -> Window:
+        """The window in rows and columns of an array that covers `outer`."""
+        return Window(self.y0 - outer.y0, self.x0 - outer.x0, *self.shape)
+
     def within(self, outer: Window) -> tuple[slice, slice]:
         """Slices that cut this window out of an array that covers `outer`."""
         y, x = self.y0 - outer.y0, self.x0 - outer.x0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from types import UnionType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -33,6 +34,18 @@ def check_image(array: xr.DataArray, name: str, dtype: str) -> xr.DataArray:
     if 0 in (array.sizes["y"], array.sizes["x"]):
         raise ValueError(f"{name} must hold pixels, instead got shape {tuple(array.shape)}")
     return array.transpose(..., *SPACE)
+
+
+def check_kind(name: str, value: object, kind: type | UnionType, what: str) -> None:
+    """Check that `value` is of a kind, which the message calls `what`.
+
+    Raises
+    ------
+    TypeError
+        Naming the argument, what it must be and the value.
+    """
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} must be {what}, instead got {name}={value!r:.80} ({type(value).__name__})")
 
 
 def check_whole(name: str, value: int, *, low: int, high: int | None = None) -> int:

@@ -13,6 +13,7 @@ import xarray as xr
 from dask.base import compute, tokenize
 from dask.highlevelgraph import HighLevelGraph
 
+from insarflow.ops.checks import check_kind
 from insarflow.schema import (
     CELLS,
     COORDINATE_ATTRS,
@@ -69,10 +70,15 @@ def stack_pairs(
     Raises
     ------
     TypeError
-        If an image cannot be cast to its variable's dtype without loss of kind.
+        If an argument is of another kind, or an image cannot be cast to its variable's dtype without loss of kind.
     ValueError
         If there is no pair, a name is not the contract's, or a shape is not the grid's.
     """
+    check_kind("cells", cells, Mapping, "a mapping of Pair to images")
+    check_kind("grid", grid, Grid, "a Grid")
+    check_kind("recipe", recipe, Recipe, "a Recipe")
+    for name, mapping in (("static", static), ("baselines", baselines), ("attrs", attrs)):
+        check_kind(name, mapping or {}, Mapping, "a mapping")
     _check(cells, grid, static or {}, baselines or {})
     pairs = sorted(cells)
     dates = np.array(sorted({p.reference for p in pairs}), dtype="datetime64[ns]")
@@ -182,6 +188,16 @@ def valid_cells(ds: xr.Dataset) -> np.ndarray:
     return np.asarray((~da.isnan(_blocks(ds[images[0]]))).any(axis=(2, 3)).compute(), dtype=bool)
 
 
+def nan_of(dtype: np.dtype) -> complex:
+    """What "missing" is in a dtype: NaN, or NaN + NaN i."""
+    return complex(np.nan, np.nan) if dtype.kind == "c" else np.nan
+
+
+def missing_block(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """Make a block of NaN that takes the memory of one."""
+    return np.broadcast_to(np.array(nan_of(dtype), dtype), shape)
+
+
 def _blocks(array: xr.DataArray) -> da.Array:
     """Return a 4-D variable as dask blocks, one pair deep."""
     data = array.data
@@ -210,6 +226,7 @@ def _check(
     for pair, images in cells.items():
         if not isinstance(pair, Pair):
             raise TypeError(f"cells must have Pair keys, instead got {pair!r} ({type(pair).__name__})")
+        check_kind(f"cells[{pair.name}]", images, Mapping, "a mapping of names to images")
         for name, image in images.items():
             _check_image(name, image, DIMS, grid, f"cells[{pair.name}][{name!r}]")
     for name, image in static.items():
@@ -261,7 +278,7 @@ def _cube(
         image = images.get((cell[0], cell[1]))
         for block, size in _sizes(chunks):
             if image is None:
-                graph[(name, *cell, *block)] = (_missing, size, dtype)
+                graph[(name, *cell, *block)] = (missing_block, (1, 1, *size), dtype)
             else:
                 graph[(name, *cell, *block)] = (_lift, (image.name, *block))
     sources: list[Any] = list(images.values())
@@ -277,12 +294,6 @@ def _sizes(chunks: tuple[tuple[int, ...], tuple[int, ...]]) -> Iterator[tuple[tu
 
 def _lift(block: np.ndarray) -> np.ndarray:
     return block[None, None]
-
-
-def _missing(size: tuple[int, int], dtype: np.dtype) -> np.ndarray:
-    """Make a block of NaN that takes the memory of one."""
-    value = np.array(complex(np.nan, np.nan) if dtype.kind == "c" else np.nan, dtype)
-    return np.broadcast_to(value, (1, 1, *size))
 
 
 def _per_cell(values: Mapping[Pair, float], at: Mapping[Pair, tuple[int, int]], shape: tuple[int, int]) -> np.ndarray:

@@ -1,27 +1,30 @@
-"""Lazy images to GeoTIFF, block by block."""
+"""Lazy images to GeoTIFF, window by window."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import product
 from pathlib import Path
-from threading import Lock
-from typing import Any
+from typing import Final
 
 import dask
-import dask.array as da
 import numpy as np
 import rasterio
 import xarray as xr
 from affine import Affine
+from dask.base import compute
 from rasterio.windows import Window as RasterWindow
 
 from insarflow.errors import StoreError
 from insarflow.schema import SPACE
 from insarflow.stack.georeference import grid_of
 
+_TILE: Final = 512
+_SPAN: Final = 16 * _TILE
+
 
 def write_geotiff(images: Mapping[Path, xr.DataArray]) -> None:
-    """Write images of one grid to GeoTIFF files in one pass over what they are computed from.
+    """Write images of one grid to GeoTIFF files.
 
     Parameters
     ----------
@@ -36,51 +39,34 @@ def write_geotiff(images: Mapping[Path, xr.DataArray]) -> None:
 
     Notes
     -----
-    Computed by the threads of this process, also where a distributed scheduler is at hand: they share the open files.
+    Tiles are computed and written from left to right and top to bottom: the same image gives the same bytes, whatever
+    its chunks. A window is one row of tiles, so what is costly to compute is kept first, with
+    `insarflow.stack.blocks.BlockStore`. Computed in this process, also where a distributed scheduler is at hand.
     """
-    bands: dict[Path, _Band] = {}
+    files: dict[Path, rasterio.io.DatasetWriter] = {}
+    ordered = {path: image.transpose(*SPACE) for path, image in images.items()}
     try:
-        for path, image in images.items():
-            bands[path] = _Band(_open(path, image))
-        targets: list[Any] = list(bands.values())
-        sources = [da.asarray(image.transpose(*SPACE).data) for image in images.values()]
-        da.store(sources, targets, lock=False, scheduler=_local_scheduler())
-        for band in bands.values():
-            band.close()
+        for path, image in ordered.items():
+            files[path] = _open(path, image)
+        height, width = next(iter(ordered.values())).shape if ordered else (0, 0)
+        for y, x in product(range(0, height, _TILE), range(0, width, _SPAN)):
+            rows, cols = slice(y, min(y + _TILE, height)), slice(x, min(x + _SPAN, width))
+            values = compute(*(image.data[rows, cols] for image in ordered.values()), scheduler=local_scheduler())
+            window = RasterWindow.from_slices(rows, cols)
+            for file, part in zip(files.values(), values, strict=True):
+                file.write(part, 1, window=window)
+        for file in files.values():
+            file.close()
     except BaseException as error:
-        for path, band in bands.items():
-            band.close()
+        for path, file in files.items():
+            file.close()
             path.unlink(missing_ok=True)
         if isinstance(error, OSError | rasterio.errors.RasterioError):
             raise StoreError(f"GeoTIFF files cannot be written: {error}") from error
         raise
 
 
-class _Band:
-    """What dask writes blocks to; GDAL takes one at a time.
-
-    After a failure dask's other threads go on for a while: what they bring once the file is closed is dropped.
-    """
-
-    def __init__(self, file: rasterio.io.DatasetWriter) -> None:
-        self.file: rasterio.io.DatasetWriter | None = file
-        self.lock = Lock()
-
-    def __setitem__(self, place: tuple[slice, slice], values: np.ndarray) -> None:
-        rows, cols = place
-        window = RasterWindow(cols.start, rows.start, cols.stop - cols.start, rows.stop - rows.start)
-        with self.lock:
-            if self.file is not None:
-                self.file.write(values, 1, window=window)
-
-    def close(self) -> None:
-        with self.lock:
-            if self.file is not None:
-                self.file.close()
-            self.file = None
-
-
-def _local_scheduler() -> str:
+def local_scheduler() -> str:
     """The chosen scheduler if it works in this process, as an open file needs; else threads."""
     chosen = dask.config.get("scheduler", None)
     return chosen if chosen in ("sync", "synchronous", "single-threaded", "threading") else "threads"
@@ -93,7 +79,8 @@ def _open(path: Path, image: xr.DataArray) -> rasterio.io.DatasetWriter:
     file = rasterio.open(
         path, "w", driver="GTiff", width=grid.shape[1], height=grid.shape[0], count=1, dtype=image.dtype,
         crs=grid.crs, transform=Affine(dx, skew_x, x0, skew_y, dy, y0), nodata=np.nan if real else None,
-        tiled=True, blockxsize=512, blockysize=512, compress="deflate", predictor=3 if real else 2, bigtiff="if_safer",
+        tiled=True, blockxsize=_TILE, blockysize=_TILE,
+        compress="deflate", predictor=3 if real else 2, bigtiff="if_safer",
     )  # fmt: skip
     file.set_band_description(1, str(image.attrs.get("long_name", image.name)))
     return file

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pyproj
 import rioxarray  # noqa: F401  (registers .rio)
 import xarray as xr
 from affine import Affine
-from pyproj.exceptions import CRSError
+from pyproj.exceptions import CRSError, ProjError
 from rasterio.errors import RasterioError
 from rioxarray.exceptions import RioXarrayError
 
 from insarflow.errors import SchemaError
 from insarflow.schema import SPACE
-from insarflow.types import Grid
+from insarflow.types import Grid, Window
+
+Box = tuple[float, float, float, float]
+"""Four sides, the order is told where it is used."""
 
 
 def georeference(ds: xr.Dataset, grid: Grid) -> xr.Dataset:
@@ -77,6 +82,64 @@ def grid_of(ds: xr.Dataset | xr.DataArray) -> Grid:
     # The stored transform is exact unless the pixels were cut since; a difference of coordinates is rounded.
     exact = Grid((kept[0], kept[1], kept[2], kept[3], kept[4], kept[5]), shape, computed.crs)
     return exact if exact.same_as(computed) else computed
+
+
+def crs_name(crs: str) -> str:
+    """Short name of a CRS: ``EPSG:32632``, or what it calls itself."""
+    try:
+        known = pyproj.CRS.from_user_input(crs)
+    except CRSError:
+        return f"{crs!r:.60}"
+    code = known.to_epsg()
+    return f"EPSG:{code}" if code is not None else f"{known.name!r:.60}"
+
+
+def crop(ds: xr.Dataset, window: Window) -> xr.Dataset:
+    """The pixels of `ds` in a window, with the stored transform to match.
+
+    Raises
+    ------
+    SchemaError
+        If `ds` has no grid.
+    """
+    x, x_step, _, y, _, y_step = grid_of(ds).transform
+    cut = ds.isel(y=slice(window.y0, window.y1), x=slice(window.x0, window.x1))
+    origin = x + window.x0 * x_step, y + window.y0 * y_step
+    located: xr.Dataset = cut.rio.write_transform(Affine.from_gdal(origin[0], x_step, 0.0, origin[1], 0.0, y_step))
+    return located
+
+
+def transform_box(source: str, target: str, box: Box) -> Box | None:
+    """Smallest box (left, bottom, right, top) in another CRS that holds a box; None if it has no place there."""
+    try:
+        found = pyproj.Transformer.from_crs(source, target, always_xy=True).transform_bounds(*box, densify_pts=21)
+    except ProjError:
+        return None
+    return found if np.isfinite(found).all() else None
+
+
+def degrees_of(grid: Grid) -> Box | None:
+    """West, south, east, north of a grid; west is the larger if it crosses the antimeridian."""
+    x, x_step, _, y, _, y_step = grid.transform
+    (left, right), (low, high) = sorted((x, x + x_step * grid.shape[1])), sorted((y, y + y_step * grid.shape[0]))
+    return transform_box(grid.crs, "EPSG:4326", (left, low, right, high))
+
+
+def to_pixels(bounds: Box, grid: Grid) -> Box:
+    """Left, top, right and bottom of a box (left, bottom, right, top) in pixels of a grid."""
+    x, x_step, _, y, _, y_step = grid.transform
+    cols = sorted((value - x) / x_step for value in (bounds[0], bounds[2]))
+    rows = sorted((value - y) / y_step for value in (bounds[1], bounds[3]))
+    return cols[0], rows[0], cols[1], rows[1]
+
+
+def window_of(grid: Grid, box: Box) -> Window | None:
+    """Pixels that a box (left, top, right, bottom, in pixels) touches by more than rounding; None if there are none."""
+    size = max(grid.shape) + 1.0
+    left, top, right, bottom = (min(max(value, -1.0), size) for value in box)
+    y0, x0 = math.floor(top + 1e-6), math.floor(left + 1e-6)
+    height, width = math.ceil(bottom - 1e-6) - y0, math.ceil(right - 1e-6) - x0
+    return Window(0, 0, *grid.shape).shared(Window(y0, x0, max(height, 1), max(width, 1)))
 
 
 def pixel_size_m(ds: xr.Dataset) -> tuple[float, float] | None:

@@ -78,7 +78,6 @@ def cell_of(ds: xr.Dataset, pair: Pair) -> tuple[int, int]:
     return int(np.flatnonzero(dates == pair.reference)[0]), int(np.flatnonzero(delays == pair.delay)[0])
 
 
-
 def select_pair(ds: xr.Dataset, label: PairLike | DateLike, delay: DelayLike | None = None) -> xr.Dataset:
     """One interferogram by name, with all that goes with it.
 

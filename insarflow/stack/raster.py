@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +15,9 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window as RasterWindow
 
 from insarflow.errors import ProductError
-from insarflow.stack.assemble import SHARD
-from insarflow.types import Grid
+from insarflow.stack.archive import changed, file_version, gdal_name
+from insarflow.stack.assemble import SHARD, nan_of
+from insarflow.types import Grid, Window
 
 MAX_SIDE = 2**22
 """Most rows or columns of a raster that is opened."""
@@ -64,28 +66,27 @@ def read_header(path: Path) -> Raster:
     """
     name = f"file={str(path)!r}"
     try:
-        status = path.stat()
+        size, modified = file_version(path)
         with warnings.catch_warnings():
             # What it warns of is an error two lines below, in our words.
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            with rasterio.open(path, driver="GTiff") as source:
-                problem = _problem(source, status.st_size)
+            with rasterio.open(gdal_name(path), driver="GTiff") as source:
+                problem = _problem(source, size)
                 if problem is not None:
                     raise ProductError(f"{name} {problem}")
                 grid = Grid(source.transform.to_gdal(), source.shape, source.crs.to_wkt())
                 dtype = _dtype(source).str
                 linear = float(source.scales[0]), float(source.offsets[0])
-                return Raster(path, grid, dtype, source.nodata, *linear, status.st_size, status.st_mtime_ns)
+                return Raster(path, grid, dtype, source.nodata, *linear, size, modified)
     except (RasterioError, OSError) as error:
         raise ProductError(f"{name} must be a GeoTIFF, instead it cannot be opened: {_first_line(error)}") from error
 
 
-def lazy_raster(
-    raster: Raster, *, missing: tuple[float, ...] = (), scale: float = 1.0, limits: tuple[float, float] | None = None
-) -> da.Array:
-    """Read the pixels of a raster in the tasks that need them.
+@dataclass(frozen=True)
+class Pixels:
+    """The numbers of a raster as the contract's values.
 
-    Parameters
+    Attributes
     ----------
     raster
         From `read_header`.
@@ -95,68 +96,45 @@ def lazy_raster(
         Factor that real values are multiplied by, after what the file itself declares.
     limits
         Smallest and largest value (after `scale`) that can be true.
-
-    Returns
-    -------
-    dask.array.Array
-        float32 (complex64 if the file is complex), shape ``(y, x)``, NaN where missing. A task raises `ProductError`
-        if the file is damaged or was changed since, or if a value lies beyond `limits`.
     """
-    pixels = _Pixels(raster, missing, scale, limits)
-    name = f"raster-{tokenize(*pixels.identity)}"
-    array: da.Array = da.from_array(
-        pixels, chunks=(SHARD, SHARD), name=name, lock=False, fancy=False, inline_array=True
-    )
-    return array
 
+    raster: Raster
+    missing: tuple[float, ...] = ()
+    scale: float = 1.0
+    limits: tuple[float, float] | None = None
 
-def read_pixel(raster: Raster, row: int, col: int, *, missing: tuple[float, ...] = ()) -> float:
-    """One pixel, now; NaN if missing. For scalars that metadata is made of.
-
-    Raises
-    ------
-    ProductError
-        If the file is damaged or was changed since its header was read.
-    """
-    return float(_Pixels(raster, missing, 1.0, None)[row, col])
-
-
-class _Pixels:
-    """What dask slices: opens the file in the task itself, so that any worker that sees the file can run it."""
-
-    ndim = 2
-
-    def __init__(
-        self, raster: Raster, missing: tuple[float, ...], scale: float, limits: tuple[float, float] | None
-    ) -> None:
-        self.raster, self.missing, self.scale, self.limits = raster, missing, scale, limits
-        self.shape = raster.grid.shape
-        self.dtype = np.dtype(np.complex64 if np.dtype(raster.dtype).kind == "c" else np.float32)
+    @property
+    def dtype(self) -> np.dtype:
+        """``complex64`` if the file is complex, else ``float32``."""
+        return np.dtype(np.complex64 if np.dtype(self.raster.dtype).kind == "c" else np.float32)
 
     @property
     def identity(self) -> tuple[object, ...]:
+        """What the values depend on."""
         raster = self.raster
-        file = str(raster.path), raster.size, raster.modified, raster.dtype
+        file = str(raster.path), raster.size, raster.modified, raster.dtype, raster.nodata
         return *file, raster.scale, raster.offset, self.missing, self.scale, self.limits
 
-    def __getitem__(self, index: tuple[slice | int, ...]) -> np.ndarray:
-        # dask hands a later selection down into this one, so that integers and steps arrive too.
-        parts = [slice(i, i + 1) if isinstance(i, int | np.integer) else i for i in index]
-        rows, cols = (part.indices(size) for part, size in zip(parts, self.shape, strict=True))
-        window = RasterWindow.from_slices(rows[:2], cols[:2])
+    def read(self, window: Window) -> np.ndarray:
+        """Read a window of the file; NaN where missing.
+
+        Raises
+        ------
+        ProductError
+            If the file is damaged or was changed since its header was read, or a value lies beyond the limits.
+        """
         name = f"file={str(self.raster.path)!r}"
         try:
-            if self.raster.path.stat().st_mtime_ns != self.raster.modified:
+            if changed(self.raster.path) != self.raster.modified:
                 raise ProductError(f"{name} was changed after it was opened: open the source again")
-            with rasterio.open(self.raster.path, driver="GTiff") as source:
-                raw = source.read(1, window=window)
+            with rasterio.open(gdal_name(self.raster.path), driver="GTiff") as source:
+                raw = source.read(1, window=RasterWindow(window.x0, window.y0, window.width, window.height))
         except (RasterioError, OSError) as error:
             raise ProductError(f"{name} cannot be read, it is truncated or damaged: {_first_line(error)}") from error
-        values = self._translate(raw[:: rows[2], :: cols[2]])
+        values = self._translate(raw)
         if self.limits is not None:
             self._check(values, name)
-        kept: np.ndarray = values[tuple(0 if isinstance(i, int | np.integer) else slice(None) for i in index)]
-        return kept
+        return values
 
     def _translate(self, raw: np.ndarray) -> np.ndarray:
         """Numbers of the file to the contract's: NaN for missing, then the scale."""
@@ -171,7 +149,7 @@ class _Pixels:
         if self.scale != 1.0:
             values *= np.float32(self.scale)
         absent |= ~np.isfinite(values)
-        values[absent] = complex(np.nan, np.nan) if self.dtype.kind == "c" else np.nan
+        values[absent] = nan_of(self.dtype)
         return values
 
     def _check(self, values: np.ndarray, name: str) -> None:
@@ -185,6 +163,72 @@ class _Pixels:
             )
 
 
+class Mosaic:
+    """Images placed on one grid, which dask slices: the first that is not missing counts, NaN where there is none.
+
+    Opens files in the task itself, so that any worker that sees them can run it, and only those that a window needs.
+
+    Attributes
+    ----------
+    parts
+        Each image and where it lies on the grid; it may reach beyond.
+    shape
+        Of the grid.
+    """
+
+    ndim = 2
+
+    def __init__(self, parts: Sequence[tuple[Pixels, Window]], shape: tuple[int, int]) -> None:
+        self.parts, self.shape, self.dtype = tuple(parts), shape, parts[0][0].dtype
+
+    def lazy(self) -> da.Array:
+        """All pixels as a dask array, one task a block."""
+        identity = [(pixels.identity, window.y0, window.x0) for pixels, window in self.parts]
+        name = f"raster-{tokenize(self.shape, identity)}"
+        array: da.Array = da.from_array(
+            self, chunks=(SHARD, SHARD), name=name, lock=False, fancy=False, inline_array=True
+        )
+        return array
+
+    def __getitem__(self, index: tuple[slice | int, ...]) -> np.ndarray:
+        # dask hands a later selection down into this one, so that integers and steps arrive too.
+        parts = [slice(i, i + 1) if isinstance(i, int | np.integer) else i for i in index]
+        rows, cols = (range(*part.indices(size)) for part, size in zip(parts, self.shape, strict=True))
+        if not rows or not cols:
+            values = np.empty((len(rows), len(cols)), self.dtype)
+        else:
+            y0, x0 = min(rows), min(cols)
+            values = self._read(Window(y0, x0, max(rows) + 1 - y0, max(cols) + 1 - x0))
+            values = values[:: rows.step, :: cols.step]
+        kept: np.ndarray = values[tuple(0 if isinstance(i, int | np.integer) else slice(None) for i in index)]
+        return kept
+
+    def _read(self, window: Window) -> np.ndarray:
+        parts = [(pixels, place, window.shared(place)) for pixels, place in self.parts]
+        hits = [(pixels, place, shared) for pixels, place, shared in parts if shared is not None]
+        if len(hits) == 1 and hits[0][2] == window:
+            return hits[0][0].read(window.relative_to(hits[0][1]))
+        values = np.full(window.shape, nan_of(self.dtype), self.dtype)
+        for pixels, place, shared in hits:
+            target = values[shared.within(window)]
+            absent = np.isnan(target)
+            if absent.any():
+                np.copyto(target, pixels.read(shared.relative_to(place)), where=absent)
+        return values
+
+
+def lazy_raster(raster: Raster) -> da.Array:
+    """Read the pixels of a raster in the tasks that need them.
+
+    Returns
+    -------
+    dask.array.Array
+        float32 (complex64 if the file is complex), shape ``(y, x)``, NaN where missing. A task raises `ProductError`
+        if the file is damaged or was changed since.
+    """
+    return Mosaic([(Pixels(raster), Window(0, 0, *raster.grid.shape))], raster.grid.shape).lazy()
+
+
 def _problem(source: rasterio.DatasetReader, size: int) -> str | None:
     """Say what makes a raster unfit, if anything does."""
     transform = source.transform
@@ -193,7 +237,7 @@ def _problem(source: rasterio.DatasetReader, size: int) -> str | None:
         return f"must have one band, instead got {source.count}"
     if source.crs is None:
         return "must have a CRS, instead got none: set it with gdal_edit.py -a_srs"
-    if transform.b or transform.d or transform.a <= 0 or transform.e >= 0:
+    if transform.b or transform.d or not (transform.a > 0 > transform.e and np.isfinite(tuple(transform)).all()):
         return f"must be north up, instead got transform={tuple(transform)[:6]}: warp it with gdalwarp"
     if max(source.shape) > MAX_SIDE:
         return f"must have at most {MAX_SIDE} rows and columns, instead got {source.shape}"

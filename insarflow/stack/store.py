@@ -1,158 +1,43 @@
-"""The stack on disk: create, write, open, build."""
+"""The stack on disk: open and build; `create_stack` and `write_stack` too."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import dask.array as da
-import numpy as np
 import xarray as xr
-from dask.base import compute
 
-from insarflow.errors import ProductError, SchemaError, StoreError
-from insarflow.schema import DIMS, SPACE, VARIABLES, validate
-from insarflow.stack.assemble import Array
-from insarflow.stack.georeference import grid_of
-from insarflow.stack.layout import lay_out, put_cells, write_image
+from insarflow.errors import ProductError, StoreError
 from insarflow.stack.readers.geotiff import read_geotiff_pairs
-from insarflow.stack.replace import check_output, is_zarr, new_store
+from insarflow.stack.replace import check_output, is_zarr
+from insarflow.stack.sources import SourceLike, as_path, find_sources
 from insarflow.stack.stored import open_store
-from insarflow.types import DelayLike, Grid, Pair, parse_date, parse_delay
+from insarflow.stack.subset import subset
+from insarflow.stack.write import create_stack as create_stack
+from insarflow.stack.write import write_stack as write_stack
+from insarflow.types import DateLike, DelayLike
 
 
-def create_stack(
-    path: str | Path,
-    dates: Sequence[str | np.datetime64],
-    delays: Sequence[DelayLike],
-    grid: Grid,
+def open_stack(
+    source: SourceLike,
     *,
-    variables: Sequence[str] = ("igram", "coherence"),
-    static: Mapping[str, Array] | None = None,
-    attrs: Mapping[str, Any] | None = None,
-    overwrite: bool = False,
-) -> Path:
-    """Make an empty stack store: every cell is absent, takes no space and reads as NaN.
-
-    Parameters
-    ----------
-    path
-        Folder to make.
-    dates, delays
-        Earlier acquisition days and temporal baselines, in any order, without repetition.
-    grid
-        Pixels of all images.
-    variables
-        Image variables by contract name.
-    static
-        Images of shape ``(y, x)`` by contract name, written now.
-    attrs
-        Attributes; JSON values.
-    overwrite
-        Whether to replace a Zarr store that is there.
-
-    Returns
-    -------
-    Path
-        `path`.
-
-    Raises
-    ------
-    ValueError
-        If a date or delay repeats, or a variable is unknown.
-    OutputExistsError
-        If `path` exists and `overwrite` is False, or is no Zarr store.
-    StoreError
-        If `path` cannot be written.
-
-    Notes
-    -----
-    Zarr v3; a shard is one interferogram deep and at most 2048 x 2048 pixels, in chunks of 512 x 512. Whoever fills
-    a cell also sets its ``valid``.
-    """
-    days = np.array([parse_date(d) for d in dates], dtype="datetime64[ns]")
-    spans = np.array([parse_delay(d) for d in delays], dtype="timedelta64[ns]")
-    for name, values in (("dates", days), ("delays", spans)):
-        if values.size == 0 or np.unique(values).size != values.size:
-            raise ValueError(f"{name} must be at least one, without repetition, instead got {values.tolist()}")
-    static = static or {}
-    for names, dims in ((variables, DIMS), (static, SPACE)):
-        allowed = [n for n, v in VARIABLES.items() if v.dims == dims]
-        for name in names:
-            if name not in allowed:
-                raise ValueError(f"a variable with dims {dims} must be one of {allowed}, instead got {name!r}")
-    for name, image in static.items():
-        if tuple(image.shape) != grid.shape:
-            raise ValueError(f"static[{name!r}] must have the grid's shape {grid.shape}, instead got {image.shape}")
-    with new_store(Path(path), overwrite=overwrite) as folder:
-        lay_out(folder, days, spans, grid, {n: {} for n in (*variables, *static)}, attrs or {})
-        _run([write_image(da.asarray(image), folder, name, ()) for name, image in static.items()], path)
-    return Path(path)
-
-
-def write_stack(ds: xr.Dataset, path: str | Path, *, overwrite: bool = False) -> Path:
-    """Write a stack to a Zarr store, computing what is lazy, one interferogram's shard at a time.
-
-    Parameters
-    ----------
-    ds
-        A stack. Only cells that exist are computed and written.
-    path
-        Folder to make. It appears at the end, whole, or not at all.
-    overwrite
-        Whether to replace a Zarr store that is there, once the new one is complete.
-
-    Returns
-    -------
-    Path
-        `path`.
-
-    Raises
-    ------
-    SchemaError
-        If `ds` is no stack, has no CRS, or holds a variable that the contract does not know.
-    ProductError
-        If an interferogram that should exist has no pixel that is not NaN, or a source file is damaged.
-    OutputExistsError
-        If `path` exists and `overwrite` is False, or is no Zarr store.
-    StoreError
-        If `path` cannot be written.
-
-    Notes
-    -----
-    The whole is one dask computation: run it under ``dask.diagnostics.ProgressBar()`` or a distributed client to see
-    it advance.
-    """
-    validate(ds)
-    extra = sorted(str(n) for n in (set(ds.variables) - set(VARIABLES) - {*DIMS, "spatial_ref"}))
-    if extra:
-        raise SchemaError(f"a store holds the contract's variables only, instead got {extra}: drop them first")
-    names = [n for n in VARIABLES if n in ds]
-    with new_store(Path(path), overwrite=overwrite) as folder:
-        lay_out(folder, ds["date"].values, ds["delay"].values, grid_of(ds), {n: ds[n].attrs for n in names}, ds.attrs)
-        static = [write_image(ds[n].data, folder, n, ()) for n in names if VARIABLES[n].dims == SPACE]
-        cells = _write_cells(ds, folder)
-        counts = _run([*static, *cells.values()], path)[len(static) :]
-        if "valid" in ds:
-            valid = ds["valid"].values
-        else:
-            valid = np.zeros((ds.sizes["date"], ds.sizes["delay"]), bool)
-            for cell, count in zip(cells, counts, strict=True):
-                valid[cell] = count > 0
-        put_cells(folder, "valid", valid)
-        if "perpendicular_baseline" in ds:
-            put_cells(folder, "perpendicular_baseline", ds["perpendicular_baseline"].values)
-    return Path(path)
-
-
-def open_stack(source: str | Path) -> xr.Dataset:
-    """Open a stack, lazily: a store, or a folder or file of a product that a reader knows.
+    bbox: Sequence[float] | None = None,
+    aoi: str | Path | None = None,
+    start: DateLike | None = None,
+    end: DateLike | None = None,
+    delays: Sequence[DelayLike] | None = None,
+    track: int | None = None,
+) -> xr.Dataset:
+    """Open a stack, lazily: a store, or folders, zip files and GeoTIFFs of a product that a reader knows.
 
     Parameters
     ----------
     source
-        A Zarr store written by this package, or what `insarflow.stack.readers` reads.
+        A Zarr store written by this package; or what `insarflow.stack.readers` reads: a folder (searched with its
+        subfolders and the zip files in it), a zip file (never unpacked), a GeoTIFF, a glob such as
+        ``"ifgs/*/*_unw.tif"``, or several of these. ``~`` is the home folder.
+    bbox, aoi, start, end, delays, track
+        Open only a part: see `insarflow.stack.subset.subset`.
 
     Returns
     -------
@@ -161,22 +46,31 @@ def open_stack(source: str | Path) -> xr.Dataset:
 
     Raises
     ------
+    TypeError, ValueError
+        If an argument is of another kind or makes no sense.
     StoreError
         If `source` is a Zarr store of another tool, of a newer version, or damaged.
     ProductError
         If `source` is missing, or no reader knows it.
+    SelectionError
+        If nothing is left.
     """
-    path = Path(source)
-    if not path.exists():
-        raise ProductError(f"the source must exist, instead got source={str(source)!r}")
-    if is_zarr(path):
-        return open_store(path)
-    if path.suffix == ".zarr":
-        raise StoreError(f"source={str(source)!r} holds no Zarr metadata (zarr.json): it is no store, or damaged")
-    return read_geotiff_pairs(path)
+    ds = _open(find_sources(source))
+    return subset(ds, bbox=bbox, aoi=aoi, start=start, end=end, delays=delays, track=track)
 
 
-def build_stack(source: str | Path, out: str | Path, *, overwrite: bool = False) -> Path:
+def build_stack(
+    source: SourceLike,
+    out: str | Path,
+    *,
+    overwrite: bool = False,
+    bbox: Sequence[float] | None = None,
+    aoi: str | Path | None = None,
+    start: DateLike | None = None,
+    end: DateLike | None = None,
+    delays: Sequence[DelayLike] | None = None,
+    track: int | None = None,
+) -> Path:
     """Read a product and write it as a stack store.
 
     Parameters
@@ -187,6 +81,8 @@ def build_stack(source: str | Path, out: str | Path, *, overwrite: bool = False)
         As `write_stack`.
     overwrite
         As `write_stack`.
+    bbox, aoi, start, end, delays, track
+        As `open_stack`.
 
     Returns
     -------
@@ -195,43 +91,23 @@ def build_stack(source: str | Path, out: str | Path, *, overwrite: bool = False)
 
     Raises
     ------
+    TypeError, ValueError
+        If an argument is of another kind or makes no sense.
     InsarError
         Those of `open_stack` and `write_stack`.
     """
-    check_output(Path(out), overwrite=overwrite)
-    return write_stack(open_stack(source), out, overwrite=overwrite)
+    check_output(as_path(out, "out"), overwrite=overwrite)
+    ds = open_stack(source, bbox=bbox, aoi=aoi, start=start, end=end, delays=delays, track=track)
+    return write_stack(ds, out, overwrite=overwrite)
 
 
-def _write_cells(ds: xr.Dataset, folder: Path) -> dict[tuple[int, int], da.Array]:
-    """Lazy writes of all images of the cells that exist, or may: number of pixels that are not NaN, by cell."""
-    known = np.asarray(ds["valid"].values) if "valid" in ds else None
-    may_exist = np.ones((ds.sizes["date"], ds.sizes["delay"]), bool) if known is None else known
-    names = [n for n in VARIABLES if n in ds and VARIABLES[n].dims == DIMS]
-    counts: dict[tuple[int, int], da.Array] = {}
-    for i, j in np.argwhere(may_exist).tolist():
-        written = []
-        for name in names:
-            count = write_image(ds[name].data[i, j], folder, name, (i, j))
-            if name == "igram" and known is not None:
-                reference = ds["date"].values[i]
-                pair = Pair(reference, reference + ds["delay"].values[j])
-                count = da.map_blocks(_not_empty, count, pair.name, dtype=np.int64, meta=np.array(0))
-            written.append(count)
-        if written:
-            counts[i, j] = da.stack(written).sum()
-    return counts
-
-
-def _not_empty(count: np.ndarray, pair: str) -> np.ndarray:
-    if not count:
-        raise ProductError(
-            f"interferogram {pair} must hold pixels that are not NaN, instead all are missing: leave this pair out"
-        )
-    return count
-
-
-def _run(writes: Sequence[da.Array], path: str | Path) -> list[np.ndarray]:
-    try:
-        return list(compute(*writes))
-    except OSError as error:
-        raise StoreError(f"path={str(path)!r} could not be written: {error}") from error
+def _open(paths: list[Path]) -> xr.Dataset:
+    stores = [p for p in paths if is_zarr(p)]
+    if stores and len(paths) > 1:
+        raise ProductError(f"a store must be opened by itself, instead got source={str(stores[0])!r} among others")
+    if stores:
+        return open_store(stores[0])
+    hollow = next((p for p in paths if p.suffix == ".zarr"), None)
+    if hollow is not None:
+        raise StoreError(f"source={str(hollow)!r} holds no Zarr metadata (zarr.json): it is no store, or damaged")
+    return read_geotiff_pairs(paths)

@@ -63,7 +63,7 @@ def test_a_pair_may_lack_a_variable(grid):
     assert ds["valid"].values.all()
 
 
-@pytest.mark.usefixtures("forbid_compute")
+@pytest.mark.usefixtures("no_compute")
 def test_nothing_is_computed(grid):
     pixels = da.zeros(grid.shape, chunks=(7, 9), dtype=np.complex64)
     assert isinstance(stack_pairs({A: {"igram": pixels}}, grid)["igram"].data, da.Array)
@@ -197,3 +197,24 @@ def test_valid_cells_are_derived_where_not_told(stack):
     np.testing.assert_array_equal(valid_cells(stack), stack["valid"])
     np.testing.assert_array_equal(valid_cells(stack.drop_vars("valid")), stack["valid"])
     assert not valid_cells(stack[["dem"]].expand_dims(date=2, delay=2)).any()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"cells": None}, r"^cells must be a mapping of Pair to images, instead got cells=None \(NoneType\)$"),
+        (
+            {"cells": {Pair.at("20180106", 12): None}},
+            r"^cells\[20180106_20180118\] must be a mapping of names",
+        ),
+        ({"grid": None}, r"^grid must be a Grid, instead got grid=None \(NoneType\)$"),
+        ({"static": 3}, r"^static must be a mapping, instead got static=3 \(int\)$"),
+        ({"baselines": [1.0]}, r"^baselines must be a mapping, instead got "),
+        ({"attrs": "x"}, r"^attrs must be a mapping, instead got "),
+        ({"recipe": None}, r"^recipe must be a Recipe, instead got recipe=None"),
+    ],
+)
+def test_kinds(grid, change, message):
+    cells = {Pair.at("20180106", 12): {"igram": np.ones(grid.shape, np.complex64)}}
+    with pytest.raises(TypeError, match=message):
+        stack_pairs(**({"cells": cells, "grid": grid} | change))

@@ -43,6 +43,21 @@ def test_one_pass_over_what_both_are_computed_from(images, tmp_path):
     assert calls == [(70, 90)]
 
 
+@pytest.mark.parametrize("chunks", [(400, 500), (1300, 100)])
+@pytest.mark.parametrize("span", [512, 1024])
+def test_same_image_same_bytes(tmp_path, monkeypatch, chunks, span):
+    monkeypatch.setattr("insarflow.stack.export._SPAN", span)
+    coords = {"y": -20.0 * np.arange(1300), "x": 20.0 * np.arange(1100)}
+    values = np.random.default_rng(0).random((1300, 1100)).astype("float32")
+    image = xr.DataArray(values, coords, ("y", "x"), name="probability").rio.write_crs("EPSG:32632")
+    write_geotiff({tmp_path / "whole.tif": image})
+    with rasterio.Env(GDAL_CACHEMAX=1):
+        write_geotiff({tmp_path / "chunks.tif": image.chunk(y=chunks[0], x=chunks[1])})
+    assert (tmp_path / "chunks.tif").read_bytes() == (tmp_path / "whole.tif").read_bytes()
+    with rasterio.open(tmp_path / "chunks.tif") as file:
+        np.testing.assert_array_equal(file.read(1), values)
+
+
 def test_a_failure_leaves_no_file(images, tmp_path):
     def burst(block):
         raise RuntimeError("no such luck")

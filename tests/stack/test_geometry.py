@@ -47,7 +47,7 @@ def test_knows_no_chunks(y, x):
         np.testing.assert_array_equal(whole[name], parts[name])
 
 
-@pytest.mark.usefixtures("forbid_compute")
+@pytest.mark.usefixtures("no_compute")
 def test_is_lazy_and_repeatable():
     names = {line_of_sight(da.from_array(DEM, chunks=9), GRID, ORBIT)["incidence"].name for _ in range(2)}
     assert len(names) == 1

@@ -50,11 +50,11 @@ def test_selected_pair_is_the_cell(stack):
     assert float(select_pair(stack, NAME)["perpendicular_baseline"]) == -31.5
 
 
-def test_nothing_is_computed(stack, forbid_compute):
+def test_nothing_is_computed(stack, no_compute):
     assert select_pair(stack, NAME)["igram"].chunks is not None
 
 
-def test_a_lazy_valid_is_not_computed(stack, forbid_compute):
+def test_a_lazy_valid_is_not_computed(stack, no_compute):
     assert len(pairs_of(stack.assign(valid=stack["valid"].chunk()))) == 4
 
 

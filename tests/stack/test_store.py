@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import xarray as xr
 import zarr
+from affine import Affine
 
-from insarflow.errors import OutputExistsError, ProductError, SchemaError, StoreError
+from insarflow.errors import OutputExistsError, ProductError, SchemaError, SelectionError, StoreError
 from insarflow.schema import DIMS
 from insarflow.stack import layout, stored
 from insarflow.stack.assemble import stack_pairs
@@ -251,8 +252,46 @@ class TestCreate:
         assert list(tmp_path.iterdir()) == []
 
 
+class TestKinds:
+    """What is of another kind is told in one line, before any work."""
+
+    @pytest.mark.parametrize("path", [None, 3, ""])
+    def test_paths(self, stack, grid, path):
+        message = r"^(path|out) must be a path, instead got "
+        with pytest.raises(TypeError, match=message):
+            create_stack(path, ["20180106"], [12], grid)
+        with pytest.raises(TypeError, match=message):
+            write_stack(stack, path)
+        with pytest.raises(TypeError, match=message):
+            build_stack("nowhere", path)
+
+    def test_dataset(self, tmp_path):
+        for ds in (None, 3, "stack"):
+            with pytest.raises(TypeError, match=r"needs an xarray\.Dataset, instead got "):
+                write_stack(ds, tmp_path / "s.zarr")
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            ({"dates": None}, r"^dates must be a sequence, instead got dates=None \(NoneType\)$"),
+            ({"dates": "20180106"}, r"^dates must be a sequence, instead got dates='20180106' \(str\)$"),
+            ({"delays": 12}, r"^delays must be a sequence, instead got delays=12 \(int\)$"),
+            ({"variables": "igram"}, r"^variables must be a sequence, instead got variables='igram'"),
+            ({"grid": None}, r"^grid must be a Grid, instead got grid=None \(NoneType\)$"),
+            ({"static": [1]}, r"^static must be a mapping by name, instead got static=\[1\] \(list\)$"),
+            ({"static": {"dem": [1]}}, r"^static\['dem'\] must be a NumPy or dask array, instead got "),
+            ({"attrs": "x"}, r"^attrs must be a mapping by name, instead got attrs='x'"),
+        ],
+    )
+    def test_create(self, tmp_path, grid, change, message):
+        arguments = {"dates": ["20180106"], "delays": [12], "grid": grid} | change
+        with pytest.raises(TypeError, match=message):
+            create_stack(tmp_path / "s.zarr", **arguments)
+        assert list(tmp_path.iterdir()) == []
+
+
 class TestOpen:
-    @pytest.mark.usefixtures("forbid_compute")
+    @pytest.mark.usefixtures("no_compute")
     def test_is_lazy(self, tmp_path, grid):
         with dask.config.set(scheduler="sync"):
             path = create_stack(tmp_path / "s.zarr", ["20180106"], [12], grid)
@@ -354,6 +393,24 @@ class TestBuild:
         (tmp_path / "out.zarr").mkdir()
         with pytest.raises(OutputExistsError):
             build_stack(tmp_path / "nowhere", tmp_path / "out.zarr")
+
+    def test_a_part(self, folder, tmp_path):
+        chosen = {"bbox": (7.01, 45.98, 7.03, 45.99), "start": "20180101", "end": "20180201", "track": 5}
+        opened = open_stack(build_stack(folder, tmp_path / "out.zarr", **chosen))
+        expected = open_stack(folder, **chosen)
+        assert opened.sizes == {"date": 1, "delay": 1, "y": 10, "x": 20}
+        np.testing.assert_array_equal(opened["igram"], expected["igram"])
+        assert opened.attrs == expected.attrs
+
+    def test_a_part_without_pixels(self, folder, tmp_path, write_tif):
+        """A pair that has no pixel in the bbox is left out, as long as another has one."""
+        corner = Affine(0.001, 0, 7.04, 0, -0.001, 46.0)
+        write_tif(folder / "unw" / "a_20180211-20180223_eqa_unw.tif", np.ones((30, 50), np.float32), transform=corner)
+        opened = open_stack(build_stack(folder, tmp_path / "out.zarr", bbox=(7.0, 45.97, 7.03, 46.0)))
+        np.testing.assert_array_equal(opened["valid"], [[True, False], [False, True], [False, False]])
+        with pytest.raises(SelectionError, match=r"^no interferogram has a pixel in the bbox or aoi: choose a larger"):
+            build_stack(folder, tmp_path / "none.zarr", bbox=(7.0, 45.97, 7.03, 46.0), start="20180211")
+        assert not (tmp_path / "none.zarr").exists()
 
     def test_empty_interferogram(self, folder, tmp_path, write_tif):
         write_tif(folder / "unw" / "a_20180211-20180223_eqa_unw.tif", np.zeros((30, 50), np.float32))

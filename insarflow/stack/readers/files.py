@@ -1,25 +1,28 @@
-"""Which files of a folder are images of which pair."""
+"""Which files of a product are images of which pair."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from insarflow.errors import ProductError
-from insarflow.stack.readers.names import parse_name
+from insarflow.stack.archive import archive_of, list_members
+from insarflow.stack.readers.names import days_of, parse_name
+from insarflow.stack.sources import RASTERS
 from insarflow.types import Pair
 
 MAX_FILES = 1_000_000
-"""Most files looked at below a folder."""
-
-_RASTERS = (".tif", ".tiff")
+"""Most files looked at."""
 
 _SKIPPED = (".safe", ".zarr", ".partial")
 """Folders that hold something else."""
+
+_ZARR = ("zarr.json", ".zgroup", ".zarray")
+"""Files that only a Zarr store has."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +32,12 @@ class Found:
     Attributes
     ----------
     root
-        The folder that was opened.
+        The folder (or zip file) that holds them all.
     images
-        File of each image, by pair and role (``unwrapped``, ``phase``, ``coherence``, ``amplitude``).
+        Files of each image, by pair and role (``unwrapped``, ``phase``, ``coherence``, ``amplitude``): one, or one for
+        each swath in the swaths' order.
+    swaths
+        Numbers of the swaths that images are made of; empty if each is one file.
     dems
         Terrain heights.
     ignored
@@ -43,34 +49,28 @@ class Found:
     """
 
     root: Path
-    images: Mapping[Pair, Mapping[str, Path]]
+    images: Mapping[Pair, Mapping[str, Sequence[Path]]]
+    swaths: Sequence[int]
     dems: list[Path]
     ignored: list[Path]
     others: list[Path]
     snap: bool
 
 
-def find_images(source: Path) -> Found:
-    """Sort the files below `source`, or that one file, by what their names say.
+def find_images(sources: Sequence[Path]) -> Found:
+    """Sort the files below `sources` (folders, zip files, places inside these) and among them, by their names.
+
+    Beside a file that is named by itself, its folder is searched for what is no GeoTIFF.
 
     Raises
     ------
     ProductError
-        If the source is missing or of another kind, no pair is found, a pair is there twice, or its later date is
-        named first.
+        If a source is of another kind, no pair is found, a pair is there twice, or its later date is named first.
     """
-    if not source.exists():
-        raise ProductError(f"the source must exist, instead got source={str(source)!r}")
-    if source.is_file() and source.suffix.lower() not in _RASTERS:
-        raise ProductError(
-            f"source={str(source)!r} is of no known product: give a stack store, a GeoTIFF or a folder of GeoTIFF pairs"
-        )
-    path = source.resolve()
-    root = path if path.is_dir() else path.parent
-    files = sorted(_walk(root))
-    rasters = [f for f in files if f.suffix.lower() in _RASTERS] if path.is_dir() else [path]
-
-    images: dict[Pair, dict[str, Path]] = {}
+    files = _files(sources)
+    root = _root(sources)
+    rasters = sorted(f for f in files if f.suffix.lower() in RASTERS)
+    images: dict[Pair, dict[str, dict[int | None, Path]]] = {}
     dems: list[Path] = []
     ignored: list[Path] = []
     snap = False
@@ -82,36 +82,123 @@ def find_images(source: Path) -> Found:
             ignored.append(file)
         else:
             pair = _pair(file, name.dates)
-            other = images.setdefault(pair, {}).setdefault(name.role, file)
-            if other != file:
-                raise ProductError(
-                    f"pair {pair} must be there once, instead its {name.role} is in file={str(other)!r} "
-                    f"and file={str(file)!r}: open a folder that holds one of them"
-                )
+            _add(images.setdefault(pair, {}).setdefault(name.role, {}), file, name.swath, f"pair {pair}", name.role)
             snap = snap or name.snap
     for pair in [p for p, roles in images.items() if not roles.keys() & {"unwrapped", "phase"}]:
-        ignored += images.pop(pair).values()
+        ignored += (file for swaths in images.pop(pair).values() for file in swaths.values())
     if not images:
+        raise ProductError(_why_none(sources, rasters, files))
+    ordered = {
+        pair: {role: [swaths[s] for s in sorted(swaths, key=lambda s: s or 0)] for role, swaths in roles.items()}
+        for pair, roles in sorted(images.items())
+    }
+    merged = {s for roles in images.values() for swaths in roles.values() if len(swaths) > 1 for s in swaths}
+    others = sorted(f for f in files if f.suffix.lower() not in RASTERS)
+    return Found(root, ordered, sorted(s for s in merged if s is not None), dems, ignored, others, snap)
+
+
+def _add(swaths: dict[int | None, Path], file: Path, swath: int | None, pair: str, role: str) -> None:
+    """Add an image's file, if it is the first or of another swath than the ones before."""
+    if swaths and (swath is None or swath in swaths or None in swaths):
+        other = swaths.get(swath, next(iter(swaths.values())))
         raise ProductError(
-            f"source={str(source)!r} holds no interferogram that is known by its name, among {len(rasters)} GeoTIFF "
-            "files: it must have two dates and a word such as unw or phase, as in 20180106-20180130_unw.tif"
+            f"{pair} must be there once, instead its {role} is in file={str(other)!r} and file={str(file)!r}: "
+            "open a folder that holds one of them, or name the files of different swaths IW1, IW2, IW3"
         )
-    others = [f for f in files if f.suffix.lower() not in _RASTERS]
-    return Found(root, dict(sorted(images.items())), dems, ignored, others, snap)
+    swaths[swath] = file
+
+
+def _files(sources: Sequence[Path]) -> set[Path]:
+    """All files of the sources, each once."""
+    found: set[Path] = set()
+    folders: dict[Path, None] = {}
+    for source in sources:
+        archive = archive_of(source)
+        if archive is not None:
+            found.update(f for f in _members(archive) if source == f or source in f.parents)
+            beside = _members(archive) if source.suffix.lower() in RASTERS else []
+            found.update(f for f in beside if f.suffix.lower() not in RASTERS and source.parent in f.parents)
+        elif source.is_dir():
+            found.update(_walk(source))
+        elif source.suffix.lower() in RASTERS:
+            found.add(source)
+            folders[source.parent] = None
+        else:
+            raise ProductError(
+                f"source={str(source)!r} is of no known product: give a stack store, a GeoTIFF, or a folder or "
+                "zip file of GeoTIFF pairs"
+            )
+        if len(found) > MAX_FILES:
+            raise ProductError(f"source={str(source)!r} must hold at most {MAX_FILES} files: open a smaller folder")
+    for folder in (f for f in folders if not any(p in folders for p in f.parents)):
+        found.update(f for f in _walk(folder) if f.suffix.lower() not in RASTERS)
+    return {f for f in found if not _unpacked(f, found)}
+
+
+def _unpacked(file: Path, found: Set[Path]) -> bool:
+    """Whether a file in a zip file also lies beside it, or in a folder of its name: then the plain one is taken."""
+    archive = archive_of(file)
+    if archive is None:
+        return False
+    inside = file.relative_to(archive)
+    return archive.parent / inside in found or archive.with_suffix("") / inside in found
+
+
+def _root(sources: Iterable[Path]) -> Path:
+    places = [s.parent if s.suffix.lower() in RASTERS else s for s in sources]
+    return Path(os.path.commonpath(places))
 
 
 def _walk(root: Path) -> Iterator[Path]:
-    """Files below a folder; links are taken only if they stay inside it."""
+    """Files below a folder and in its zip files; links are taken only if they stay inside it."""
     count = 0
     for folder, subfolders, names in os.walk(root, followlinks=False):
-        subfolders[:] = [d for d in subfolders if not d.startswith(".") and not d.lower().endswith(_SKIPPED)]
+        subfolders[:] = [d for d in subfolders if not _hidden(d)]
         for name in names:
-            count += 1
+            path = Path(folder, name)
+            if name.startswith(".") or (path.is_symlink() and not path.resolve().is_relative_to(root)):
+                continue
+            inside = _members(path) if path.suffix.lower() == ".zip" and path.is_file() else [path]
+            count += len(inside)
             if count > MAX_FILES:
                 raise ProductError(f"source={str(root)!r} must hold at most {MAX_FILES} files: open a smaller folder")
-            path = Path(folder, name)
-            if not name.startswith(".") and (not path.is_symlink() or path.resolve().is_relative_to(root)):
-                yield path
+            yield from inside
+
+
+def _members(archive: Path) -> list[Path]:
+    """Files in a zip file, looked at as if it were a folder."""
+    inside = list_members(archive)
+    return [m for m in inside if not any(_hidden(part) for part in m.relative_to(archive).parts)]
+
+
+def _hidden(name: str) -> bool:
+    return name.startswith(".") or name.lower().endswith(_SKIPPED)
+
+
+def _why_none(sources: Sequence[Path], rasters: list[Path], files: set[Path]) -> str:
+    """Say why no interferogram was found."""
+    shown = str(sources[0]) if len(sources) == 1 else f"{sources[0]} and {len(sources) - 1} more"
+    for archive in {a: None for a in (archive_of(p) for p in (*sources, *sorted(files))) if a is not None}:
+        if any(m.name in _ZARR for m in list_members(archive)):
+            return f"file={str(archive)!r} holds a Zarr store: unzip it and open the folder"
+    message = (
+        f"source={shown!r} holds no interferogram that is known by its name, among {len(rasters)} GeoTIFF files: "
+        "it must have two dates and a word such as unw or phase, as in 20180106-20180130_unw.tif"
+    )
+    named = [*rasters, *(p for s in sources for p in _products(s))]
+    single = next((p for p in named if len(days_of(p.name)) == 1), None)
+    if single is None or any(len(days_of(p.name)) > 1 for p in named):
+        return message
+    return (
+        f"source={shown!r} holds images of one date each, such as {single.name!r}: an interferogram needs two dates; "
+        "make interferograms of them first, for instance with SNAP, ISCE or GAMMA"
+    )
+
+
+def _products(source: Path) -> list[Path]:
+    """Names that tell a single acquisition's product: the source's own, and those of the folders and zips in it."""
+    inside = sorted(source.iterdir()) if source.is_dir() else []
+    return [source, *(p for p in inside if p.suffix.lower() in (".safe", ".zip"))]
 
 
 def _pair(file: Path, dates: tuple[np.datetime64, np.datetime64]) -> Pair:

@@ -32,6 +32,8 @@ _ROLES = {
 }
 """Words for each image, the more telling first: ``unw_phase`` is unwrapped, ``diff_cc`` a coherence."""
 
+_SWATH = re.compile(r"(?:iw|sw|ew)[1-5]")
+
 _OTHER = {
     *("error", "mean", "median", "std", "rms", "mask", "water", "conn", "conncomp", "components"),
     *("inc", "lv", "theta", "disp", "vel", "velocity", "unfiltered", "sec", "secondary", "slave"),
@@ -52,11 +54,14 @@ class RasterName:
         The two dates in the order of the name; None if there are not two different ones.
     snap
         Whether the dates are written as SNAP does (06Jan2023).
+    swath
+        Number of the only swath (IW1, SW1) that the name or else a folder tells; None if there is none.
     """
 
     role: str | None
     dates: tuple[np.datetime64, np.datetime64] | None
     snap: bool
+    swath: int | None = None
 
 
 def parse_name(path: PurePath) -> RasterName:
@@ -81,8 +86,26 @@ def parse_name(path: PurePath) -> RasterName:
             dates, snap = _dates(folder.name)
             if len(dates) == 2:
                 break
-    pair = (dates[0], dates[1]) if len(dates) == 2 and dates[0] != dates[1] else None
-    return RasterName(None if other else role, pair, snap)
+    pair = (dates[0], dates[1]) if len(dates) == 2 else None
+    swath = next((s for s in (_swath(p.name) for p in (path, *path.parents)) if s is not None), None)
+    return RasterName(None if other else role, pair, snap, swath)
+
+
+def days_of(text: str) -> list[np.datetime64]:
+    """Different days that a name holds, in its order.
+
+    Examples
+    --------
+    >>> [str(day)[:10] for day in days_of("S1A_IW_SLC__1SDV_20230904T063730_20230904T063757_050174.SAFE")]
+    ['2023-09-04']
+    """
+    return _dates(text)[0]
+
+
+def _swath(text: str) -> int | None:
+    """Number of the swath that a name tells; None if it tells none, or several."""
+    numbers = {int(word[2]) for word in _words(text) if _SWATH.fullmatch(word)}
+    return numbers.pop() if len(numbers) == 1 else None
 
 
 def _words(text: str) -> list[str]:
@@ -102,8 +125,10 @@ def _dates(text: str) -> tuple[list[np.datetime64], bool]:
     for match in _DATE.finditer(text):
         written = match["compact"] or match["iso"] or match["snap"]
         try:
-            found.append(parse_date(written))
+            day = parse_date(written)
         except ValueError:
             continue
+        if day not in found:
+            found.append(day)
         snap = snap or match["snap"] is not None
     return found, snap

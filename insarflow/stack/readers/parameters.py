@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from insarflow.errors import ProductError
+from insarflow.stack.archive import read_starts
 
 MAX_BYTES = 8 * 2**20
 """Largest file that is read."""
@@ -74,8 +75,7 @@ def read_text(path: Path) -> str:
         If it cannot be read, or is larger than such files are.
     """
     try:
-        with path.open("rb") as stream:
-            content = stream.read(MAX_BYTES + 1)
+        content = next(read_starts([path], MAX_BYTES + 1))
     except OSError as error:
         raise ProductError(f"file={str(path)!r} cannot be read: {error.strerror}") from error
     if len(content) > MAX_BYTES:

@@ -54,6 +54,26 @@ def test_names_of_the_products(path, role, dates):
     assert name.snap == ("Jan" in path)
 
 
+@pytest.mark.parametrize(
+    ("path", "swath"),
+    [
+        ("d/6days/SW1/phase/Queyras_IW1_30Oct2018_05Nov2018.tif", 1),
+        ("d/6days/SW2/phase/Queyras_30Oct2018_05Nov2018.tif", 2),
+        ("d/SW1/phase/Queyras_IW3_30Oct2018_05Nov2018.tif", 3),
+        ("d/SW1/phase/Queyras_IW1_IW2_30Oct2018_05Nov2018.tif", 1),
+        ("d/phase/S1A_IW_30Oct2018_05Nov2018.tif", None),
+        ("d/phase/view1_30Oct2018_05Nov2018.tif", None),
+    ],
+)
+def test_swaths(path, swath):
+    assert parse_name(PurePath(path)).swath == swath
+
+
+def test_a_day_that_is_told_twice():
+    name = "phase/S1A_IW_SLC__1SDV_20181030T172812_20181030T172839_Stack_IW1_30Oct2018_05Nov2018.tif"
+    assert [str(day)[:10] for day in parse_name(PurePath(name)).dates] == ["2018-10-30", "2018-11-05"]
+
+
 @given(st.text(max_size=30), st.text(max_size=30))
 def test_any_name_is_some_name(folder, stem):
     parse_name(PurePath(folder, stem + ".tif"))

@@ -1,0 +1,170 @@
+"""Images whose blocks are computed once and kept: what is there after a stop need not be computed again."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from itertools import accumulate, product
+from pathlib import Path
+from typing import Any
+
+import dask.array as da
+import numpy as np
+import zarr
+from dask.base import tokenize
+from dask.highlevelgraph import HighLevelGraph
+
+from insarflow.errors import StoreError
+
+_DAMAGE = (ValueError, TypeError, KeyError, RuntimeError, OSError)
+"""What zarr raises over files that are missing, cut off or no Zarr."""
+
+
+@dataclass(frozen=True)
+class BlockStore:
+    """Lazy images of one grid, and the Zarr arrays that keep their blocks.
+
+    A block is one chunk, which one task writes whole, under a temporary name that is then changed: a file is a whole
+    block or it is not there. A block is there once the files of all images are.
+
+    Attributes
+    ----------
+    path
+        Folder of the arrays. Whoever computes must see it, the workers of a cluster too.
+    images
+        By name; dask arrays ``(y, x)`` with the same chunks.
+
+    Notes
+    -----
+    Zarr's chunks are all alike, dask's need not be: every block lies in the corner of a chunk as large as the largest.
+    """
+
+    path: Path
+    images: Mapping[str, da.Array]
+
+    def __post_init__(self) -> None:
+        chunks = {image.chunks for image in self.images.values()}
+        if len(chunks) != 1:
+            raise ValueError(f"images must have the same chunks, instead got {sorted(chunks)}: rechunk them alike")
+
+    def missing(self) -> list[tuple[int, int]]:
+        """Blocks that are not there yet: (row of blocks, column of blocks)."""
+        return [block for block in self._blocks() if not all(self._file(name, block).is_file() for name in self.images)]
+
+    def count(self) -> int:
+        """Number of blocks in all."""
+        return sum(1 for _ in self._blocks())
+
+    def fill(self) -> None:
+        """Compute the blocks that are not there yet, all in one graph, on whatever dask computes on.
+
+        Raises
+        ------
+        StoreError
+            If they cannot be written.
+        """
+        self._make()
+        todo = self.missing()
+        if not todo:
+            return
+        name = f"write-block-{tokenize(str(self.path), todo)}"
+        sources: list[Any] = list(self.images.values())
+        paths = {image.name: self.path / name for name, image in self.images.items()}
+        graph: dict[Any, Any] = {
+            (name, k): (partial(_write, list(paths.values()), block), [(source, *block) for source in paths])
+            for k, block in enumerate(todo)
+        }
+        layer = HighLevelGraph.from_collections(name, graph, dependencies=sources)
+        da.Array(layer, name, chunks=((1,) * len(todo),), meta=np.empty(0, bool)).compute()
+        lost = len(self.missing())
+        if lost:
+            raise StoreError(f"{lost} blocks did not arrive in {self.path}: it must be on a disk that all workers see")
+
+    def read(self, name: str) -> da.Array:
+        """The image `name`, its blocks read from the files."""
+        image = self.images[name]
+        kept = _Kept(self.path / name, image)
+        token = tokenize(str(self.path), name, image.name)
+        array: da.Array = da.from_array(
+            kept, chunks=image.chunks, name=f"block-{token}", lock=False, fancy=False, inline_array=True
+        )
+        return array
+
+    def _blocks(self) -> Iterator[tuple[int, int]]:
+        rows, cols = next(iter(self.images.values())).numblocks
+        return product(range(rows), range(cols))
+
+    def _file(self, name: str, block: tuple[int, int]) -> Path:
+        return self.path / name / "c" / str(block[0]) / str(block[1])
+
+    def _make(self) -> None:
+        """Make the arrays that are not there."""
+        try:
+            for name, image in self.images.items():
+                if (self.path / name / "zarr.json").is_file():
+                    continue
+                chunk = tuple(max(sizes) for sizes in image.chunks)
+                zarr.create_array(
+                    self.path / name,
+                    shape=tuple(n * size for n, size in zip(image.numblocks, chunk, strict=True)),
+                    chunks=chunk,
+                    dtype=image.dtype,
+                    fill_value=_nothing(image.dtype),
+                )
+        except _DAMAGE as error:
+            raise StoreError(f"{self.path} cannot be written: {error}") from error
+
+
+def _nothing(dtype: np.dtype) -> Any:
+    return dtype.type(np.nan if dtype.kind == "f" else 0)
+
+
+def _write(arrays: list[Path], block: tuple[int, int], values: list[np.ndarray]) -> np.ndarray:
+    for path, value in zip(arrays, values, strict=True):
+        try:
+            array = zarr.open_array(path, mode="r+", zarr_format=3)
+            # A block of nothing but the fill value is a result too.
+            array = array.with_config({"write_empty_chunks": True})
+            whole = np.full(array.chunks, array.fill_value, value.dtype)
+            whole[: value.shape[0], : value.shape[1]] = value
+            place = tuple(slice(k * n, (k + 1) * n) for k, n in zip(block, array.chunks, strict=True))
+            array[place] = whole
+        except _DAMAGE as error:
+            raise StoreError(f"{path} cannot be written: {error}") from error
+    return np.ones(1, bool)
+
+
+class _Kept:
+    """What dask slices: one block, or a part of it, at a time."""
+
+    ndim = 2
+
+    def __init__(self, path: Path, image: da.Array) -> None:
+        self.path, self.shape, self.dtype = path, image.shape, image.dtype
+        self.starts = [list(accumulate(sizes, initial=0))[:-1] for sizes in image.chunks]
+        self.chunk = [max(sizes) for sizes in image.chunks]
+
+    def __getitem__(self, index: tuple[slice | int, ...]) -> np.ndarray:
+        try:
+            array = zarr.open_array(self.path, mode="r", zarr_format=3)
+            full = [
+                slice(*part.indices(n)) if isinstance(part, slice) else part
+                for part, n in zip(index, self.shape, strict=True)
+            ]
+            return np.asarray(array[tuple(map(_padded, full, self.starts, self.chunk))])
+        except _DAMAGE as error:
+            raise StoreError(
+                f"{self.path} is damaged: a block cannot be read at {index} ({error}); start anew with --overwrite"
+            ) from error
+
+
+def _padded(part: slice | int, starts: list[int], chunk: int) -> slice | int:
+    """Where pixels of one block lie among chunks that are all alike."""
+    first = part.start if isinstance(part, slice) else part
+    block = bisect_right(starts, first) - 1
+    shift = block * chunk - starts[block]
+    if isinstance(part, slice):
+        return slice(part.start + shift, part.stop + shift, part.step)
+    return part + shift

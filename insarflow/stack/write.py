@@ -1,0 +1,209 @@
+"""The stack to disk: an empty store, or all of a stack."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import dask.array as da
+import numpy as np
+import xarray as xr
+from dask.base import compute
+
+from insarflow.errors import ProductError, SchemaError, SelectionError, StoreError
+from insarflow.ops.checks import check_kind
+from insarflow.schema import DIMS, SPACE, VARIABLES, recipe_of, validate
+from insarflow.stack.assemble import Array
+from insarflow.stack.georeference import grid_of
+from insarflow.stack.layout import lay_out, put_cells, write_image
+from insarflow.stack.replace import new_store
+from insarflow.stack.sources import as_path
+from insarflow.types import DateLike, DelayLike, Grid, Pair, parse_date, parse_delay
+
+
+def create_stack(
+    path: str | Path,
+    dates: Sequence[DateLike],
+    delays: Sequence[DelayLike],
+    grid: Grid,
+    *,
+    variables: Sequence[str] = ("igram", "coherence"),
+    static: Mapping[str, Array] | None = None,
+    attrs: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
+) -> Path:
+    """Make an empty stack store: every cell is absent, takes no space and reads as NaN.
+
+    Parameters
+    ----------
+    path
+        Folder to make.
+    dates, delays
+        Earlier acquisition days and temporal baselines, in any order, without repetition.
+    grid
+        Pixels of all images.
+    variables
+        Image variables by contract name.
+    static
+        Images of shape ``(y, x)`` by contract name, written now.
+    attrs
+        Attributes; JSON values.
+    overwrite
+        Whether to replace a Zarr store that is there.
+
+    Returns
+    -------
+    Path
+        `path`.
+
+    Raises
+    ------
+    TypeError
+        If an argument is of another kind.
+    ValueError
+        If a date or delay repeats, or a variable is unknown.
+    OutputExistsError
+        If `path` exists and `overwrite` is False, or is no Zarr store.
+    StoreError
+        If `path` cannot be written.
+
+    Notes
+    -----
+    Zarr v3; a shard is one interferogram deep and at most 2048 x 2048 pixels, in chunks of 512 x 512. Whoever fills
+    a cell also sets its ``valid``.
+    """
+    target = as_path(path, "path")
+    for name, value in (("dates", dates), ("delays", delays), ("variables", variables)):
+        if isinstance(value, str) or not isinstance(value, Iterable):
+            raise TypeError(f"{name} must be a sequence, instead got {name}={value!r:.80} ({type(value).__name__})")
+    check_kind("grid", grid, Grid, "a Grid")
+    for name, mapping in (("static", static or {}), ("attrs", attrs or {})):
+        check_kind(name, mapping, Mapping, "a mapping by name")
+    days = np.array([parse_date(d) for d in dates], dtype="datetime64[ns]")
+    spans = np.array([parse_delay(d) for d in delays], dtype="timedelta64[ns]")
+    for name, values in (("dates", days), ("delays", spans)):
+        if values.size == 0 or np.unique(values).size != values.size:
+            raise ValueError(f"{name} must be at least one, without repetition, instead got {values.tolist()}")
+    static = static or {}
+    for names, dims in ((variables, DIMS), (static, SPACE)):
+        allowed = [n for n, v in VARIABLES.items() if v.dims == dims]
+        for name in names:
+            if name not in allowed:
+                raise ValueError(f"a variable with dims {dims} must be one of {allowed}, instead got {name!r}")
+    for name, image in static.items():
+        check_kind(f"static[{name!r}]", image, np.ndarray | da.Array, "a NumPy or dask array")
+        if tuple(image.shape) != grid.shape:
+            raise ValueError(f"static[{name!r}] must have the grid's shape {grid.shape}, instead got {image.shape}")
+    with new_store(target, overwrite=overwrite) as folder:
+        lay_out(folder, days, spans, grid, {n: {} for n in (*variables, *static)}, attrs or {})
+        _run([write_image(da.asarray(image), folder, name, ()) for name, image in static.items()], path)
+    return target
+
+
+def write_stack(ds: xr.Dataset, path: str | Path, *, overwrite: bool = False) -> Path:
+    """Write a stack to a Zarr store, computing what is lazy, one interferogram's shard at a time.
+
+    Parameters
+    ----------
+    ds
+        A stack. Only cells that exist are computed and written.
+    path
+        Folder to make. It appears at the end, whole, or not at all.
+    overwrite
+        Whether to replace a Zarr store that is there, once the new one is complete.
+
+    Returns
+    -------
+    Path
+        `path`.
+
+    Raises
+    ------
+    SchemaError
+        If `ds` is no stack, has no CRS, or holds a variable that the contract does not know.
+    TypeError
+        If `ds` is no Dataset, or `path` no path.
+    ProductError
+        If an interferogram that should exist has no pixel that is not NaN, or a source file is damaged.
+    SelectionError
+        If no interferogram has a pixel in the bbox or aoi that the stack was cut to; one without is left out.
+    OutputExistsError
+        If `path` exists and `overwrite` is False, or is no Zarr store.
+    StoreError
+        If `path` cannot be written.
+
+    Notes
+    -----
+    The whole is one dask computation: run it under ``dask.diagnostics.ProgressBar()`` or a distributed client to see
+    it advance.
+    """
+    validate(ds)
+    target = as_path(path, "path")
+    extra = sorted(str(n) for n in (set(ds.variables) - set(VARIABLES) - {*DIMS, "spatial_ref"}))
+    if extra:
+        raise SchemaError(f"a store holds the contract's variables only, instead got {extra}: drop them first")
+    names = [n for n in VARIABLES if n in ds]
+    with new_store(target, overwrite=overwrite) as folder:
+        lay_out(folder, ds["date"].values, ds["delay"].values, grid_of(ds), {n: ds[n].attrs for n in names}, ds.attrs)
+        cut = _is_cut(ds)
+        static, cells = lazy_writes(ds, folder)
+        counts = _run([*static, *cells.values()], path)[len(static) :]
+        if "valid" in ds and not cut:
+            valid = ds["valid"].values
+        else:
+            valid = np.zeros((ds.sizes["date"], ds.sizes["delay"]), bool)
+            for cell, count in zip(cells, counts, strict=True):
+                valid[cell] = count > 0
+        if cut and cells and not valid.any():
+            raise SelectionError("no interferogram has a pixel in the bbox or aoi: choose a larger or another one")
+        put_cells(folder, "valid", valid)
+        if "perpendicular_baseline" in ds:
+            put_cells(folder, "perpendicular_baseline", ds["perpendicular_baseline"].values)
+    return target
+
+
+def lazy_writes(ds: xr.Dataset, folder: Path) -> tuple[list[da.Array], dict[tuple[int, int], da.Array]]:
+    """What `write_stack` computes: the writes of the static images, and those of the interferograms by cell."""
+    static = [write_image(ds[n].data, folder, n, ()) for n in VARIABLES if n in ds and VARIABLES[n].dims == SPACE]
+    return static, _write_cells(ds, folder, may_be_empty=_is_cut(ds))
+
+
+def _is_cut(ds: xr.Dataset) -> bool:
+    """Whether the stack was cut to a bbox or aoi, in which some interferograms may have no pixel."""
+    return any({"bbox", "aoi"} & step.keys() for step in recipe_of(ds).of("subset"))
+
+
+def _write_cells(ds: xr.Dataset, folder: Path, *, may_be_empty: bool) -> dict[tuple[int, int], da.Array]:
+    """Lazy writes of all images of the cells that exist, or may: number of pixels that are not NaN, by cell."""
+    known = np.asarray(ds["valid"].values) if "valid" in ds else None
+    may_exist = np.ones((ds.sizes["date"], ds.sizes["delay"]), bool) if known is None else known
+    names = [n for n in VARIABLES if n in ds and VARIABLES[n].dims == DIMS]
+    counts: dict[tuple[int, int], da.Array] = {}
+    for i, j in np.argwhere(may_exist).tolist():
+        written = []
+        for name in names:
+            count = write_image(ds[name].data[i, j], folder, name, (i, j))
+            if name == "igram" and known is not None and not may_be_empty:
+                reference = ds["date"].values[i]
+                pair = Pair(reference, reference + ds["delay"].values[j])
+                count = da.map_blocks(_not_empty, count, pair.name, dtype=np.int64, meta=np.array(0))
+            written.append(count)
+        if written:
+            counts[i, j] = da.stack(written).sum()
+    return counts
+
+
+def _not_empty(count: np.ndarray, pair: str) -> np.ndarray:
+    if not count:
+        raise ProductError(
+            f"interferogram {pair} must hold pixels that are not NaN, instead all are missing: leave this pair out"
+        )
+    return count
+
+
+def _run(writes: Sequence[da.Array], path: str | Path) -> list[np.ndarray]:
+    try:
+        return list(compute(*writes))
+    except OSError as error:
+        raise StoreError(f"path={str(path)!r} could not be written: {error}") from error
