@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import xarray as xr
@@ -12,12 +12,19 @@ from insarflow.ops.augment import add_offset, add_ramp, conjugate, decorrelate
 from insarflow.ops.coherence import coherence
 from insarflow.ops.goldstein import goldstein
 from insarflow.ops.multilook import multilook
+from insarflow.ops.phase import amplitude, phase
+from insarflow.ops.recipe import apply_recipe
 from insarflow.stack.assemble import pairs_table
+from insarflow.stack.labels import select_pair
+from insarflow.types import DateLike, DelayLike, PairLike, Recipe
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import folium
     import geopandas as gpd
+
+    from insarflow.plot import Plot
 
 
 @xr.register_dataset_accessor("insar")  # type: ignore[no-untyped-call]
@@ -34,6 +41,39 @@ class InsarAccessor:
 
     def __init__(self, ds: xr.Dataset) -> None:
         self._ds = ds
+
+    def pair(self, label: PairLike | DateLike, delay: DelayLike | None = None) -> xr.Dataset:
+        """One interferogram by name or (date, delay); see `insarflow.select_pair`."""
+        return select_pair(self._ds, label, delay)
+
+    @property
+    def phase(self) -> xr.DataArray:
+        """Wrapped phase in rad, lazy; see `insarflow.phase`."""
+        return phase(self._ds)
+
+    @property
+    def amplitude(self) -> xr.DataArray:
+        """Amplitude, lazy; see `insarflow.amplitude`."""
+        return amplitude(self._ds)
+
+    @property
+    def plot(self) -> Plot:
+        """Pictures: ``ds.insar.plot.phase()`` and others; see `insarflow.plot.Plot`."""
+        from insarflow.plot import Plot
+
+        return Plot(self._ds)
+
+    def explore(
+        self,
+        pair: PairLike | None = None,
+        *,
+        polygons: gpd.GeoDataFrame | None = None,
+        tiles: str | None = None,
+    ) -> folium.Map:
+        """Interactive map for a notebook; see `insarflow.plot.explore`."""
+        from insarflow.plot import explore
+
+        return explore(self._ds, pair, polygons=polygons, tiles=tiles)
 
     @property
     def pairs(self) -> pd.DataFrame:
@@ -96,7 +136,18 @@ class InsarAccessor:
 
         return inventory(self._ds, threshold=threshold, min_area=min_area)
 
+    def apply_recipe(self, recipe: Recipe) -> xr.Dataset:
+        """Apply the steps of a recipe; see `insarflow.apply_recipe`."""
+        return apply_recipe(self._ds, recipe)
+
     def __repr__(self) -> str:
-        """Sizes of the stack."""
-        sizes: dict[Any, int] = dict(self._ds.sizes)
-        return f"<insar: {sizes}>"
+        """What the stack holds, from metadata alone."""
+        from insarflow.plot import stack_text
+
+        return stack_text(self._ds)
+
+    def _repr_html_(self) -> str:
+        """The same for notebooks."""
+        from insarflow.plot import stack_html
+
+        return stack_html(self._ds)

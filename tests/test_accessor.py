@@ -7,6 +7,7 @@ import xarray as xr
 import insarflow
 from insarflow.accessor import InsarAccessor
 from insarflow.inventory import inventory, summarise
+from insarflow.plot import Plot
 from insarflow.segment import segment
 
 
@@ -85,5 +86,18 @@ def test_functions_take_arrays(ds):
     )
 
 
-def test_repr_names_the_stack(ds):
-    assert repr(ds.insar).startswith("<insar: {'date': 2")
+def test_repr_tells_what_the_stack_holds(ds, forbid_compute):
+    with forbid_compute():
+        assert "3, on 2 dates x 2 delays" in repr(ds.insar)
+        assert "<svg" in ds.insar._repr_html_()
+
+
+def test_pairs_phase_and_recipes_are_the_functions(ds):
+    xr.testing.assert_identical(ds.insar.pair("20210703_20210709"), insarflow.select_pair(ds, "2021-07-03", 6))
+    xr.testing.assert_equal(
+        ds.insar.pair("2021-07-03", "6D").insar.phase.drop_vars("perpendicular_baseline"), ds.insar.phase[0, 0]
+    )
+    xr.testing.assert_identical(ds.insar.amplitude, insarflow.amplitude(ds))
+    recipe = insarflow.Recipe().then("multilook", y=2, x=2)
+    xr.testing.assert_identical(ds.insar.apply_recipe(recipe), ds.insar.multilook(y=2, x=2))
+    assert isinstance(ds.insar.plot, Plot)

@@ -16,21 +16,24 @@ ORDER = (
 )
 
 HOMES = {
+    "branca": {"plot"},
     "dask": set(ORDER) - {"constants", "errors", "types", "schema", "kernels"},
-    "geopandas": {"inventory", "learn", "simulate"},
+    "geopandas": {"stack", "inventory", "learn", "simulate"},
     "lightning": {"learn"},
     "matplotlib": {"plot"},
+    "mpl_toolkits": {"plot"},
     "numba": {"kernels"},
     "rasterio": {"stack", "sentinel1"},
     "rasterio.features": {"stack", "sentinel1", "learn", "inventory"},
     "rich": {"cli"},
     "rioxarray": {"stack", "sentinel1"},
-    "shapely": {"inventory", "learn", "simulate"},
+    "shapely": {"stack", "inventory", "learn", "simulate"},
     "skimage": {"inventory", "learn", "simulate"},
     "torch": {"learn", "segment"},
     "torchmetrics": {"learn"},
     "typer": {"cli"},
     "xarray": set(ORDER) - {"kernels"},
+    "yaml": {"workflows"},
     "zarr": {"stack"},
 }
 DOORS = {"workflows", "plot", "accessor", "cli"}
