@@ -77,6 +77,18 @@ def _network(model: ModelRef, place: torch.device) -> Network:
     return network.to(place, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
+def runs_on_gpu(device: str | None) -> bool:
+    """Whether `predict` with this `device` leaves the processor free."""
+    return (device or _devices()[-1]) != "cpu"
+
+
+def gpu_facts() -> dict[str, str]:
+    """Name of each CUDA device by its number, and ``cuda``, the version that torch was built with ("none" without)."""
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    names = {f"cuda:{k}": torch.cuda.get_device_name(k) for k in range(count)}
+    return {"cuda": str(torch.version.cuda or "none"), **names}
+
+
 def _devices() -> list[str]:
     """Devices that are here, the fastest last."""
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0

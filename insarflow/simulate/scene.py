@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 
 import numpy as np
+from dask.threaded import get
 
 from insarflow.constants import SENTINEL1_WAVELENGTH
 from insarflow.kernels.coherence import coherence
@@ -113,7 +115,7 @@ def draw_scene(
 
 
 def observe(scene: Scene, pairs: Sequence[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
-    """Interferograms and coherence of some pairs, noise included, tile by tile.
+    """Interferograms and coherence of some pairs, noise included, tile by tile on dask's threads.
 
     Returns
     -------
@@ -124,15 +126,19 @@ def observe(scene: Scene, pairs: Sequence[tuple[int, int]]) -> tuple[np.ndarray,
     height, width = scene.terrain.height.shape
     igram = np.empty((len(pairs), height, width), np.complex64)
     gamma = np.empty((len(pairs), height, width), np.float32)
-    for y0 in range(0, height, TILE):
-        for x0 in range(0, width, TILE):
-            core = Window(y0, x0, min(TILE, height - y0), min(TILE, width - x0))
-            _observe_tile(scene, pairs, core, igram, gamma)
+    tiles = [
+        Window(y0, x0, min(TILE, height - y0), min(TILE, width - x0))
+        for y0 in range(0, height, TILE)
+        for x0 in range(0, width, TILE)
+    ]
+    fill = partial(_observe_tile, scene, pairs, igram, gamma)
+    # A graph, so that whoever watches dask sees the progress; these threads share the arrays they fill.
+    get({("observe", k): (fill, tile) for k, tile in enumerate(tiles)}, [("observe", k) for k in range(len(tiles))])
     return igram, gamma
 
 
 def _observe_tile(
-    scene: Scene, pairs: Sequence[tuple[int, int]], core: Window, igram: np.ndarray, gamma: np.ndarray
+    scene: Scene, pairs: Sequence[tuple[int, int]], igram: np.ndarray, gamma: np.ndarray, core: Window
 ) -> None:
     height, width = scene.terrain.height.shape
     top, left = min(2, core.y0), min(2, core.x0)

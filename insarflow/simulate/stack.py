@@ -10,7 +10,8 @@ import xarray as xr
 from pyproj import CRS
 
 from insarflow.constants import SENTINEL1_WAVELENGTH
-from insarflow.ops.checks import check_whole
+from insarflow.ops.checks import check_number, check_whole
+from insarflow.simulate.memory import check_fits
 from insarflow.simulate.scene import Scene, draw_scene, observe
 from insarflow.simulate.terrain import line_of_sight
 from insarflow.simulate.truth import visible_movers
@@ -18,6 +19,9 @@ from insarflow.stack.assemble import stack_pairs
 from insarflow.types import DelayLike, Grid, Pair, Recipe, parse_date, parse_delay
 
 _CORNER = (330_000.0, 4_990_000.0)
+
+_REPEAT = 6
+"""Days between acquisitions."""
 
 
 def simulate_stack(
@@ -61,10 +65,12 @@ def simulate_stack(
     Raises
     ------
     ValueError
-        If no pair has one of the delays.
+        If no pair has one of the delays, or the region does not fit into this machine's memory.
 
     Notes
     -----
+    All of it is drawn at once, in memory: see `insarflow.simulate.memory.simulation_memory`.
+
     Motion is steady. Acquisitions are drawn as single-look images (2 x 8 per pixel) with one coherence matrix over all
     dates per pixel and an atmosphere of their own, so pairs of one date share it and triplets without noise close.
     """
@@ -74,14 +80,20 @@ def simulate_stack(
     check_whole("acquisitions", acquisitions, low=2, high=1_000)
     check_whole("movers", movers, low=0)
     days_wanted = [int(parse_delay(d) / np.timedelta64(1, "D")) for d in delays]
-    scene = draw_scene(seed, shape, pixel_size=pixel_size, acquisitions=acquisitions, movers=movers)
-    pairs = scene.pairs(days_wanted)
-    if not pairs:
-        raise ValueError(
-            f"delays must hold a multiple of 6 up to {6 * (acquisitions - 1)} days for {acquisitions} acquisitions, "
-            f"instead got delays={tuple(delays)}"
-        )
+    if check_number("pixel_size", pixel_size) <= 0.0:
+        raise ValueError(f"pixel_size must be more than 0 m, instead got pixel_size={pixel_size}")
     first = parse_date(start)
+    count = sum(max(0, acquisitions - days // _REPEAT) for days in set(days_wanted) if days % _REPEAT == 0)
+    if not count:
+        raise ValueError(
+            f"delays must hold a multiple of {_REPEAT} up to {_REPEAT * (acquisitions - 1)} days for {acquisitions} "
+            f"acquisitions, instead got delays={tuple(delays)}"
+        )
+    check_fits(shape, acquisitions, count)
+    scene = draw_scene(
+        seed, shape, pixel_size=pixel_size, acquisitions=acquisitions, repeat_days=_REPEAT, movers=movers
+    )
+    pairs = scene.pairs(days_wanted)
     dates = [first + np.timedelta64(int(d), "D") for d in scene.days]
     names = [Pair(dates[i], dates[j]) for i, j in pairs]
     igrams, gammas = observe(scene, pairs)

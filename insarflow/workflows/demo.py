@@ -15,8 +15,9 @@ from scipy import ndimage
 from insarflow.inventory.polygons import vectorise
 from insarflow.simulate.stack import simulate_stack
 from insarflow.stack.store import write_stack
-from insarflow.workflows.map import RESULTS, RegionMap, Stage, map_region, quiet
+from insarflow.workflows.map import RESULTS, RegionMap, map_region
 from insarflow.workflows.outputs import new_folder
+from insarflow.workflows.stage import Stage, quiet
 
 SEED: Final = 2024
 SHAPE: Final = (512, 512)

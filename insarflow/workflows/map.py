@@ -2,40 +2,38 @@
 
 from __future__ import annotations
 
+import shutil
+import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import dask
 import xarray as xr
 
-from insarflow.errors import MissingVariableError
-from insarflow.inventory import inventory, summarise, write_inventory
-from insarflow.learn.weights import load_card
-from insarflow.ops.coherence import coherence
-from insarflow.ops.goldstein import goldstein
-from insarflow.schema import recipe_of, require
-from insarflow.segment import segment
-from insarflow.stack.export import write_geotiff
+from insarflow.errors import InsarError, OutputExistsError
+from insarflow.inventory import inventory, write_inventory
+from insarflow.inventory.projection import reproject
+from insarflow.stack.blocks import BlockStore
+from insarflow.stack.export import local_scheduler, write_geotiff
 from insarflow.stack.raster import lazy_raster, read_header
-from insarflow.stack.store import open_stack
-from insarflow.types import Recipe
-from insarflow.workflows.outputs import new_folder
+from insarflow.workflows.outputs import UNFINISHED, check_folder, publish, remove, unfinished_folder
+from insarflow.workflows.prepare import RASTERS, LazyMap, lay_out, open_map
+from insarflow.workflows.run import MapRun, read_run, write_run
+from insarflow.workflows.stage import Stage, quiet
 
 if TYPE_CHECKING:
     import geopandas as gpd
 
-Stage = Callable[[str], AbstractContextManager[object]]
-"""Called with what is being done; what happens inside is shown as progress."""
-
-RASTERS: Final = ("probability", "support")
 RESULTS: Final = ("inventory.gpkg", "probability.tif", "support.tif", "map.png")
+RUN_FILE: Final = "run.yaml"
 
 
 @dataclass(frozen=True)
 class RegionMap:
-    """What `map_region` found.
+    """A finished map.
 
     Attributes
     ----------
@@ -44,7 +42,7 @@ class RegionMap:
     summary
         ``probability`` and ``support``, ``(y, x)``, lazy, as written.
     polygons
-        The inventory.
+        The inventory, in the CRS of the stack.
     threshold
         Probability from which a pixel counts as moving.
     notes
@@ -60,47 +58,6 @@ class RegionMap:
     def moved(self, folder: Path) -> RegionMap:
         """The same, its files having moved to `folder`."""
         return replace(self, summary=_as_written(self.summary, folder))
-
-
-def quiet(_: str) -> AbstractContextManager[object]:
-    """No progress shown."""
-    return nullcontext()
-
-
-def prepare(ds: xr.Dataset, recipe: Recipe) -> tuple[xr.Dataset, tuple[str, ...]]:
-    """Process a stack as a model's training data was: coherence if there is none, the filter if not yet applied.
-
-    Returns
-    -------
-    Dataset
-        Lazy if `ds` is.
-    tuple of str
-        What was done.
-
-    Raises
-    ------
-    MissingVariableError
-        If there is no ``igram``, or no ``coherence`` and the phase is filtered already.
-    """
-    require(ds, "igram", to="map")
-    notes = []
-    if "coherence" not in ds:
-        if recipe_of(ds).of("goldstein"):
-            raise MissingVariableError(
-                "map needs the variable 'coherence' of a filtered stack: estimated from filtered phase it would be "
-                "near 1 everywhere; estimate it before the filter, with ds.insar.coherence(window=5)"
-            )
-        ds = coherence(ds, window=5)
-        notes.append("the product has no coherence: estimated from the phase in 5 x 5 windows")
-    if not recipe_of(ds).of("goldstein"):
-        for step in recipe.of("goldstein"):
-            parameters = {name: value for name, value in step.items() if name != "operation"}
-            ds = goldstein(ds, **parameters)
-            notes.append(
-                f"filtered as the model's training data: Goldstein, patch {step['patch_size']}, step {step['step']}, "
-                f"alpha {step['alpha']}"
-            )
-    return ds, tuple(notes)
 
 
 def map_region(ds: xr.Dataset, folder: Path, *, model: str | Path = "default", stage: Stage = quiet) -> RegionMap:
@@ -119,19 +76,156 @@ def map_region(ds: xr.Dataset, folder: Path, *, model: str | Path = "default", s
 
     Notes
     -----
-    The model runs once: probability goes to the raster block by block, polygons are read back from it. Memory is a few
-    blocks per worker, whatever the region and the number of interferograms.
+    The model runs once: its blocks are kept in a store, from which the rasters are written and the polygons outlined.
+    Filtered blocks stay in memory until their neighbours are done, which for many interferograms of a large region can
+    be most of them: about twice the bytes of ``igram``.
     """
-    card = load_card(model)
-    filtered, notes = prepare(ds, card.recipe)
-    summary = summarise(segment(filtered, model), threshold=card.threshold)
+    run = MapRun(source=(str(folder),), model=str(model))
+    lazy = lay_out(ds, run)
+    blocks = lazy.blocks(folder / "blocks.zarr")
     with stage("segmenting"):
-        write_geotiff({folder / f"{name}.tif": summary[name] for name in RASTERS})
-    written = _as_written(summary, folder)
+        blocks.fill()
+    result = _write_results(lazy, blocks, run, folder, stage)
+    shutil.rmtree(blocks.path)
+    return result
+
+
+def map_source(
+    run: MapRun,
+    out: Path,
+    *,
+    overwrite: bool = False,
+    stage: Stage = quiet,
+    draw: Callable[[RegionMap, Path], None] | None = None,
+) -> RegionMap:
+    """Make the map of a product or a store; called again after a stop, go on where it stopped.
+
+    Parameters
+    ----------
+    run
+        Inputs and parameters.
+    out
+        Folder for the results; see `RESULTS`. ``run.yaml``, which repeats the run, lies beside them.
+    overwrite
+        Replace results that are there once the new ones are complete, and unfinished work of other parameters.
+    stage
+        Shows progress.
+    draw
+        Called with the result and the path of ``map.png``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a parameter is wrong.
+    OutputExistsError
+        If results are there, or unfinished work of other parameters, or another process writes to `out`.
+    InsarError
+        If the source, the model or the output is no good.
+
+    Notes
+    -----
+    Until all is complete the work lies in ``out/unfinished``: whatever stops it, the blocks that are there stay, and
+    the same call computes only the others. The results have the same bytes as without the stop. Blocks are computed
+    on whatever dask computes on, rasters and polygons are made of them in this process.
+    """
+    started = time.monotonic()
+    run, target = run.absolute(), out.resolve()
+    _check_output(run, out, overwrite)
+    lazy = open_map(run)
+    model = {"name": lazy.model.name, "sha256": lazy.model.sha256}
+    with unfinished_folder(out) as folder:
+        _check_output(run, out, overwrite)
+        blocks = _begin(run, lazy, out, folder, overwrite)
+        for place in _run_files(run, target, folder):
+            write_run(run, place, model=model)
+        there, total = blocks.count() - len(blocks.missing()), blocks.count()
+        if there:
+            lazy = replace(
+                lazy, notes=(*lazy.notes, f"went on with earlier work: {there} of {total} blocks were there")
+            )
+        with stage("segmenting"):
+            blocks.fill()
+        results = folder / "results"
+        remove(results)
+        results.mkdir()
+        with dask.config.set(scheduler=local_scheduler()):
+            result = _write_results(lazy, blocks, run, results, stage)
+            if draw is not None:
+                with stage("drawing"):
+                    draw(result, results / "map.png")
+        facts = {
+            "threshold": result.threshold,
+            "slopes": len(result.polygons),
+            "area_m2": round(float(result.polygons["area_m2"].sum()), 1),
+            "seconds": round(time.monotonic() - started, 1),
+        }
+        write_run(run, results / RUN_FILE, model=model, results=facts)
+        publish(results, target, (*RESULTS, RUN_FILE))
+    return result.moved(target)
+
+
+def _check_output(run: MapRun, out: Path, overwrite: bool) -> None:
+    """Refuse, before any work, a folder that results may not go to."""
+    with suppress(InsarError):
+        # Stopped while complete results were moving: what is in `out` are some of them.
+        overwrite = overwrite or read_run(out / UNFINISHED / "results" / RUN_FILE) == run
+    check_folder(out, RESULTS, overwrite=overwrite)
+    if (out / RUN_FILE).exists():
+        try:
+            read_run(out / RUN_FILE)
+        except InsarError as error:
+            raise OutputExistsError(
+                f"output {out} holds a {RUN_FILE} that would be replaced, and is not of a map ({error}): "
+                "choose another folder, or move it away"
+            ) from error
+
+
+def _begin(run: MapRun, lazy: LazyMap, out: Path, folder: Path, overwrite: bool) -> BlockStore:
+    """Blocks to go on with; what else an earlier process left is removed.
+
+    Raises
+    ------
+    OutputExistsError
+        If it computed something else, and `overwrite` was not asked for.
+    """
+    # The name keeps late threads of a process that stopped from writing into the store of other work.
+    blocks = lazy.blocks(folder / f"blocks-{lazy.identity}.zarr")
+    others = [path for path in folder.glob("blocks-*.zarr") if path != blocks.path]
+    if not overwrite and any(True for path in others for _ in path.glob("*/c/*/*")):
+        try:
+            before = replace(read_run(folder / RUN_FILE), min_area=run.min_area, crs=run.crs)
+            different = ", ".join(run.different(before))
+        except InsarError:
+            different = ""
+        raise OutputExistsError(
+            f"output {out} holds unfinished work that differs in "
+            f"{different or 'the files of the source or the model, or the versions of insarflow and torch'}: "
+            "go on as it was begun, choose another folder, or start anew with --overwrite"
+        )
+    for path in others:
+        remove(path)
+    return blocks
+
+
+def _run_files(run: MapRun, target: Path, folder: Path) -> list[Path]:
+    """Where the run is written down before the work; not over that of results that are still there."""
+    if any((target / name).exists() for name in RESULTS):
+        return [folder / RUN_FILE]
+    known = (target / RUN_FILE).exists() and read_run(target / RUN_FILE) == run
+    return [folder / RUN_FILE] if known else [folder / RUN_FILE, target / RUN_FILE]
+
+
+def _write_results(lazy: LazyMap, blocks: BlockStore, run: MapRun, folder: Path, stage: Stage) -> RegionMap:
+    """Rasters and polygons from finished blocks."""
+    kept = {name: lazy.summary[name].copy(data=blocks.read(name)) for name in RASTERS}
+    with stage("writing"):
+        write_geotiff({folder / f"{name}.tif": image for name, image in kept.items()})
+    written = _as_written(lazy.summary, folder)
     with stage("outlining"):
-        polygons = inventory(written, threshold=card.threshold)
-        write_inventory(polygons, folder / "inventory.gpkg")
-    return RegionMap(filtered, written, polygons, card.threshold, notes)
+        polygons = inventory(written, threshold=lazy.threshold, min_area=run.min_area)
+        shown = polygons if run.crs is None else reproject(polygons, run.crs)
+        write_inventory(shown, folder / "inventory.gpkg")
+    return RegionMap(lazy.stack, written, polygons, lazy.threshold, lazy.notes)
 
 
 def _as_written(summary: xr.Dataset, folder: Path) -> xr.Dataset:
@@ -142,39 +236,3 @@ def _as_written(summary: xr.Dataset, folder: Path) -> xr.Dataset:
             for name in RASTERS
         }
     )
-
-
-def map_source(
-    source: str | Path,
-    out: Path,
-    *,
-    model: str | Path = "default",
-    overwrite: bool = False,
-    stage: Stage = quiet,
-    draw: Callable[[RegionMap, Path], None] | None = None,
-) -> RegionMap:
-    """`map_region` for a product folder or a store, into a folder that appears whole or not at all.
-
-    Parameters
-    ----------
-    source
-        Anything `insarflow.open_stack` opens.
-    out
-        Folder for the results.
-    overwrite
-        Replace results of an earlier run.
-    draw
-        Called with the result and the path of ``map.png``.
-
-    Raises
-    ------
-    InsarError
-        If the source, the model or the output is no good.
-    """
-    ds = open_stack(source)
-    with new_folder(out, RESULTS, overwrite=overwrite) as folder:
-        result = map_region(ds, folder, model=model, stage=stage)
-        if draw is not None:
-            with stage("drawing"):
-                draw(result, folder / "map.png")
-    return result.moved(out)

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
+from insarflow.errors import OutputExistsError
 from insarflow.learn.bank import DELAYS, PATCH, PIXEL_SIZE, RECIPE, Bank, filter_fingerprint, generate
 from insarflow.learn.card import ModelCard
 from insarflow.learn.models import spec_of
@@ -47,6 +48,7 @@ def train(
     bank_folder: Path,
     *,
     workers: int = 1,
+    overwrite: bool = False,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> ModelCard:
     """Simulate a bank of patches, train, choose the threshold, score on held-out scenes, save weights and card.
@@ -61,6 +63,8 @@ def train(
         Where patches are kept. A bank that is already there is used again if it was made alike.
     workers
         Processes that simulate.
+    overwrite
+        Replace a model that is there.
     progress
         Called with (what, done, wanted).
 
@@ -69,7 +73,8 @@ def train(
     ModelCard
         With the scores on scenes whose atmosphere is rougher than any trained on.
     """
-    check_output(out)
+    if check_output(out).exists() and not overwrite:
+        raise OutputExistsError(f"{out} exists: pass overwrite=True (--overwrite) to replace it")
     banks = {}
     for shift, (name, scenes) in enumerate(
         {"train": preset.scenes, "validation": preset.held_out, "test": preset.held_out}.items()

@@ -8,6 +8,7 @@ from insarflow.errors import RecipeWarning
 from insarflow.plot import draw_map
 from insarflow.workflows.info import describe_source
 from insarflow.workflows.map import map_source
+from insarflow.workflows.run import MapRun
 
 
 @pytest.mark.parametrize(
@@ -21,7 +22,7 @@ def test_info_build_map(data, tmp_path, product, pairs, outside):
     assert describe_source(tmp_path / "stack.zarr")["pairs"] == facts["pairs"]
 
     def run(out):
-        return map_source(tmp_path / "stack.zarr", out, draw=draw_map)
+        return map_source(MapRun((str(tmp_path / "stack.zarr"),)), out, draw=draw_map)
 
     if outside:
         with pytest.warns(RecipeWarning, match="pixel"):

@@ -1,0 +1,163 @@
+"""What running a model over a stack needs."""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import dask.array as da
+import numpy as np
+import xarray as xr
+
+from insarflow.errors import RecipeWarning
+from insarflow.inventory import summarise
+from insarflow.learn.weights import load_card
+from insarflow.schema import SPACE
+from insarflow.segment import segment
+from insarflow.segment.device import runs_on_gpu
+from insarflow.segment.windows import round_up
+from insarflow.stack.export import write_geotiff
+from insarflow.workflows.needs import (
+    Needs,
+    count_tasks,
+    count_writes,
+    cpus,
+    shard_pixels,
+    stack_pixels,
+    written_stack,
+)
+from insarflow.workflows.prepare import RASTERS, LazyMap, prepare
+from insarflow.workflows.run import MapRun
+from insarflow.workflows.sample import Sample, largest_block, timed
+from insarflow.workflows.segment import KEPT
+
+_POLYGONS: Final = 120_000
+"""Bytes of an inventory of usual size."""
+
+_LIBRARIES: Final = 130_000_000
+"""Bytes of what is loaded or cached while working: model, compiled loops, threads."""
+
+_LAYERS: Final = 400
+"""Bytes of a network's input and layers, per pixel of a tile."""
+
+_KEPT_TILE: Final = 724**2
+"""Tiles of fewer pixels have layers so small that the C library keeps their memory for the thread that used it."""
+
+_TILE: Final = 1024
+"""What `segment` predicts at once, pixels a side."""
+
+
+class _Trial:
+    """The stages of the real work on a sample, timed: s per pixel of an interferogram of the source."""
+
+    def __init__(self, sample: Sample, model: str | Path, recipe: str | Path, device: str | None) -> None:
+        trained, window = load_card(model).recipe, sample.window
+        self.pixels = window.sizes["y"] * window.sizes["x"]
+        with warnings.catch_warnings():
+            # Laying out the real work has warned already.
+            warnings.simplefilter("ignore", RecipeWarning)
+            small, _ = prepare(window.isel(y=slice(64), x=slice(64)), trained, recipe)
+            segment(small, model, device=device)
+            filtering, (prepared, _) = timed(lambda: prepare(window, trained, recipe))
+            predicting, self.out = timed(lambda: segment(prepared, model, device=device))
+        self.filter, self.predict = filtering / self.pixels, predicting / self.pixels
+
+
+def segment_needs(
+    ds: xr.Dataset,
+    lazy: xr.Dataset,
+    sample: Sample,
+    base: int,
+    *,
+    model: str | Path,
+    recipe: str | Path,
+    device: str | None,
+) -> Needs:
+    """What `insarflow.workflows.segment.segment_source` needs for the source `ds`, to write `lazy`.
+
+    `base` is what the process held before it began, bytes.
+    """
+    trial = _Trial(sample, model, recipe, device)
+    written, disk = written_stack(lazy, trial.out[[name for name in KEPT if name in trial.out]], sample.known)
+    # Per pixel of the source, as the others; a recipe may make pixels larger.
+    written *= stack_pixels(lazy) / stack_pixels(ds)
+    blocks, block = _blocks(lazy)
+    network = _network(lazy, model, device, _TILE)
+    held = 1.25 * min(14.0 * blocks, 60.0 * blocks**0.5) * block
+
+    def memory(workers: int) -> int:
+        work = workers * (60 * block + 15 * shard_pixels(lazy))
+        return int(base + _LIBRARIES + network(workers) + held + work)
+
+    parallel = stack_pixels(ds) * (sample.read + sample.known * trial.filter + written)
+    serial = stack_pixels(ds) * sample.known * trial.predict * _overlap(lazy, model, _TILE)
+    return Needs(count_writes(lazy), disk, memory, _seconds(parallel, serial, device))
+
+
+def map_needs(ds: xr.Dataset, lazy: LazyMap, sample: Sample, base: int, run: MapRun) -> Needs:
+    """What `insarflow.workflows.map.map_source` needs for the source `ds`; `base` as in `segment_needs`."""
+    trial = _Trial(sample, run.model, run.recipe, run.device)
+    folding, small = timed(lambda: summarise(trial.out, threshold=lazy.threshold))
+    small_area = small.sizes["y"] * small.sizes["x"]
+    with tempfile.TemporaryDirectory() as folder:
+        files = {Path(folder) / f"{name}.tif": small[name] for name in RASTERS}
+        writing, _ = timed(lambda: write_geotiff(files))
+        bytes_per_pixel = sum(file.stat().st_size for file in files) / small_area
+    area = lazy.summary.sizes["y"] * lazy.summary.sizes["x"]
+    blocks, block = _blocks(lazy.summary)
+    pairs = stack_pixels(lazy.stack) // area
+    network = _network(lazy.stack, run.model, run.device, run.tile_size)
+    # Blocks of all pairs wait until their neighbours have used them.
+    held = 1.1 * (14 * block if blocks == 1 else 10.5 * pairs * blocks * block)
+
+    def memory(workers: int) -> int:
+        return int(base + _LIBRARIES + network(workers) + held + workers * 75 * block)
+
+    parallel = stack_pixels(ds) * (sample.read + sample.known * (trial.filter + folding / trial.pixels))
+    serial = stack_pixels(ds) * sample.known * trial.predict * _overlap(lazy.stack, run.model, run.tile_size)
+    tasks = blocks + count_tasks([da.asarray(lazy.summary[name].data) for name in RASTERS])
+    disk = int(_POLYGONS + area * sample.known * bytes_per_pixel)
+    # The rasters are written twice, as blocks and as files.
+    return Needs(tasks, disk, memory, _seconds(parallel, serial + 2 * area * writing / small_area, run.device))
+
+
+def _blocks(ds: xr.Dataset) -> tuple[int, int]:
+    """Number of spatial blocks of the images, and pixels of the largest."""
+    chunks = [ds["probability"].chunksizes[dim] for dim in SPACE]
+    return int(np.prod([len(sizes) for sizes in chunks])), int(np.prod([max(sizes) for sizes in chunks]))
+
+
+def _tile(ds: xr.Dataset, model: str | Path, tile_size: int) -> tuple[list[int], list[int]]:
+    """Rows and columns of what the network gives at once, and of what it reads for it."""
+    card = load_card(model)
+    halo = round_up(card.reach, card.stride)
+    core = [min(side, tile_size) for side in largest_block(ds)]
+    return core, [min(side + 2 * halo, ds.sizes[dim]) for side, dim in zip(core, SPACE, strict=True)]
+
+
+def _overlap(ds: xr.Dataset, model: str | Path, tile_size: int) -> float:
+    """How much more than its output a network reads."""
+    core, read = _tile(ds, model, tile_size)
+    return float(np.prod(read) / np.prod(core))
+
+
+def _network(ds: xr.Dataset, model: str | Path, device: str | None, tile_size: int) -> Callable[[int], float]:
+    """Bytes of a network's layers in this process, by number of workers; one predicts at a time."""
+    _, read = _tile(ds, model, tile_size)
+    pixels = float(np.prod(read))
+    if runs_on_gpu(device):
+        return lambda workers: 12 * pixels
+    return lambda workers: _LAYERS * pixels * (workers if pixels < _KEPT_TILE else 1)
+
+
+def _seconds(parallel: float, serial: float, device: str | None) -> Callable[[int], float]:
+    """Time by number of workers: the network keeps all cores busy, or leaves them free if it runs on a GPU."""
+
+    def seconds(workers: int) -> float:
+        shared = parallel / min(workers, cpus())
+        return max(shared, serial) if runs_on_gpu(device) else shared + serial
+
+    return seconds

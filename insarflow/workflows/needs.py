@@ -1,0 +1,126 @@
+"""What work needs: tasks, memory, disk, time. Measured on a sample, the rest by formulas fitted to measured runs."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import dask
+import dask.array as da
+import numpy as np
+import xarray as xr
+from dask.base import optimize
+from dask.system import CPU_COUNT
+
+from insarflow.schema import DIMS, SPACE, VARIABLES
+from insarflow.stack.assemble import valid_cells
+from insarflow.stack.layout import shard_size
+from insarflow.stack.store import write_stack
+from insarflow.stack.write import lazy_writes
+from insarflow.workflows.sample import Sample, filled, largest_block, timed
+
+NOWHERE: Final = Path(os.devnull) / "nowhere"
+"""Folder of a store that is laid out and not written."""
+
+_STATM = Path("/proc/self/statm")
+_UNKNOWN_RESIDENT: Final = 500_000_000
+_LIBRARIES: Final = 40_000_000
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What work needs.
+
+    Attributes
+    ----------
+    tasks
+        Of the graph that dask will run.
+    disk
+        Bytes of the results.
+    memory
+        Peak bytes of this process, by number of workers.
+    seconds
+        By number of workers.
+    """
+
+    tasks: int
+    disk: int
+    memory: Callable[[int], int]
+    seconds: Callable[[int], float]
+
+
+def build_needs(ds: xr.Dataset, sample: Sample, base: int) -> Needs:
+    """What `insarflow.build_stack` needs in a process that held `base` bytes before it began."""
+    written, disk = written_stack(ds, sample.window, sample.known)
+    pixels = stack_pixels(ds)
+    block = max(shard_pixels(ds), int(np.prod(largest_block(ds))))
+
+    def memory(workers: int) -> int:
+        return int(base + _LIBRARIES + (30 + 18 * workers) * block)
+
+    def seconds(workers: int) -> float:
+        return pixels * (sample.read + written) / min(workers, cpus())
+
+    return Needs(count_writes(ds), disk, memory, seconds)
+
+
+def written_stack(ds: xr.Dataset, window: xr.Dataset, known: float) -> tuple[float, int]:
+    """Time to write a pixel of an interferogram of `ds`, s, and bytes of the whole store, tried on a window of it."""
+    with tempfile.TemporaryDirectory() as folder, dask.config.set(scheduler="sync"):
+        path = Path(folder) / "sample.zarr"
+        took, _ = timed(lambda: write_stack(window, path, overwrite=True))
+        sizes = {name: _size(path / name) for name in VARIABLES if name in window}
+        rest = _size(path) - sum(sizes.values())
+        # Four pixels take what a store takes once, however large.
+        corner = filled(window.isel(y=[0, 1], x=[0, 1]))
+        once, _ = timed(lambda: write_stack(corner, path, overwrite=True))
+    here = window.sizes["y"] * window.sizes["x"]
+    pairs = sum(size for name, size in sizes.items() if VARIABLES[name].dims == DIMS) / here
+    static = sum(size for name, size in sizes.items() if VARIABLES[name].dims == SPACE) / here
+    disk = int(rest + pairs * known * stack_pixels(ds) + static * ds.sizes["y"] * ds.sizes["x"])
+    return max(0.0, took - once) / here, disk
+
+
+def count_writes(ds: xr.Dataset) -> int:
+    """Tasks of `insarflow.write_stack`."""
+    static, cells = lazy_writes(ds, NOWHERE)
+    return count_tasks([*static, *cells.values()])
+
+
+def count_tasks(arrays: Sequence[da.Array]) -> int:
+    """Tasks that dask runs for all of `arrays` together."""
+    graph: set[object] = set()
+    for array in optimize(*arrays):
+        graph.update(array.__dask_graph__())
+    return len(graph)
+
+
+def stack_pixels(ds: xr.Dataset) -> int:
+    """Pixels of all existing interferograms."""
+    return int(valid_cells(ds).sum()) * ds.sizes["y"] * ds.sizes["x"]
+
+
+def shard_pixels(ds: xr.Dataset) -> int:
+    """Pixels that one task of `insarflow.write_stack` writes."""
+    return shard_size(ds.sizes["y"])[0] * shard_size(ds.sizes["x"])[0]
+
+
+def resident() -> int:
+    """Memory that this process holds now, bytes."""
+    try:
+        return int(_STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, AttributeError, ValueError):
+        return _UNKNOWN_RESIDENT
+
+
+def cpus() -> int:
+    """Cores that this process may use."""
+    return int(CPU_COUNT)
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

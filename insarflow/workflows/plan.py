@@ -1,0 +1,158 @@
+"""What a verb will need, told before it is done. Nothing is written, and no more than a sample computed."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from insarflow.errors import InsarError
+from insarflow.ops.checks import check_whole
+from insarflow.stack.sources import SourceLike
+from insarflow.stack.store import open_stack
+from insarflow.workflows.needs import Needs, build_needs, cpus, resident
+from insarflow.workflows.sample import take_sample
+from insarflow.workflows.selection import Selection
+
+if TYPE_CHECKING:
+    from insarflow.workflows.run import MapRun
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What work will need on this computer: memory and disk within about a fifth, time within about a half.
+
+    Attributes
+    ----------
+    tasks
+        Of the graph that dask will run.
+    peak_memory
+        Of the process, bytes.
+    disk
+        Of the results, bytes; as much again is used while they are made.
+    seconds
+        From opening to the end, with the computer as busy as it is now.
+    workers
+        Threads that compute.
+    """
+
+    tasks: int
+    peak_memory: int
+    disk: int
+    seconds: float
+    workers: int
+
+
+def plan_build(
+    source: SourceLike,
+    *,
+    workers: int | None = None,
+    memory: int | None = None,
+    selection: Selection | None = None,
+) -> Plan:
+    """Plan `insarflow.build_stack`.
+
+    Parameters
+    ----------
+    source, selection
+        As there.
+    workers
+        Threads; by default one per core.
+    memory
+        Bytes that the process may have at most: the plan is for the most workers, up to `workers`, that keep to it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is wrong.
+    InsarError
+        If the source is no good, or `memory` too little for one worker.
+    """
+    workers = _check(workers, memory)
+    ds = open_stack(source, **(selection or {}))
+    base = resident()
+    return _fit(build_needs(ds, take_sample(ds), base), workers, memory)
+
+
+def plan_segment(
+    source: SourceLike,
+    *,
+    model: str | Path = "default",
+    recipe: str | Path = "model",
+    device: str | None = None,
+    workers: int | None = None,
+    memory: int | None = None,
+    selection: Selection | None = None,
+) -> Plan:
+    """Plan `insarflow.workflows.segment.segment_source`; parameters and errors as there and in `plan_build`."""
+    # Here, so that planning a build does not load torch, which its memory would seem to need.
+    from insarflow.workflows.model_needs import segment_needs
+    from insarflow.workflows.segment import lazy_probability
+
+    workers = _check(workers, memory)
+    ds = open_stack(source, **(selection or {}))
+    lazy, _ = lazy_probability(ds, model=model, recipe=recipe, device=device)
+    base = resident()
+    needs = segment_needs(ds, lazy, take_sample(ds), base, model=model, recipe=recipe, device=device)
+    return _fit(needs, workers, memory)
+
+
+def plan_map(run: MapRun, *, workers: int | None = None, memory: int | None = None) -> Plan:
+    """Plan `insarflow.workflows.map.map_source`, begun anew; parameters and errors as there and in `plan_build`."""
+    from insarflow.workflows.model_needs import map_needs
+    from insarflow.workflows.prepare import lay_out
+
+    workers = _check(workers, memory)
+    ds = open_stack(run.source, **run.selection)
+    lazy = lay_out(ds, run)
+    base = resident()
+    return _fit(map_needs(ds, lazy, take_sample(ds), base, run), workers, memory)
+
+
+def parse_memory(text: str | int) -> int:
+    """Bytes from a size such as ``"4GB"`` (powers of 1000), ``"500 MiB"`` (of 1024), or a number of bytes.
+
+    Raises
+    ------
+    TypeError
+        If it is neither text nor a whole number.
+    ValueError
+        If it is no positive size, or has no unit.
+
+    Examples
+    --------
+    >>> parse_memory("4GB"), parse_memory("1.5 MiB")
+    (4000000000, 1572864)
+    """
+    wanted = "memory must be a size such as 4GB or 500MiB"
+    if isinstance(text, int) and not isinstance(text, bool):
+        size = text
+    elif isinstance(text, str):
+        found = re.fullmatch(r"\s*([0-9]{1,15}(?:\.[0-9]{1,9})?)\s*([kMGT])(i?)B?\s*", text, re.IGNORECASE)
+        if found is None:
+            raise ValueError(f"{wanted}, instead got memory={text!r:.80}")
+        power = "kmgt".index(found[2].lower()) + 1
+        size = int(float(found[1]) * (1024 if found[3] else 1000) ** power)
+    else:
+        raise TypeError(f"{wanted}, instead got memory={text!r:.80} ({type(text).__name__})")
+    if size <= 0:
+        raise ValueError(f"{wanted}, instead got memory={text!r:.80}")
+    return size
+
+
+def _check(workers: int | None, memory: int | None) -> int:
+    if memory is not None:
+        check_whole("memory", memory, low=1)
+    return cpus() if workers is None else check_whole("workers", workers, low=1, high=4096)
+
+
+def _fit(needs: Needs, workers: int, memory: int | None) -> Plan:
+    """Plan for the most workers that keep to `memory`."""
+    if memory is not None and needs.memory(1) > memory:
+        raise InsarError(
+            f"memory={memory / 1e9:.1f} GB is too little: one worker needs about {needs.memory(1) / 1e9:.1f} GB here; "
+            "allow more, or take a smaller part with --bbox, --start, --end or --delays"
+        )
+    most = max(n for n in range(1, workers + 1) if memory is None or needs.memory(n) <= memory)
+    return Plan(needs.tasks, needs.memory(most), needs.disk, needs.seconds(most), most)

@@ -1,0 +1,85 @@
+"""From interferograms to a store of probabilities."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import xarray as xr
+
+from insarflow.learn.weights import load_card
+from insarflow.segment import segment
+from insarflow.stack.replace import check_output
+from insarflow.stack.sources import SourceLike
+from insarflow.stack.store import open_stack, write_stack
+from insarflow.workflows.prepare import prepare
+from insarflow.workflows.selection import Selection, check_not_source
+from insarflow.workflows.stage import Stage, quiet
+
+KEPT = ("probability", "valid", "perpendicular_baseline", "dem")
+"""What of a stack goes to the store; the interferograms stay where they are."""
+
+
+def segment_source(
+    source: SourceLike,
+    out: str | Path,
+    *,
+    model: str | Path = "default",
+    recipe: str | Path = "model",
+    device: str | None = None,
+    overwrite: bool = False,
+    selection: Selection | None = None,
+    stage: Stage = quiet,
+) -> tuple[Path, tuple[str, ...]]:
+    """Write the probability of movement of every interferogram to a store.
+
+    Parameters
+    ----------
+    source
+        Anything `insarflow.open_stack` opens.
+    out
+        The store to make. It appears whole or not at all.
+    model
+        Name or path of a model.
+    recipe
+        As `insarflow.workflows.prepare.prepare`.
+    device
+        As `insarflow.segment.segment`.
+    overwrite
+        Replace a store that is there, once the new one is complete.
+    selection
+        Part of the source that is wanted.
+    stage
+        Shows progress.
+
+    Returns
+    -------
+    Path
+        The store: ``probability`` with the model's name, sha256 and threshold in its attributes, ``valid``, and
+        ``perpendicular_baseline`` and ``dem`` if the source has them. `insarflow.open_stack` opens it.
+    tuple of str
+        What was done to the data that a user may not expect, one sentence each.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is wrong.
+    InsarError
+        If the source, the model or the output is no good.
+    """
+    check_output(Path(out), overwrite=overwrite)
+    check_not_source(out, source)
+    with stage("opening"):
+        ds = open_stack(source, **(selection or {}))
+    probability, notes = lazy_probability(ds, model=model, recipe=recipe, device=device)
+    with stage("segmenting"):
+        write_stack(probability, out, overwrite=overwrite)
+    return Path(out), notes
+
+
+def lazy_probability(
+    ds: xr.Dataset, *, model: str | Path, recipe: str | Path, device: str | None
+) -> tuple[xr.Dataset, tuple[str, ...]]:
+    """What `segment_source` writes, lazy, and what was done to the data."""
+    prepared, notes = prepare(ds, load_card(model).recipe, recipe)
+    segmented = segment(prepared, model, device=device)
+    return segmented[[name for name in KEPT if name in segmented]], notes

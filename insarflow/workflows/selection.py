@@ -1,0 +1,35 @@
+"""What a verb is told about its source: where it is, and which part of it is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypedDict
+
+from insarflow.errors import OutputExistsError
+from insarflow.stack.sources import SourceLike
+from insarflow.types import DateLike, DelayLike
+
+
+class Selection(TypedDict, total=False):
+    """Keywords of `insarflow.open_stack`; what is left out, or None, does not select."""
+
+    bbox: Sequence[float] | None
+    aoi: str | Path | None
+    start: DateLike | None
+    end: DateLike | None
+    delays: Sequence[DelayLike] | None
+    track: int | None
+
+
+def check_not_source(out: str | Path, source: SourceLike) -> None:
+    """Refuse to write where the source lies: what is derived from data must not replace them.
+
+    Raises
+    ------
+    OutputExistsError
+        If `out` is the source, or one of the sources.
+    """
+    sources = [source] if isinstance(source, str | Path) else source
+    if Path(out).resolve() in [Path(one).resolve() for one in sources]:
+        raise OutputExistsError(f"the output must not be the source, instead got {str(out)!r} for both: name another")

@@ -1,0 +1,94 @@
+"""A simulated region on disk, with its truth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from insarflow.inventory import write_inventory
+from insarflow.inventory.truth import true_movers
+from insarflow.ops.recipe import apply_recipe, read_recipe
+from insarflow.simulate.stack import simulate_stack
+from insarflow.stack.export import write_geotiff
+from insarflow.stack.store import write_stack
+from insarflow.types import DelayLike
+from insarflow.workflows.outputs import new_folder
+from insarflow.workflows.stage import Stage, quiet
+
+RESULTS: Final = ("stack.zarr", "truth.gpkg", "truth_rate.tif")
+
+
+@dataclass(frozen=True)
+class SimulatedRegion:
+    """What `simulate_region` wrote.
+
+    Attributes
+    ----------
+    interferograms
+        In the stack.
+    movers
+        Moving slopes; fewer than wanted where there is no room.
+    visible
+        Those of them that some interferogram shows (see `insarflow.simulate_stack`).
+    """
+
+    interferograms: int
+    movers: int
+    visible: int
+
+
+def simulate_region(
+    out: Path,
+    *,
+    shape: tuple[int, int] = (512, 512),
+    seed: int = 0,
+    acquisitions: int = 8,
+    delays: Sequence[DelayLike] = (6, 12, 18),
+    movers: int = 40,
+    pixel_size: float = 20.0,
+    start: str = "20210703",
+    recipe: str | Path | None = None,
+    overwrite: bool = False,
+    stage: Stage = quiet,
+) -> SimulatedRegion:
+    """Simulate a region and write it: ``stack.zarr``, ``truth.gpkg`` (the movers) and ``truth_rate.tif`` (m/yr).
+
+    Parameters
+    ----------
+    out
+        Folder for the three; they appear all or none.
+    shape, seed, acquisitions, delays, movers, pixel_size, start
+        As `insarflow.simulate_stack`.
+    recipe
+        JSON file of steps to apply to the stack; see `insarflow.ops.recipe.read_recipe`. The truth stays as it is.
+    overwrite
+        Replace results that are already there.
+    stage
+        Shows progress.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is wrong, or the region does not fit into memory.
+    InsarError
+        If the recipe or the output is no good.
+    """
+    steps = None if recipe is None else read_recipe(recipe)
+    with new_folder(out, RESULTS, overwrite=overwrite) as folder:
+        with stage("simulating"):
+            ds, truth = simulate_stack(
+                shape, seed=seed, acquisitions=acquisitions, delays=delays, movers=movers, pixel_size=pixel_size,
+                start=start,
+            )  # fmt: skip
+        if steps is not None:
+            ds = apply_recipe(ds, steps)
+        with stage("storing"):
+            write_stack(ds, folder / "stack.zarr")
+            write_geotiff({folder / "truth_rate.tif": truth["los_rate"]})
+        polygons = true_movers(truth)
+        polygons.attrs = {"peak_rate_m_yr": "along the line of sight, positive toward the satellite"}
+        write_inventory(polygons, folder / "truth.gpkg", layer="movers")
+    visible = int((polygons["visible_pairs"] > 0).sum())
+    return SimulatedRegion(int(ds["valid"].sum()), len(polygons), visible)
