@@ -1,0 +1,51 @@
+"""``insarflow build``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from insarflow.cli.options import DryRun, Machine, Output, Overwrite, Select, Sources
+from insarflow.cli.plan import computing, show_plan
+from insarflow.cli.screen import Screen
+from insarflow.cli.values import one_or_many, output_path
+from insarflow.cli.verbs import verb
+from insarflow.cli.words import command
+
+if TYPE_CHECKING:
+    from insarflow.workflows.plan import Plan
+
+
+@verb(
+    "build",
+    examples=[
+        "insarflow build interferograms/ -o stack.zarr",
+        "insarflow build hyp3/*.zip -o stack.zarr --bbox 6.5,44.9,7.1,45.3 --delays 6,12",
+        "insarflow build interferograms/ -o stack.zarr --dry-run",
+    ],
+)
+def build(
+    *,
+    source: Sources,
+    output: Output,
+    overwrite: Overwrite = False,
+    select: Select,
+    machine: Machine,
+    dry_run: DryRun = False,
+    screen: Screen,
+) -> None:
+    """Make a stack, a Zarr store, from a product."""
+    from insarflow.stack.store import build_stack
+
+    sources, path, selection = one_or_many(source), output_path(output), select.keywords()
+
+    def planner(workers: int | None, memory: int | None) -> Plan:
+        from insarflow.workflows.plan import plan_build
+
+        return plan_build(sources, workers=workers, memory=memory, selection=selection)
+
+    if dry_run:
+        show_plan(screen, machine, planner)
+        return
+    with computing(screen, machine, planner), screen.stage("building"):
+        build_stack(sources, path, overwrite=overwrite, **selection)
+    screen.result({"written": [path]}, [f"wrote {path}"], then=command("info", path))

@@ -1,0 +1,213 @@
+"""Every flag, once: one name, one meaning, one help text for all verbs that have it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+
+from insarflow.cli.values import number, parse_bbox, parse_day, parse_delays, read_optional, whole
+from insarflow.workflows.selection import Selection
+
+_RESULT, _SELECT, _PROCESS, _MACHINE, _SHOW = "Output", "Selection", "Processing", "Machine", "Display"
+_REGION = "Region"
+
+
+def flag(*names: str, what: str, panel: str, **more: Any) -> Any:
+    """An option, shown in a panel of ``--help``."""
+    return typer.Option(*names, help=what, rich_help_panel=panel, **more)
+
+
+def _switch(*names: str, what: str, panel: str) -> Any:
+    return flag(*names, what=what, panel=panel, metavar="")
+
+
+Sources = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="SOURCE...",
+        help="A stack, or a product: folder, zip, GeoTIFF or glob. Several are read as one.",
+        show_default=False,
+    ),
+]
+_output = flag("-o", "--output", what="Where the result goes.", panel=_RESULT, metavar="PATH")
+Output = Annotated[str, _output]
+MaybeOutput = Annotated[str | None, _output]
+Overwrite = Annotated[bool, _switch("--overwrite", what="Replace results that are already there.", panel=_RESULT)]
+Crs = Annotated[
+    str | None,
+    flag(
+        "--crs",
+        what="CRS of the polygons, such as EPSG:4326.",
+        panel=_RESULT,
+        metavar="CRS",
+        show_default="that of the stack",
+    ),
+]
+
+Model = Annotated[
+    str,
+    flag("--model", what="Name of a model, or path of its .safetensors file.", panel=_PROCESS, metavar="MODEL"),
+]
+Recipe = Annotated[
+    str,
+    flag(
+        "--recipe",
+        what="Processing before the model: as its training data (model), none, or the steps in a JSON file.",
+        panel=_PROCESS,
+        metavar="model|none|FILE",
+    ),
+]
+Threshold = Annotated[
+    float | None,
+    flag(
+        "--threshold",
+        what="Probability from which a pixel counts as moving.",
+        panel=_PROCESS,
+        metavar="P",
+        parser=number(0),
+        show_default="that of the model",
+    ),
+]
+MinArea = Annotated[
+    float,
+    flag(
+        "--min-area",
+        what="Leave out polygons smaller than this, in m².",
+        panel=_PROCESS,
+        metavar="M2",
+        parser=number(0),
+    ),
+]
+Device = Annotated[
+    str | None,
+    flag(
+        "--device",
+        what="Where the model runs: cpu, cuda, cuda:0.",
+        panel=_PROCESS,
+        metavar="DEVICE",
+        show_default="the fastest there is",
+    ),
+]
+Delays = Annotated[
+    str | None, flag("--delays", what="Temporal baselines in days: 6,12.", panel=_SELECT, metavar="DAYS")
+]
+Size = Annotated[str, flag("--size", what="Rows and columns.", panel=_REGION, metavar="ROWS,COLUMNS")]
+PixelSize = Annotated[
+    float, flag("--pixel-size", what="Spacing of the pixels, in m.", panel=_REGION, metavar="M", parser=number(0))
+]
+Movers = Annotated[
+    int,
+    flag("--movers", what="Moving slopes; fewer where there is no room.", panel=_REGION, metavar="N", parser=whole(0)),
+]
+Acquisitions = Annotated[
+    int, flag("--acquisitions", what="Images, one every 6 days.", panel=_REGION, metavar="N", parser=whole(2))
+]
+Preset = Annotated[
+    str,
+    flag("--preset", what="What to train: default, or smoke (a minute, of no use).", panel=_PROCESS, metavar="NAME"),
+]
+Bank = Annotated[
+    str,
+    flag("--bank", what="Folder of simulated patches, used again if it is there.", panel=_PROCESS, metavar="FOLDER"),
+]
+Fast = Annotated[bool, _switch("--fast", what="Look at no pixel: leave the means out.", panel=_PROCESS)]
+Start = Annotated[
+    str | None, flag("--start", what="First acquisition day, such as 2021-07-03.", panel=_SELECT, metavar="DATE")
+]
+Seed = Annotated[
+    int,
+    flag("--seed", what="Which region: the same seed, the same region.", panel=_REGION, metavar="N", parser=whole(0)),
+]
+Workers = Annotated[
+    int | None,
+    flag(
+        "--workers",
+        what="How many work at the same time.",
+        panel=_MACHINE,
+        metavar="N",
+        parser=whole(1),
+        show_default="one per core",
+    ),
+]
+DryRun = Annotated[
+    bool,
+    _switch("--dry-run", what="Say how many tasks, how much memory, disk and time; write nothing.", panel=_MACHINE),
+]
+Json = Annotated[bool, _switch("--json", what="Print facts as JSON.", panel=_SHOW)]
+Quiet = Annotated[bool, _switch("-q", "--quiet", what="Print errors, facts asked for, and nothing else.", panel=_SHOW)]
+Verbose = Annotated[bool, _switch("-v", "--verbose", what="Tell more, and where an error comes from.", panel=_SHOW)]
+
+
+@dataclass(frozen=True)
+class Select:
+    """The flags that select a part of the source."""
+
+    bbox: Annotated[
+        str | None,
+        flag(
+            "--bbox",
+            what="West, south, east, north in degrees of longitude and latitude.",
+            panel=_SELECT,
+            metavar="W,S,E,N",
+        ),
+    ] = None
+    aoi: Annotated[
+        str | None,
+        flag(
+            "--aoi",
+            what="GeoPackage, GeoJSON or Shapefile: nothing outside its polygons is used.",
+            panel=_SELECT,
+            metavar="FILE",
+        ),
+    ] = None
+    start: Start = None
+    end: Annotated[
+        str | None, flag("--end", what="Last acquisition day, such as 2021-08-20.", panel=_SELECT, metavar="DATE")
+    ] = None
+    delays: Delays = None
+    track: Annotated[
+        int | None,
+        flag("--track", what="Relative orbit that the data must be of.", panel=_SELECT, metavar="N", parser=whole(1)),
+    ] = None
+
+    def keywords(self) -> Selection:
+        """What was asked for, as `insarflow.open_stack` takes it."""
+        chosen = Selection(
+            bbox=read_optional("--bbox", self.bbox, parse_bbox),
+            aoi=read_optional("--aoi", self.aoi, str),
+            start=read_optional("--start", self.start, parse_day),
+            end=read_optional("--end", self.end, parse_day),
+            delays=read_optional("--delays", self.delays, parse_delays),
+            track=self.track,
+        )
+        for name in [name for name, value in chosen.items() if value is None]:
+            del chosen[name]  # type: ignore[misc]
+        return chosen
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The flags that say what computes."""
+
+    scheduler: Annotated[
+        str | None,
+        flag(
+            "--scheduler",
+            what="Who computes: threads, sync (one after the other), or a dask scheduler at tcp://host:port.",
+            panel=_MACHINE,
+            metavar="NAME",
+            show_default="threads",
+        ),
+    ] = None
+    workers: Workers = None
+    memory: Annotated[
+        str | None,
+        flag(
+            "--memory",
+            what="Upper limit, such as 4GB: fewer workers are used if need be.",
+            panel=_MACHINE,
+            metavar="SIZE",
+        ),
+    ] = None

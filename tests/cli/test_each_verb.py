@@ -1,0 +1,180 @@
+"""Every verb does its work on a tiny region, and says what it made."""
+
+import functools
+import json
+import sys
+from pathlib import Path
+
+import geopandas as gpd
+import pytest
+from pyproj import Transformer
+
+import insarflow
+from insarflow.learn.weights import load_card
+from insarflow.workflows.demo import demo
+
+
+@pytest.fixture(scope="module")
+def probability(run, stack, tmp_path_factory):
+    """What ``insarflow segment`` makes of the stack."""
+    path = tmp_path_factory.mktemp("segment") / "probability.zarr"
+    said = run("segment", stack, "-o", path, "--scheduler", "sync")
+    assert said.status == 0, said.err
+    assert said.out == f"wrote {path}\n"
+    assert "note: filtered as the model's training data" in said.err
+    assert said.err.splitlines()[-1] == f"next: insarflow inventory {path} -o inventory.gpkg"
+    return path
+
+
+def test_demo(run, monkeypatch, tmp_path):
+    small = functools.lru_cache(functools.partial(demo, shape=(96, 112), overwrite=False))
+    monkeypatch.setattr(
+        "insarflow.workflows.demo.demo", lambda out, *, seed, overwrite, stage, draw: small(out, seed=seed, draw=draw)
+    )
+    said = run("demo", "-o", tmp_path / "demo", "--seed", 3)
+    assert said.status == 0, said.err
+    assert said.out.splitlines()[0].split() == ["movers", "number", "found", "missed"]
+    assert f"wrote {tmp_path / 'demo' / 'map.png'}\n" in said.out
+    assert said.err.splitlines()[-1].endswith("insarflow map FOLDER -o my-map")
+    facts = run("demo", "-o", tmp_path / "demo", "--seed", 3, "--overwrite", "--json").facts
+    assert set(facts) == {"score", "false", "polygons", "written"}
+    assert all(Path(path).exists() for path in facts["written"])
+
+
+def test_info_as_text_and_json(run, stack):
+    said = run("info", stack)
+    assert said.status == 0
+    assert "20210703_20210709" in said.out
+    assert said.err.splitlines()[-1] == f"next: insarflow map {stack} -o my-map"
+    head = next(line for line in said.out.splitlines() if line.startswith("pair"))
+    assert head.split() == ["pair", "days", "baseline", "(m)", "coherence", "valid"]
+    facts = run("info", stack, "--json").facts
+    assert facts["interferograms"] == len(facts["pairs"]) == 3
+    assert facts["delays_days"] == [6, 12]
+    assert facts["size"] == "96 rows x 100 columns"
+    assert facts["pixel_m"] == [20.0, 20.0]
+
+
+def test_info_of_a_part(run, stack):
+    facts = run("info", stack, "--delays", "6", "--end", "2021-07-09", "--json", "--fast").facts
+    assert [pair["pair"] for pair in facts["pairs"]] == ["20210703_20210709"]
+    ds = insarflow.open_stack(stack)
+    degrees = Transformer.from_crs(ds.rio.crs, "EPSG:4326", always_xy=True)
+    west, south, east, north = degrees.transform_bounds(*ds.rio.bounds())
+    box = f"{west},{south},{(west + east) / 2},{north}"
+    size = run("info", stack, "--bbox", box, "--json", "--fast").facts["size"]
+    assert size.startswith("96 rows x 5")
+
+
+def test_build(run, stack, tmp_path):
+    path = tmp_path / "new.zarr"
+    said = run("build", stack, "-o", path, "--delays", "12", "--workers", 1)
+    assert said.status == 0, said.err
+    assert (said.out, said.err) == (f"wrote {path}\n", f"next: insarflow info {path}\n")
+    assert dict(insarflow.open_stack(path).sizes)["delay"] == 1
+    quiet = run("build", stack, "-o", path, "--overwrite", "--quiet")
+    assert (quiet.status, quiet.out, quiet.err) == (0, "", "")
+    assert run("build", stack, "-o", path, "--overwrite", "--json").facts == {"written": [str(path)]}
+
+
+def test_map(run, stack, tmp_path):
+    folder = tmp_path / "map"
+    said = run("map", stack, "-o", folder)
+    assert said.status == 0, said.err
+    for name in ("map.png", "inventory.gpkg", "probability.tif", "support.tif", "run.yaml"):
+        assert f"wrote {folder / name}\n" in said.out
+        assert (folder / name).is_file()
+    assert "moving slope" in said.out.splitlines()[0]
+    assert "note: filtered as the model's training data" in said.err
+    assert said.err.splitlines()[-1].startswith("next: look at ")
+
+
+def test_a_map_is_repeated_from_its_run_file(run, stack, tmp_path):
+    first, again = tmp_path / "first", tmp_path / "again"
+    arguments = ("--delays", "6", "--crs", "EPSG:4326", "--min-area", "0", "--threshold", "0.3")
+    facts = run("map", stack, "-o", first, *arguments, "--json").facts
+    assert facts["threshold"] == 0.3
+    repeated = run("map", first / "run.yaml", "-o", again, "--json").facts
+    assert {**repeated, "written": None} == {**facts, "written": None}
+    for name in ("probability.tif", "support.tif", "map.png"):
+        assert (first / name).read_bytes() == (again / name).read_bytes()
+    assert gpd.read_file(again / "inventory.gpkg").crs == "EPSG:4326"
+    refused = run("map", first / "run.yaml")
+    assert refused.status == 1
+    assert f"{first} already holds" in refused.err
+
+
+@pytest.mark.parametrize("verb", ["build", "segment", "map"])
+def test_a_dry_run_writes_nothing(run, stack, tmp_path, verb):
+    facts = run(verb, stack, "-o", tmp_path / "out", "--dry-run", "--workers", 2, "--memory", "64GB", "--json").facts
+    assert set(facts) == {"tasks", "workers", "peak_memory", "disk", "seconds"}
+    assert facts["workers"] == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dry_run_is_told_in_words(run, stack):
+    said = run("map", stack, "--dry-run", "--scheduler", "sync")
+    assert said.status == 0, said.err
+    rows = dict(line.split("  ", 1) for line in said.out.splitlines())
+    assert list(rows) == ["tasks", "workers", "peak memory", "disk", "time"]
+    assert rows["workers"].strip() == "1"
+    assert said.err.splitlines()[-1] == "next: the same command without --dry-run does it"
+
+
+def test_memory_limits_the_workers(run, stack, tmp_path):
+    said = run("build", stack, "-o", tmp_path / "new.zarr", "--memory", "64GB", "--workers", 1)
+    assert said.status == 0
+    assert "note: 1 worker fits into 64GB\n" in said.err
+    refused = run("build", stack, "-o", tmp_path / "x.zarr", "--memory", "4GB", "--scheduler", "tcp://127.0.0.1:1")
+    assert refused.status == 2
+    assert "it is for this machine" in refused.err
+
+
+def test_segment_and_inventory(run, probability, tmp_path):
+    path = tmp_path / "inventory.gpkg"
+    said = run("inventory", probability, "-o", path, "--threshold", "0.3")
+    assert said.status == 0, said.err
+    assert said.out.splitlines()[-1] == f"wrote {path}"
+    assert "moving slope" in said.out
+    facts = run("inventory", probability, "-o", path, "--overwrite", "--threshold", "0.3", "--json").facts
+    assert facts["polygons"] == len(gpd.read_file(path))
+    assert facts["written"] == [str(path)]
+
+
+def test_simulate(run, tmp_path):
+    arguments = ("--size", "96,100", "--movers", 2, "--acquisitions", 3, "--delays", "6,12", "--seed", 5)
+    facts = run("simulate", "-o", tmp_path / "region", *arguments, "--json").facts
+    assert facts["interferograms"] == 3
+    said = run("simulate", "-o", tmp_path / "region", *arguments, "--overwrite")
+    assert f"wrote {tmp_path / 'region' / 'stack.zarr'}\n" in said.out
+    assert f"next: insarflow map {tmp_path / 'region' / 'stack.zarr'} -o my-map" in said.err
+
+
+def test_train(run, monkeypatch, tmp_path):
+    called = {}
+
+    def trained(preset, out, bank, **more):
+        called.update(preset=preset.name, out=out, bank=bank, **more)
+        sys.stdout.write("what a library prints is no result")
+        return load_card("default")
+
+    monkeypatch.setattr("insarflow.workflows.train.train", trained)
+    path = tmp_path / "new.safetensors"
+    said = run("train", "-o", path, "--preset", "smoke", "--bank", tmp_path / "bank", "--workers", 3)
+    assert said.status == 0, said.err
+    assert called == {
+        "preset": "smoke", "out": path, "bank": tmp_path / "bank", "workers": 3, "overwrite": False, "progress": None
+    }  # fmt: skip
+    assert said.out.splitlines()[-1] == f"wrote {path}"
+    assert "what a library prints" in said.err
+    facts = run("train", "-o", path, "--json").facts
+    assert facts["threshold"] == load_card("default").threshold
+
+
+def test_versions(run):
+    said = run("versions")
+    assert said.status == 0
+    assert "torch" in said.out
+    facts = run("versions", "--json").facts
+    assert facts["insarflow"]["version"] == insarflow.__version__
+    assert str(Path.home()) not in json.dumps(facts)
