@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate, product
@@ -17,6 +17,9 @@ from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph
 
 from insarflow.errors import StoreError
+
+_AT_ONCE = 64
+"""Blocks in one graph, if each has tasks of its own."""
 
 _DAMAGE = (ValueError, TypeError, KeyError, RuntimeError, OSError)
 """What zarr raises over files that are missing, cut off or no Zarr."""
@@ -35,6 +38,9 @@ class BlockStore:
         Folder of the arrays. Whoever computes must see it, the workers of a cluster too.
     images
         By name; dask arrays ``(y, x)`` with the same chunks.
+    alone
+        Called with the rows and columns of a block, gives its images by another way than as a part of the whole:
+        lazily, each of the block's shape.
 
     Notes
     -----
@@ -43,6 +49,7 @@ class BlockStore:
 
     path: Path
     images: Mapping[str, da.Array]
+    alone: Callable[[slice, slice], Mapping[str, da.Array]] | None = None
 
     def __post_init__(self) -> None:
         chunks = {image.chunks for image in self.images.values()}
@@ -57,8 +64,15 @@ class BlockStore:
         """Number of blocks in all."""
         return sum(1 for _ in self._blocks())
 
-    def fill(self) -> None:
-        """Compute the blocks that are not there yet, all in one graph, on whatever dask computes on.
+    def parts(self) -> list[list[tuple[int, int]]]:
+        """Blocks that are not there yet, in groups that make graphs of bounded size."""
+        todo = self.missing()
+        # Blocks that are parts of a whole share what they are computed from: they must stay together.
+        size = _AT_ONCE if self.alone else max(1, len(todo))
+        return [todo[i : i + size] for i in range(0, len(todo), size)]
+
+    def fill(self, blocks: Sequence[tuple[int, int]] | None = None) -> None:
+        """Compute blocks, by default all that are not there yet, in one graph, on whatever dask computes on.
 
         Raises
         ------
@@ -66,21 +80,32 @@ class BlockStore:
             If they cannot be written.
         """
         self._make()
-        todo = self.missing()
+        todo = self.missing() if blocks is None else blocks
         if not todo:
             return
         name = f"write-block-{tokenize(str(self.path), todo)}"
-        sources: list[Any] = list(self.images.values())
-        paths = {image.name: self.path / name for name, image in self.images.items()}
-        graph: dict[Any, Any] = {
-            (name, k): (partial(_write, list(paths.values()), block), [(source, *block) for source in paths])
-            for k, block in enumerate(todo)
-        }
-        layer = HighLevelGraph.from_collections(name, graph, dependencies=sources)
+        files = [self.path / image for image in self.images]
+        graph: dict[Any, Any] = {}
+        sources: dict[str, Any] = {}
+        for k, block in enumerate(todo):
+            arrays, at = self._sources(block)
+            sources |= {array.name: array for array in arrays}
+            graph[name, k] = (partial(_write, files, block), [(array.name, *at) for array in arrays])
+        layer = HighLevelGraph.from_collections(name, graph, dependencies=list(sources.values()))
         da.Array(layer, name, chunks=((1,) * len(todo),), meta=np.empty(0, bool)).compute()
-        lost = len(self.missing())
+        lost = len(set(self.missing()) & set(todo))
         if lost:
             raise StoreError(f"{lost} blocks did not arrive in {self.path}: it must be on a disk that all workers see")
+
+    def _sources(self, block: tuple[int, int]) -> tuple[list[da.Array], tuple[int, int]]:
+        """Arrays that hold a block, and which of their blocks it is."""
+        if self.alone is None:
+            return list(self.images.values()), block
+        chunks = next(iter(self.images.values())).chunks
+        starts = [sum(sizes[:k]) for sizes, k in zip(chunks, block, strict=True)]
+        rows, cols = (slice(a, a + sizes[k]) for a, sizes, k in zip(starts, chunks, block, strict=True))
+        found = self.alone(rows, cols)
+        return [found[name].rechunk(-1) for name in self.images], (0, 0)
 
     def read(self, name: str) -> da.Array:
         """The image `name`, its blocks read from the files."""

@@ -19,8 +19,8 @@ from insarflow.inventory.projection import reproject
 from insarflow.stack.blocks import BlockStore
 from insarflow.stack.export import local_scheduler, write_geotiff
 from insarflow.stack.raster import lazy_raster, read_header
+from insarflow.workflows.lazy_map import RASTERS, LazyMap, lay_out, open_map
 from insarflow.workflows.outputs import UNFINISHED, check_folder, publish, remove, unfinished_folder
-from insarflow.workflows.prepare import RASTERS, LazyMap, lay_out, open_map
 from insarflow.workflows.run import MapRun, read_run, write_run
 from insarflow.workflows.stage import Stage, quiet
 
@@ -83,8 +83,7 @@ def map_region(ds: xr.Dataset, folder: Path, *, model: str | Path = "default", s
     run = MapRun(source=(str(folder),), model=str(model))
     lazy = lay_out(ds, run)
     blocks = lazy.blocks(folder / "blocks.zarr")
-    with stage("segmenting"):
-        blocks.fill()
+    _fill(blocks, stage)
     result = _write_results(lazy, blocks, run, folder, stage)
     shutil.rmtree(blocks.path)
     return result
@@ -143,8 +142,7 @@ def map_source(
             lazy = replace(
                 lazy, notes=(*lazy.notes, f"went on with earlier work: {there} of {total} blocks were there")
             )
-        with stage("segmenting"):
-            blocks.fill()
+        _fill(blocks, stage)
         results = folder / "results"
         remove(results)
         results.mkdir()
@@ -205,6 +203,14 @@ def _begin(run: MapRun, lazy: LazyMap, out: Path, folder: Path, overwrite: bool)
     for path in others:
         remove(path)
     return blocks
+
+
+def _fill(blocks: BlockStore, stage: Stage) -> None:
+    """Compute what is not there."""
+    parts = blocks.parts()
+    for k, part in enumerate(parts, 1):
+        with stage("segmenting" if len(parts) == 1 else f"segmenting, part {k} of {len(parts)}"):
+            blocks.fill(part)
 
 
 def _run_files(run: MapRun, target: Path, folder: Path) -> list[Path]:

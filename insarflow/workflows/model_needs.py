@@ -20,6 +20,7 @@ from insarflow.segment import segment
 from insarflow.segment.device import runs_on_gpu
 from insarflow.segment.windows import round_up
 from insarflow.stack.export import write_geotiff
+from insarflow.workflows.lazy_map import RASTERS, LazyMap
 from insarflow.workflows.needs import (
     Needs,
     count_tasks,
@@ -29,7 +30,7 @@ from insarflow.workflows.needs import (
     stack_pixels,
     written_stack,
 )
-from insarflow.workflows.prepare import RASTERS, LazyMap, prepare
+from insarflow.workflows.prepare import prepare
 from insarflow.workflows.run import MapRun
 from insarflow.workflows.sample import Sample, largest_block, timed
 from insarflow.workflows.segment import KEPT

@@ -100,8 +100,8 @@ def plan_segment(
 
 def plan_map(run: MapRun, *, workers: int | None = None, memory: int | None = None) -> Plan:
     """Plan `insarflow.workflows.map.map_source`, begun anew; parameters and errors as there and in `plan_build`."""
+    from insarflow.workflows.lazy_map import lay_out
     from insarflow.workflows.model_needs import map_needs
-    from insarflow.workflows.prepare import lay_out
 
     workers = _check(workers, memory)
     ds = open_stack(run.source, **run.selection)

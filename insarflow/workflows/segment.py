@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import dask.array as da
 import xarray as xr
 
 from insarflow.learn.weights import load_card
 from insarflow.segment import segment
+from insarflow.segment.windows import round_up
+from insarflow.stack.assemble import SHARD
 from insarflow.stack.replace import check_output
 from insarflow.stack.sources import SourceLike
 from insarflow.stack.store import open_stack, write_stack
 from insarflow.workflows.prepare import prepare
 from insarflow.workflows.selection import Selection, check_not_source
 from insarflow.workflows.stage import Stage, quiet
+from insarflow.workflows.windows import probability_by_windows, windows
 
 KEPT = ("probability", "valid", "perpendicular_baseline", "dem")
 """What of a stack goes to the store; the interferograms stay where they are."""
@@ -80,6 +84,13 @@ def lazy_probability(
     ds: xr.Dataset, *, model: str | Path, recipe: str | Path, device: str | None
 ) -> tuple[xr.Dataset, tuple[str, ...]]:
     """What `segment_source` writes, lazy, and what was done to the data."""
-    prepared, notes = prepare(ds, load_card(model).recipe, recipe)
-    segmented = segment(prepared, model, device=device)
+    card = load_card(model)
+    prepared, notes = prepare(ds, card.recipe, recipe)
+    # Two tiles a side of a shard, margin included.
+    tile_size = round_up(-(-(SHARD + 2 * card.reach) // 2), card.stride)
+    segmented = segment(prepared, model, device=device, tile_size=tile_size)
+    work = windows(ds, prepared, model=model, recipe=recipe, device=device, tile_size=tile_size)
+    if work is not None:
+        shards = da.core.normalize_chunks((SHARD, SHARD), shape=work.shape)
+        segmented["probability"] = segmented["probability"].copy(data=probability_by_windows(work, shards))
     return segmented[[name for name in KEPT if name in segmented]], notes

@@ -13,7 +13,7 @@ def region():
 
 @pytest.fixture(scope="session")
 def small_blocks(region, tmp_path_factory):
-    """Two interferograms of it in a store of 2 by 3 blocks that differ in size."""
+    """Two interferograms of it in a store, of 2 by 3 blocks of 64 pixels that differ in size."""
     ds = region[0].isel(y=slice(0, 120), x=slice(0, 180), date=[0], delay=[0, 1])
     path = tmp_path_factory.mktemp("small") / "stack.zarr"
     with pytest.MonkeyPatch.context() as patch:

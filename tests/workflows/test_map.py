@@ -18,9 +18,11 @@ import insarflow
 from insarflow.errors import InsarError, MissingVariableError, ModelError, OutputExistsError, RecipeWarning
 from insarflow.learn.weights import load_card
 from insarflow.schema import recipe_of
+from insarflow.workflows.lazy_map import open_map
 from insarflow.workflows.map import map_region, map_source
-from insarflow.workflows.prepare import open_map, prepare
+from insarflow.workflows.prepare import prepare
 from insarflow.workflows.run import MapRun, read_run
+from insarflow.workflows.windows import Windows
 
 BLOCKS, PAIRS = 6, 2
 FILES = ["inventory.gpkg", "map.png", "probability.tif", "run.yaml", "support.tif"]
@@ -48,7 +50,8 @@ def contents(folder):
 
 
 @pytest.fixture
-def run(small_blocks, predictions):
+def run(small_blocks, predictions, monkeypatch):
+    monkeypatch.setattr(Windows, "side", 64)
     return MapRun((str(small_blocks),), threshold=0.9, min_area=0.0)
 
 
@@ -58,6 +61,7 @@ def finished(small_blocks, tmp_path_factory):
     out = tmp_path_factory.mktemp("finished") / "map"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("insarflow.segment.engine.predict", cheap_prediction)
+        patch.setattr(Windows, "side", 64)
         map_source(MapRun((str(small_blocks),), threshold=0.9, min_area=0.0), out, draw=picture)
     return out
 
@@ -215,7 +219,8 @@ class TestStopped:
             "from disturbance import Disturbed, cheap_prediction\n"
             "from insarflow.stack import blocks\n"
             "from insarflow.workflows.map import MapRun, map_source\n"
-            "engine.predict = cheap_prediction\n"
+            "from insarflow.workflows.windows import Windows\n"
+            "engine.predict, Windows.side = cheap_prediction, 64\n"
             "blocks._write = Disturbed(blocks._write)\n"
             "blocks._write.stop = 4\n"
             "blocks._write.instead = lambda: os.kill(os.getpid(), signal.SIGKILL)\n"

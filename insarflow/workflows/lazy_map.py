@@ -1,0 +1,104 @@
+"""The work of a map, laid out but not computed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+import dask.array as da
+import xarray as xr
+
+from insarflow.inventory import summarise
+from insarflow.learn.weights import ModelRef, load_card, resolve_model
+from insarflow.segment import segment
+from insarflow.stack.blocks import BlockStore
+from insarflow.stack.store import open_stack
+from insarflow.workflows.prepare import prepare
+from insarflow.workflows.run import MapRun
+from insarflow.workflows.windows import Windows, windows
+
+RASTERS: Final = ("probability", "support")
+"""Images of a map."""
+
+
+@dataclass(frozen=True)
+class LazyMap:
+    """A map that is not computed yet.
+
+    Attributes
+    ----------
+    stack
+        What the model will see, lazy.
+    summary
+        ``probability`` and ``support``, ``(y, x)``, lazy.
+    threshold
+        Probability from which a pixel counts as moving.
+    notes
+        What is done to the data that a user may not expect, one sentence each.
+    model
+        The model.
+    work
+        How its blocks are computed, each on its own; None if they cannot be.
+    """
+
+    stack: xr.Dataset
+    summary: xr.Dataset
+    threshold: float
+    notes: tuple[str, ...]
+    model: ModelRef
+    work: Windows | None
+
+    @property
+    def identity(self) -> str:
+        """What tells one computation from another: names of sources, parameters, model and software, hashed."""
+        names = [da.asarray(self.summary[name].data).name for name in RASTERS]
+        text = json.dumps([*names, version("insarflow"), version("torch")])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def blocks(self, path: Path) -> BlockStore:
+        """Where the blocks of the summary are kept once computed."""
+        images = {name: da.asarray(self.summary[name].data) for name in RASTERS}
+        if self.work is None:
+            return BlockStore(path, images)
+        chunks = self.work.blocks()
+        alone = partial(_summarised, self.work, self.threshold)
+        return BlockStore(path, {name: image.rechunk(chunks) for name, image in images.items()}, alone)
+
+
+def _summarised(work: Windows, threshold: float, rows: slice, cols: slice) -> Mapping[str, da.Array]:
+    block = summarise(work.segmented(rows, cols), threshold=threshold)
+    return {name: da.asarray(block[name].data) for name in RASTERS}
+
+
+def open_map(run: MapRun) -> LazyMap:
+    """Open the source and the model of a map, and lay out the work; nothing is computed.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a parameter is wrong.
+    InsarError
+        If the source, the model or the recipe is no good.
+    """
+    resolve_model(run.model)
+    ds = open_stack(run.source[0] if len(run.source) == 1 else run.source, **run.selection)
+    return lay_out(ds, run)
+
+
+def lay_out(ds: xr.Dataset, run: MapRun) -> LazyMap:
+    """The work of a map of a stack that is open already; the source of `run` is not looked at."""
+    card = load_card(run.model)
+    threshold = card.threshold if run.threshold is None else run.threshold
+    prepared, notes = prepare(ds, card.recipe, run.recipe)
+    probability = segment(prepared, run.model, device=run.device, tile_size=run.tile_size)
+    work = windows(
+        ds, prepared, model=run.model, recipe=run.recipe, device=run.device, tile_size=run.tile_size
+    )  # fmt: skip
+    summary = summarise(probability, threshold=threshold)
+    return LazyMap(prepared, summary, threshold, notes, resolve_model(run.model), work)
