@@ -24,7 +24,9 @@ def thin(polygons: gpd.GeoDataFrame, tolerance: float) -> gpd.GeoDataFrame:
     """`polygons`, simplified by `tolerance` (their CRS's units) only if they are huge."""
     if polygons.geometry.count_coordinates().sum() <= MOST_POINTS:
         return polygons
-    return polygons.set_geometry(polygons.geometry.simplify(tolerance))
+    # Keeping the topology takes hours for polygons with thousands of holes; the smallest are kept as they are instead.
+    simple = polygons.geometry.simplify(tolerance, preserve_topology=False)
+    return polygons.set_geometry(simple.where(~simple.is_empty, polygons.geometry))
 
 
 def on_place(polygons: gpd.GeoDataFrame, place: Place) -> gpd.GeoDataFrame:

@@ -64,6 +64,11 @@ class BlockStore:
         """Number of blocks in all."""
         return sum(1 for _ in self._blocks())
 
+    def largest(self) -> tuple[int, int]:
+        """Rows and columns of the largest block."""
+        rows, cols = next(iter(self.images.values())).chunks
+        return max(rows), max(cols)
+
     def parts(self) -> list[list[tuple[int, int]]]:
         """Blocks that are not there yet, in groups that make graphs of bounded size."""
         todo = self.missing()
@@ -88,7 +93,7 @@ class BlockStore:
         graph: dict[Any, Any] = {}
         sources: dict[str, Any] = {}
         for k, block in enumerate(todo):
-            arrays, at = self._sources(block)
+            arrays, at = self.sources(block)
             sources |= {array.name: array for array in arrays}
             graph[name, k] = (partial(_write, files, block), [(array.name, *at) for array in arrays])
         layer = HighLevelGraph.from_collections(name, graph, dependencies=list(sources.values()))
@@ -97,7 +102,7 @@ class BlockStore:
         if lost:
             raise StoreError(f"{lost} blocks did not arrive in {self.path}: it must be on a disk that all workers see")
 
-    def _sources(self, block: tuple[int, int]) -> tuple[list[da.Array], tuple[int, int]]:
+    def sources(self, block: tuple[int, int]) -> tuple[list[da.Array], tuple[int, int]]:
         """Arrays that hold a block, and which of their blocks it is."""
         if self.alone is None:
             return list(self.images.values()), block

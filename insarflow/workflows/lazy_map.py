@@ -97,8 +97,6 @@ def lay_out(ds: xr.Dataset, run: MapRun) -> LazyMap:
     threshold = card.threshold if run.threshold is None else run.threshold
     prepared, notes = prepare(ds, card.recipe, run.recipe)
     probability = segment(prepared, run.model, device=run.device, tile_size=run.tile_size)
-    work = windows(
-        ds, prepared, model=run.model, recipe=run.recipe, device=run.device, tile_size=run.tile_size
-    )  # fmt: skip
+    work = windows(ds, prepared, model=run.model, recipe=run.recipe, device=run.device, tile_size=run.tile_size)
     summary = summarise(probability, threshold=threshold)
     return LazyMap(prepared, summary, threshold, notes, resolve_model(run.model), work)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import dask.array as da
 import numpy as np
 import xarray as xr
 
@@ -19,9 +19,11 @@ from insarflow.schema import SPACE
 from insarflow.segment import segment
 from insarflow.segment.device import runs_on_gpu
 from insarflow.segment.windows import round_up
+from insarflow.stack.blocks import BlockStore
 from insarflow.stack.export import write_geotiff
 from insarflow.workflows.lazy_map import RASTERS, LazyMap
 from insarflow.workflows.needs import (
+    NOWHERE,
     Needs,
     count_tasks,
     count_writes,
@@ -33,7 +35,7 @@ from insarflow.workflows.needs import (
 from insarflow.workflows.prepare import prepare
 from insarflow.workflows.run import MapRun
 from insarflow.workflows.sample import Sample, largest_block, timed
-from insarflow.workflows.segment import KEPT
+from insarflow.workflows.segment import KEPT, tile_size
 
 _POLYGONS: Final = 120_000
 """Bytes of an inventory of usual size."""
@@ -47,8 +49,8 @@ _LAYERS: Final = 400
 _KEPT_TILE: Final = 724**2
 """Tiles of fewer pixels have layers so small that the C library keeps their memory for the thread that used it."""
 
-_TILE: Final = 1024
-"""What `segment` predicts at once, pixels a side."""
+_COUNTED: Final = 8
+"""Blocks whose tasks are counted."""
 
 
 class _Trial:
@@ -86,7 +88,8 @@ def segment_needs(
     # Per pixel of the source, as the others; a recipe may make pixels larger.
     written *= stack_pixels(lazy) / stack_pixels(ds)
     blocks, block = _blocks(lazy)
-    network = _network(lazy, model, device, _TILE)
+    tile = _tile(largest_block(lazy), lazy.sizes, model, tile_size(load_card(model)))
+    network = _network(tile, device)
     held = 1.25 * min(14.0 * blocks, 60.0 * blocks**0.5) * block
 
     def memory(workers: int) -> int:
@@ -94,7 +97,7 @@ def segment_needs(
         return int(base + _LIBRARIES + network(workers) + held + work)
 
     parallel = stack_pixels(ds) * (sample.read + sample.known * trial.filter + written)
-    serial = stack_pixels(ds) * sample.known * trial.predict * _overlap(lazy, model, _TILE)
+    serial = stack_pixels(ds) * sample.known * trial.predict * tile.overlap
     return Needs(count_writes(lazy), disk, memory, _seconds(parallel, serial, device))
 
 
@@ -108,21 +111,43 @@ def map_needs(ds: xr.Dataset, lazy: LazyMap, sample: Sample, base: int, run: Map
         writing, _ = timed(lambda: write_geotiff(files))
         bytes_per_pixel = sum(file.stat().st_size for file in files) / small_area
     area = lazy.summary.sizes["y"] * lazy.summary.sizes["x"]
-    blocks, block = _blocks(lazy.summary)
-    pairs = stack_pixels(lazy.stack) // area
-    network = _network(lazy.stack, run.model, run.device, run.tile_size)
-    # Blocks of all pairs wait until their neighbours have used them.
-    held = 1.1 * (14 * block if blocks == 1 else 10.5 * pairs * blocks * block)
+    store = lazy.blocks(NOWHERE)
+    tile = _tile(store.largest(), lazy.summary.sizes, run.model, run.tile_size)
+    network = _network(tile, run.device)
+    held = _held(lazy, store)
 
     def memory(workers: int) -> int:
-        return int(base + _LIBRARIES + network(workers) + held + workers * 75 * block)
+        return int(base + _LIBRARIES + network(workers) + held(workers))
 
     parallel = stack_pixels(ds) * (sample.read + sample.known * (trial.filter + folding / trial.pixels))
-    serial = stack_pixels(ds) * sample.known * trial.predict * _overlap(lazy.stack, run.model, run.tile_size)
-    tasks = blocks + count_tasks([da.asarray(lazy.summary[name].data) for name in RASTERS])
+    serial = stack_pixels(ds) * sample.known * trial.predict * tile.overlap
+    tasks = _count_tasks(store)
     disk = int(_POLYGONS + area * sample.known * bytes_per_pixel)
     # The rasters are written twice, as blocks and as files.
     return Needs(tasks, disk, memory, _seconds(parallel, serial + 2 * area * writing / small_area, run.device))
+
+
+def _held(lazy: LazyMap, store: BlockStore) -> Callable[[int], float]:
+    """Bytes of images in this process while a map is made, by number of workers."""
+    blocks, block = store.count(), int(np.prod(store.largest()))
+    area = lazy.summary.sizes["y"] * lazy.summary.sizes["x"]
+    if lazy.work is not None:
+        # What a worker holds of its window, and what outlines and the picture need of the whole.
+        return lambda workers: 440 * block * min(workers, blocks) + 60_000 * area**0.5
+    pairs = stack_pixels(lazy.stack) // area
+    # Blocks of all pairs wait until their neighbours have used them.
+    waiting = 1.1 * (14 * block if blocks == 1 else 10.5 * pairs * blocks * block)
+    return lambda workers: waiting + workers * 75 * block
+
+
+def _count_tasks(store: BlockStore) -> int:
+    """Tasks of all graphs that fill `store`: counted for some blocks, if each has a graph of its own."""
+    blocks = store.missing()
+    if store.alone is None:
+        return len(blocks) + count_tasks(list(store.images.values()))
+    some = blocks[:: -(-len(blocks) // _COUNTED)]
+    counted = sum(1 + count_tasks(store.sources(block)[0]) for block in some)
+    return round(counted * len(blocks) / len(some))
 
 
 def _blocks(ds: xr.Dataset) -> tuple[int, int]:
@@ -131,24 +156,29 @@ def _blocks(ds: xr.Dataset) -> tuple[int, int]:
     return int(np.prod([len(sizes) for sizes in chunks])), int(np.prod([max(sizes) for sizes in chunks]))
 
 
-def _tile(ds: xr.Dataset, model: str | Path, tile_size: int) -> tuple[list[int], list[int]]:
+@dataclass(frozen=True)
+class _Tile:
     """Rows and columns of what the network gives at once, and of what it reads for it."""
+
+    core: tuple[int, int]
+    read: tuple[int, int]
+
+    @property
+    def overlap(self) -> float:
+        """How much more than its output a network reads."""
+        return float(np.prod(self.read) / np.prod(self.core))
+
+
+def _tile(block: tuple[int, int], sizes: Mapping[Hashable, int], model: str | Path, size: int) -> _Tile:
     card = load_card(model)
     halo = round_up(card.reach, card.stride)
-    core = [min(side, tile_size) for side in largest_block(ds)]
-    return core, [min(side + 2 * halo, ds.sizes[dim]) for side, dim in zip(core, SPACE, strict=True)]
+    height, width = (min(side, size) for side in block)
+    return _Tile((height, width), (min(height + 2 * halo, sizes["y"]), min(width + 2 * halo, sizes["x"])))
 
 
-def _overlap(ds: xr.Dataset, model: str | Path, tile_size: int) -> float:
-    """How much more than its output a network reads."""
-    core, read = _tile(ds, model, tile_size)
-    return float(np.prod(read) / np.prod(core))
-
-
-def _network(ds: xr.Dataset, model: str | Path, device: str | None, tile_size: int) -> Callable[[int], float]:
+def _network(tile: _Tile, device: str | None) -> Callable[[int], float]:
     """Bytes of a network's layers in this process, by number of workers; one predicts at a time."""
-    _, read = _tile(ds, model, tile_size)
-    pixels = float(np.prod(read))
+    pixels = float(np.prod(tile.read))
     if runs_on_gpu(device):
         return lambda workers: 12 * pixels
     return lambda workers: _LAYERS * pixels * (workers if pixels < _KEPT_TILE else 1)

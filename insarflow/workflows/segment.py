@@ -7,7 +7,7 @@ from pathlib import Path
 import dask.array as da
 import xarray as xr
 
-from insarflow.learn.weights import load_card
+from insarflow.learn.weights import ModelCard, load_card
 from insarflow.segment import segment
 from insarflow.segment.windows import round_up
 from insarflow.stack.assemble import SHARD
@@ -86,11 +86,15 @@ def lazy_probability(
     """What `segment_source` writes, lazy, and what was done to the data."""
     card = load_card(model)
     prepared, notes = prepare(ds, card.recipe, recipe)
-    # Two tiles a side of a shard, margin included.
-    tile_size = round_up(-(-(SHARD + 2 * card.reach) // 2), card.stride)
-    segmented = segment(prepared, model, device=device, tile_size=tile_size)
-    work = windows(ds, prepared, model=model, recipe=recipe, device=device, tile_size=tile_size)
+    size = tile_size(card)
+    segmented = segment(prepared, model, device=device, tile_size=size)
+    work = windows(ds, prepared, model=model, recipe=recipe, device=device, tile_size=size)
     if work is not None:
         shards = da.core.normalize_chunks((SHARD, SHARD), shape=work.shape)
         segmented["probability"] = segmented["probability"].copy(data=probability_by_windows(work, shards))
     return segmented[[name for name in KEPT if name in segmented]], notes
+
+
+def tile_size(card: ModelCard) -> int:
+    """Side of what is predicted at once, pixels: two a side of a shard, margin included."""
+    return round_up(-(-(SHARD + 2 * card.reach) // 2), card.stride)

@@ -57,6 +57,7 @@ def test_only_huge_polygons_are_simplified(found, monkeypatch):
     thinned = thin(polygons, 30.0)
     assert thinned.geometry.count_coordinates().sum() < polygons.geometry.count_coordinates().sum()
     assert (thinned["id"] == polygons["id"]).all()
+    assert not thin(polygons, 1e6).geometry.is_empty.any()
 
 
 def test_polygons_without_geometry_are_left_out(found):

@@ -51,6 +51,37 @@ def test_blocks_read_back(tmp_path):
         np.testing.assert_array_equal(kept.compute(), values)
 
 
+def alone(source, asked):
+    """Images of a block, computed from its own window of `source` and in chunks of their own."""
+
+    def images_of(rows, cols):
+        asked.append((rows, cols))
+        return {"real": da.from_array(source[rows, cols], chunks=7)}
+
+    return images_of
+
+
+def test_blocks_alone_are_those_of_the_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr("insarflow.stack.blocks._AT_ONCE", 4)
+    expected, lazy = images(fail_at=0)
+    asked = []
+    store = BlockStore(tmp_path / "blocks", {"real": lazy["real"]}, alone(expected["real"], asked))
+    parts = store.parts()
+    assert [len(part) for part in parts] == [4, 2]
+    assert store.largest() == (35, 50)
+    store.fill(parts[0])
+    assert len(asked) == 4
+    assert store.parts() == [parts[1]]
+    store.fill()
+    assert len(asked) == BLOCKS
+    np.testing.assert_array_equal(store.read("real").compute(), expected["real"])
+
+
+def test_blocks_of_a_whole_stay_together(tmp_path, monkeypatch):
+    monkeypatch.setattr("insarflow.stack.blocks._AT_ONCE", 4)
+    assert [len(part) for part in BlockStore(tmp_path / "blocks", images()[1]).parts()] == [BLOCKS]
+
+
 @given(chunks=chunkings(SHAPE), data=st.data())
 def test_any_window_of_any_chunking(tmp_path_factory, chunks, data):
     values = np.arange(np.prod(SHAPE), dtype="float32").reshape(SHAPE)
