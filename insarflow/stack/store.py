@@ -109,5 +109,7 @@ def _open(paths: list[Path]) -> xr.Dataset:
         return open_store(stores[0])
     hollow = next((p for p in paths if p.suffix == ".zarr"), None)
     if hollow is not None:
-        raise StoreError(f"source={str(hollow)!r} holds no Zarr metadata (zarr.json): it is no store, or damaged")
+        inside = next((str(path) for path in sorted(hollow.glob("*.zarr")) if is_zarr(path)), None)
+        remedy = f": open {inside!r} in it" if inside else ": it is no store, or damaged"
+        raise StoreError(f"source={str(hollow)!r} holds no Zarr metadata (zarr.json){remedy}")
     return read_geotiff_pairs(paths)

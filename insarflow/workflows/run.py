@@ -159,9 +159,8 @@ def write_run(
         "versions": dict(software()),
         "results": None if results is None else dict(results),
     }
-    text = yaml.safe_dump(
-        {name: value for name, value in sections.items() if value}, sort_keys=False, allow_unicode=True, width=1000
-    )
+    filled = {name: value for name, value in sections.items() if value}
+    text = yaml.dump(filled, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1000)
     draft = path.with_name(path.name + ".part")
     try:
         draft.write_text(_HEAD + text, encoding="utf-8")
@@ -214,6 +213,17 @@ def read_run(path: str | Path) -> MapRun:
 def software() -> dict[str, str]:
     """Versions of what a map's bits may depend on."""
     return {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}, **gdal_versions()}
+
+
+class _Dumper(yaml.SafeDumper):
+    """Escapes characters that nobody sees: YAML takes some of them for the end of a line."""
+
+    def text(self, value: str) -> yaml.ScalarNode:
+        """The node of a text."""
+        return self.represent_scalar("tag:yaml.org,2002:str", value, style=None if value.isprintable() else '"')
+
+
+_Dumper.add_representer(str, _Dumper.text)
 
 
 def _check_keys(path: Path, content: Mapping[Any, Any], known: tuple[str, ...] | list[str], prefix: str) -> None:

@@ -66,7 +66,8 @@ def test_info_of_a_part(run, stack):
     assert size.startswith("96 rows x 5")
 
 
-def test_build(run, stack, tmp_path):
+def test_build(run, stack, tmp_path, monkeypatch):
+    monkeypatch.setattr("insarflow.cli.screen.LONG", 1e9)
     path = tmp_path / "new.zarr"
     said = run("build", stack, "-o", path, "--delays", "12", "--workers", 1)
     assert said.status == 0, said.err

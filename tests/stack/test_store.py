@@ -376,8 +376,14 @@ class TestOpen:
         with pytest.raises(ProductError, match=r"^the source must exist, instead got source='.*nowhere\.zarr'"):
             open_stack(tmp_path / "nowhere.zarr")
         (tmp_path / "hollow.zarr").mkdir()
-        with pytest.raises(StoreError, match=r"^source='.*hollow\.zarr' holds no Zarr metadata"):
+        with pytest.raises(StoreError, match=r"^source='.*hollow\.zarr' holds no Zarr metadata .*damaged$"):
             open_stack(tmp_path / "hollow.zarr")
+
+    def test_a_folder_that_looks_like_a_store(self, written, tmp_path):
+        (tmp_path / "both.zarr").mkdir()
+        written.rename(tmp_path / "both.zarr" / "stack.zarr")
+        with pytest.raises(StoreError, match=r": open '.*both\.zarr.stack\.zarr' in it$"):
+            open_stack(tmp_path / "both.zarr")
 
 
 class TestBuild:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from insarflow.errors import InsarError, OutputExistsError
@@ -49,6 +49,7 @@ drawn = st.builds(
 
 
 @given(run=drawn)
+@example(run=MapRun(("a\x85b", "\u2028c", "\ufeff\n"), device="d\x85"))
 def test_any_run_survives(run, tmp_path_factory):
     file = tmp_path_factory.mktemp("run") / "run.yaml"
     write_run(run.absolute(), file)
