@@ -7,25 +7,32 @@ Differences from `dask.array.map_overlap`, and why:
 - The block function is told where its window truly lies (`insarflow.types.Tile`), so a grid can be anchored at the
   array's origin. dask's ``block_info["array-location"]`` counts the halos (dask#11349).
 - At the array's border the window is cut, never filled: what lies beyond is the block function's business.
+- Arrays in memory go through the same block function, part by part, on all cores: kernels release the GIL.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable
-from itertools import accumulate, product
-from typing import Any
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import accumulate, pairwise, product
+from typing import Any, Final
 
+import dask
 import dask.array as da
 import numpy as np
 from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph
+from dask.system import CPU_COUNT
 
 from insarflow.ops.checks import check_whole
 from insarflow.types import Tile, Window
 
 Reads = Callable[[int, int, int], tuple[int, int]]
 """``(start, stop, size)`` of an output block along an axis -> ``(start, stop)`` of the input it reads."""
+
+PART: Final = 1024
+"""Side of the parts in which arrays in memory are worked on, pixels of the input."""
 
 
 def halo_reads(depth: int, align: int = 1) -> Reads:
@@ -53,7 +60,8 @@ def map_overlap(
         ``function(*windows, tile=Tile, **kwargs) -> ndarray`` of shape ``(..., *tile.core.shape)``. Each window is
         an array's ``tile.read``. Must be picklable.
     *arrays
-        Same shape ``(..., y, x)``; NumPy or dask, any chunks. With NumPy input the function is called once, eagerly.
+        Same shape ``(..., y, x)``; NumPy or dask, any chunks. NumPy arrays are worked on at once, large ones in parts
+        of `PART` pixels a side by as many threads as dask would use.
     depth
         Halo in pixels, one number or ``(y, x)``.
     align
@@ -79,6 +87,7 @@ def map_windows(
     reads: tuple[Reads, Reads],
     out_chunks: tuple[tuple[int, ...], tuple[int, ...]] | None = None,
     dtype: np.dtype | type | str,
+    parts: bool = True,
     **kwargs: Any,
 ) -> Any:
     """Apply a block function where each output block reads a window of the input that `reads` names.
@@ -91,6 +100,8 @@ def map_windows(
         Along y and x: which input rows (columns) an output block needs.
     out_chunks
         Chunks of the output along y and x; those of the first array by default.
+    parts
+        Whether a NumPy array may be worked on in parts; not if the function uses all cores by itself.
 
     Raises
     ------
@@ -102,12 +113,69 @@ def map_windows(
         if array.shape != first.shape:
             raise ValueError(f"arrays must have one shape, instead got {[tuple(a.shape) for a in arrays]}")
     if not any(isinstance(a, da.Array) for a in arrays):
-        shape: tuple[int, int] = first.shape[-2:]
-        out_shape = shape if out_chunks is None else (sum(out_chunks[0]), sum(out_chunks[1]))
-        lead_shape = first.shape[:-2]
-        tile = Tile(Window(0, 0, *shape), Window(0, 0, *out_shape), shape, (0,) * len(lead_shape), lead_shape)
-        return np.asarray(function(*arrays, tile=tile, **kwargs), dtype=dtype)
+        shape = first.shape[-2:] if out_chunks is None else (sum(out_chunks[0]), sum(out_chunks[1]))
+        part = PART if parts else max(1, *first.shape)
+        return _eager(function, [np.asarray(a) for a in arrays], reads, shape, np.dtype(dtype), part, kwargs)
     return _lazy(function, [da.asarray(a) for a in arrays], reads, out_chunks, np.dtype(dtype), kwargs)
+
+
+def _eager(
+    function: Callable[..., np.ndarray],
+    arrays: list[np.ndarray],
+    reads: tuple[Reads, Reads],
+    out_shape: tuple[int, int],
+    dtype: np.dtype,
+    part: int,
+    kwargs: dict[str, Any],
+) -> np.ndarray:
+    first = arrays[0]
+    lead, shape = first.shape[:-2], first.shape[-2:]
+    out = np.empty((*lead, *out_shape), dtype)
+
+    def work(task: tuple[tuple[slice, ...], tuple[int, ...], Window]) -> None:
+        cells, starts, core = task
+        (y0, y1), (x0, x1) = reads[0](core.y0, core.y1, shape[0]), reads[1](core.x0, core.x1, shape[1])
+        tile = Tile(Window(y0, x0, y1 - y0, x1 - x0), core, shape, starts, lead)
+        windows = [a[cells][..., y0:y1, x0:x1] for a in arrays]
+        out[cells][..., core.y0 : core.y1, core.x0 : core.x1] = function(*windows, tile=tile, **kwargs)
+
+    tasks = list(_parts(lead, shape, out_shape, part))
+    threads = min(_threads(), len(tasks))
+    if threads < 2:
+        for task in tasks:
+            work(task)
+        return out
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in pool.map(work, tasks):
+            pass  # an error in a part is raised here
+    return out
+
+
+def _parts(
+    lead: tuple[int, ...], shape: tuple[int, int], out_shape: tuple[int, int], part: int
+) -> Iterator[tuple[tuple[slice, ...], tuple[int, ...], Window]]:
+    """Parts of the output of about `part` squared pixels of the input: leading cells, where they start, and window."""
+    rows, cols = (_even(n, -(-size // part)) for n, size in zip(out_shape, shape, strict=True))
+    pixels = max(1, int(np.prod((*lead[1:], *shape))))
+    group = max(1, part**2 // pixels)
+    for start in range(0, lead[0], group) if lead else [0]:
+        cells = (slice(start, start + group),) if lead else ()
+        starts = (start, *(0 for _ in lead[1:])) if lead else ()
+        for (y0, y1), (x0, x1) in product(rows, cols):
+            yield cells, starts, Window(y0, x0, y1 - y0, x1 - x0)
+
+
+def _even(size: int, count: int) -> list[tuple[int, int]]:
+    """``0:size`` in at most `count` ranges of about one length, at least one range."""
+    edges = sorted({round(size * k / max(1, count)) for k in range(max(1, count))} | {size})
+    return list(pairwise(edges)) or [(0, size)]
+
+
+def _threads() -> int:
+    """Threads that dask would use here."""
+    if dask.config.get("scheduler", None) in ("sync", "synchronous", "single-threaded"):
+        return 1
+    return int(dask.config.get("num_workers", None) or CPU_COUNT)
 
 
 def _lazy(

@@ -92,6 +92,7 @@ def segment(
         coherence.data,
         reads=(reads, reads),
         dtype=np.float32,
+        parts=False,
         model=ref,
         device=device,
         tile_size=tile_size,

@@ -1,3 +1,4 @@
+import threading
 from functools import partial
 
 import cloudpickle
@@ -133,6 +134,57 @@ def test_eager_input_is_one_eager_call():
     assert isinstance(result, np.ndarray)
     assert result.dtype == np.float32
     assert calls == [Tile(Window(0, 0, 5, 6), Window(0, 0, 5, 6), (5, 6), (0,), (2,))]
+
+
+@given(
+    lead=st.lists(st.integers(0, 4), max_size=2).map(tuple),
+    shape=st.tuples(st.integers(1, 40), st.integers(1, 40)),
+    part=st.integers(3, 30),
+)
+def test_parts_in_memory_are_those_of_the_whole(lead, shape, part):
+    array = numbers((*lead, *shape))
+    whole = map_overlap(partial(box_sum, depth=3), array, depth=3, dtype="float64")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("insarflow.ops.overlap.PART", part)
+        result = map_overlap(partial(box_sum, depth=3), array, depth=3, dtype="float64")
+    np.testing.assert_array_equal(result, whole)
+
+
+@pytest.mark.parametrize(("lead", "shape"), [((), (64, 64)), ((7,), (16, 16)), ((2, 3), (40, 10))])
+def test_parts_know_their_place(lead, shape, monkeypatch):
+    monkeypatch.setattr("insarflow.ops.overlap.PART", 16)
+    array = numbers((*lead, *shape))
+    np.testing.assert_array_equal(map_overlap(whereabouts, array, depth=3, dtype="int64"), array)
+
+
+def test_parts_are_worked_on_by_several_threads(monkeypatch):
+    monkeypatch.setattr("insarflow.ops.overlap.PART", 8)
+    together = threading.Barrier(2, timeout=30)
+
+    def wait(window, *, tile):
+        together.wait()
+        return window
+
+    with dask.config.set(scheduler="threads", num_workers=2):
+        map_overlap(wait, np.zeros((16, 8)), depth=0, dtype="float64")
+
+    def here(window, *, tile):
+        assert threading.current_thread() is threading.main_thread()
+        return window
+
+    with dask.config.set(scheduler="sync"):
+        map_overlap(here, np.zeros((16, 8)), depth=0, dtype="float64")
+    map_windows(here, np.zeros((16, 8)), reads=(halo_reads(0), halo_reads(0)), dtype="float64", parts=False)
+
+
+def test_an_error_in_a_part_is_raised(monkeypatch):
+    monkeypatch.setattr("insarflow.ops.overlap.PART", 8)
+
+    def fail(window, *, tile):
+        raise ZeroDivisionError(tile.core.y0)
+
+    with pytest.raises(ZeroDivisionError):
+        map_overlap(fail, np.zeros((64, 64)), depth=0, dtype="float64")
 
 
 def test_one_task_per_output_block():
