@@ -74,11 +74,11 @@ class Screen:
             say("note", text)
 
     @contextmanager
-    def stage(self, what: str) -> Iterator[None]:
-        """Show progress, with the time left, of whatever dask computes inside."""
+    def stage(self, what: str, graphs: int = 1) -> Iterator[None]:
+        """Show progress, with the time left, of whatever dask computes inside: so many graphs of about one size."""
         start = time.monotonic()
         if self.live:
-            with _bar() as bar, _Tasks(bar, what):
+            with _bar() as bar, _Tasks(bar, what, graphs):
                 yield
         else:
             yield
@@ -116,16 +116,28 @@ class Screen:
 class _Tasks(Callback):
     """Moves a bar with the tasks of dask's local schedulers."""
 
-    def __init__(self, bar: Progress, what: str) -> None:
+    def __init__(self, bar: Progress, what: str, graphs: int) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._bar, self._task = bar, bar.add_task(what, total=None)
+        self._graphs, self._done, self._size = graphs, 0, 0
 
     def _start_state(self, _: Any, state: Any) -> None:
-        total = sum(len(state[k]) for k in ("ready", "waiting", "running", "finished"))
-        self._bar.reset(self._task, total=total, completed=len(state["finished"]))
+        self._size = sum(len(state[k]) for k in ("ready", "waiting", "running", "finished"))
+        if self._graphs == 0:  # nobody said that there would be more
+            self._bar.reset(self._task)
+            self._done, self._graphs = 0, 1
+        self._bar.update(self._task, total=self._done + self._graphs * self._size)
+        self._graphs -= 1
+        self._show(state)
 
     def _posttask(self, _key: Any, _result: Any, _dsk: Any, state: Any, _worker: Any) -> None:
-        self._bar.update(self._task, completed=len(state["finished"]))
+        self._show(state)
+
+    def _finish(self, _dsk: Any, _state: Any, _failed: bool) -> None:
+        self._done += self._size
+
+    def _show(self, state: Any) -> None:
+        self._bar.update(self._task, completed=self._done + len(state["finished"]))
 
 
 def _bar() -> Progress:

@@ -208,8 +208,8 @@ def _begin(run: MapRun, lazy: LazyMap, out: Path, folder: Path, overwrite: bool)
 def _fill(blocks: BlockStore, stage: Stage) -> None:
     """Compute what is not there."""
     parts = blocks.parts()
-    for k, part in enumerate(parts, 1):
-        with stage("segmenting" if len(parts) == 1 else f"segmenting, part {k} of {len(parts)}"):
+    with stage("segmenting", len(parts)):
+        for part in parts:
             blocks.fill(part)
 
 

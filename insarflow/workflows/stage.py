@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-
-Stage = Callable[[str], AbstractContextManager[object]]
-"""Called with what is being done; what happens inside is shown as progress."""
+from typing import Protocol
 
 
-def quiet(_: str) -> AbstractContextManager[object]:
+class Stage(Protocol):
+    """Shows what happens inside as progress."""
+
+    def __call__(self, what: str, graphs: int = 1) -> AbstractContextManager[object]:
+        """Show `what` is being done, in so many dask graphs of about one size."""
+        ...
+
+
+def quiet(what: str, graphs: int = 1) -> AbstractContextManager[object]:
     """No progress shown."""
     return nullcontext()

@@ -35,6 +35,15 @@ def test_progress_with_time_left_on_a_terminal(terminal):
     assert done == total > "1"
 
 
+def test_progress_over_several_graphs(terminal):
+    with Screen().stage("counting", 3):
+        for _ in range(3):
+            da.ones((64, 64), chunks=8).sum().compute(scheduler="sync")
+    done, total = map(int, re.findall(r"(\d+)/(\d+)", terminal.getvalue())[-1])
+    assert done == total > 3 * 64
+    assert total % 3 == 0
+
+
 def test_progress_of_what_counts_for_itself(terminal):
     with Screen().counter("training") as tell:
         for done in range(4):
