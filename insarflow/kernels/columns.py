@@ -27,7 +27,7 @@ def load_columns(
         pairs, to = image.at(at).at(builder.mul(loop.index, stride)), block.at(loop.index, PAIR)
         first, second = pairs.load(), pairs.load(LANES)
         re, im = (first.chosen(second, list(range(k, PAIR, 2))) for k in (0, 1))
-        there = builder.and_(re.finite(), im.finite())
+        there = (re * 0.0 + im * 0.0).is_zero()
         to.store(re.where(there))
         to.store(im.where(there), LANES)
         so_far = Lanes(builder, builder.load(count))
@@ -68,26 +68,39 @@ def turn_to_block(
 
 
 @lanes_function
-def clear_columns(builder: ir.IRBuilder, columns: Memory, place: ir.Value, room: ir.Value, size: int) -> None:
-    """Write zeros to the eight columns from number `place` on."""
-    with repeat(builder, size // LANES) as loop:
-        to = columns.at(builder.add(builder.mul(loop.index, room), place), PAIR)
-        for k in range(PAIR):
-            to.store(Lanes.all(builder, 0.0), k * LANES)
+def clear_columns(
+    builder: ir.IRBuilder, columns: Memory, place: ir.Value, count: ir.Value, room: ir.Value, size: int
+) -> None:
+    """Write zeros to `count` columns from number `place` on."""
+    with repeat(builder, size // LANES) as group:
+        to = columns.at(builder.add(builder.mul(group.index, room), place), PAIR)
+        with repeat(builder, count) as loop:
+            for k in (0, LANES):
+                to.at(loop.index, PAIR).store(Lanes.all(builder, 0.0), k)
 
 
 @lanes_function
 def add_patch(
-    builder: ir.IRBuilder, patch: Memory, columns: Memory, place: ir.Value, room: ir.Value, window: Memory, size: int
-) -> None:
-    """Add a patch to the columns from number `place` on, times the window's weight of each column."""
+    builder: ir.IRBuilder, patch: Memory, columns: Memory, place: ir.Value, known: ir.Value, room: ir.Value,
+    window: Memory, size: int,
+) -> None:  # fmt: skip
+    """Add a patch to the columns from number `place` on, times the window's weight of each column.
+
+    To the first `known` columns, that is; to the others, which hold nothing yet, it is written.
+    """
+    rest = builder.sub(ir.Constant(known.type, size), known)
     with repeat(builder, size // LANES) as group:
         source = patch.at(group.index, PAIR * size)
         to = columns.at(builder.add(builder.mul(group.index, room), place), PAIR)
-        with repeat(builder, size) as loop:
+        with repeat(builder, known) as loop:
             part, total, weight = source.at(loop.index, PAIR), to.at(loop.index, PAIR), window.one(loop.index)
             for k in (0, LANES):
                 total.store(total.load(k) + part.load(k) * weight, k)
+        with repeat(builder, rest) as loop:
+            column = builder.add(known, loop.index)
+            part, weight = source.at(column, PAIR), window.one(column)
+            for k in (0, LANES):
+                to.at(column, PAIR).store(part.load(k) * weight, k)
 
 
 @lanes_function

@@ -7,7 +7,8 @@ registers (`insarflow.kernels.lanes.Lanes`) when machine code is generated. Two 
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, overload
 
 from llvmlite import ir
 from numba.core import cgutils
@@ -17,30 +18,37 @@ from insarflow.kernels.lanes import LANES, Memory, lanes_function
 Complex = tuple[Any, Any]
 """Real and imaginary part."""
 
-_RADIX = {8: 2, 16: 4, 32: 4, 64: 8, 128: 16}
+_RADIX = {8: 2, 16: 4, 32: 8, 64: 8, 128: 16}
 """Size of the transforms of the first pass, measured; the second pass does the rest."""
 
 
-def dft(x: list[Complex]) -> list[Complex]:
+def dft(x: Sequence[Complex]) -> list[Complex]:
     """Forward transform, ``exp(-2 pi i j k / size)``; the size is a power of two up to 128.
 
     The inverse, unscaled, is the same with real and imaginary parts exchanged.
     """
     size = len(x)
     if size == 1:
-        return x
+        return list(x)
     if size == 2:
         return [_add(x[0], x[1]), _subtract(x[0], x[1])]
     if size == 4:
         a, b, c, d = _add(x[0], x[2]), _subtract(x[0], x[2]), _add(x[1], x[3]), _subtract(x[1], x[3])
         return [_add(a, c), (b[0] + d[1], b[1] - d[0]), _subtract(a, c), (b[0] - d[1], b[1] + d[0])]
+    result = [x[0]] * size
+    for k, part in _passes(x):
+        result[k :: _RADIX[size]] = part
+    return result
+
+
+def _passes(x: Sequence[Complex]) -> Iterator[tuple[int, list[Complex]]]:
+    """The transform in two passes; yields ``k`` and its results k, k + radix, k + 2 radix, ... as they come."""
+    size = len(x)
     radix = _RADIX[size]
     stride = size // radix
     first = [dft(x[start::stride]) for start in range(stride)]
-    result = [x[0]] * size
     for k in range(radix):
-        result[k::radix] = dft([_turn(first[start][k], start * k, size) for start in range(stride)])
-    return result
+        yield k, dft([_turn(first[start][k], start * k, size) for start in range(stride)])
 
 
 def _add(a: Complex, b: Complex) -> Complex:
@@ -65,6 +73,25 @@ def _turn(z: Complex, k: int, size: int) -> Complex:
     return re * c + im * s, im * c - re * s
 
 
+class _Rows(Sequence[Complex]):
+    """Rows of eight complex numbers that are loaded when they are asked for, which needs fewer registers."""
+
+    def __init__(self, re: Memory, im: Memory, size: int) -> None:
+        self._re, self._im, self._size = re, im, size
+
+    def __len__(self) -> int:
+        return self._size
+
+    @overload
+    def __getitem__(self, index: int) -> Complex: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Complex]: ...
+    def __getitem__(self, index: int | slice) -> Complex | list[Complex]:
+        if isinstance(index, slice):
+            return [self[k] for k in range(self._size)[index]]
+        return self._re.load(2 * LANES * index), self._im.load(2 * LANES * index)
+
+
 def _function(module: ir.Module, size: int) -> ir.Function:
     """The transform as a function of four addresses: real and imaginary parts to read, and to write.
 
@@ -77,10 +104,10 @@ def _function(module: ir.Module, size: int) -> ir.Function:
         function.attributes.add("noinline")
         builder = ir.IRBuilder(function.append_basic_block())
         re, im, to_re, to_im = (Memory(builder, start) for start in function.args)
-        x = [(re.load(2 * LANES * k), im.load(2 * LANES * k)) for k in range(size)]
-        for k, (real, imaginary) in enumerate(dft(x)):
-            to_re.store(real, 2 * LANES * k)
-            to_im.store(imaginary, 2 * LANES * k)
+        for first, part in _passes(_Rows(re, im, size)):
+            for row, (real, imaginary) in zip(range(first, size, _RADIX[size]), part, strict=True):
+                to_re.store(real, 2 * LANES * row)
+                to_im.store(imaginary, 2 * LANES * row)
         builder.ret_void()
     return function
 

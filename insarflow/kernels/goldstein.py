@@ -163,7 +163,7 @@ def goldstein(
         gamma = _valid_coherence(image, coherence[index]) if adaptive and coherence is not None else no_coherence
         part = image.view(np.complex64)[inner[0] : inner[1], inner[2] : inner[3]]
         filtered = np.where(np.isfinite(part), np.complex64(0.0), _MISSING) if edges == "zero" else part.copy()
-        if not _any_valid(image):
+        if not _any_valid(igram[index]):
             filtered[:] = _MISSING
         elif tops.size and lefts.size:
             size = octaves(patch_size)
@@ -187,6 +187,11 @@ def _parts(igram: np.ndarray) -> np.ndarray:
     return parts
 
 
+def _any_valid(igram: np.ndarray) -> bool:
+    """Whether a pixel is not missing, mostly seen at once."""
+    return any(np.isfinite(igram[row : row + 64]).any() for row in range(0, len(igram), 64))
+
+
 def _valid_coherence(image: np.ndarray, coherence: np.ndarray) -> np.ndarray:
     """Coherence, 0 where the image is missing."""
     result = np.empty(coherence.shape, np.float32)
@@ -197,19 +202,6 @@ def _valid_coherence(image: np.ndarray, coherence: np.ndarray) -> np.ndarray:
             f"coherence={coherence.flat[wrong]}: use .clip(0, 1) or .fillna(0) if that is what it means"
         )
     return result
-
-
-@jit
-def _any_valid(image):  # type: ignore[no-untyped-def]
-    """Whether a pixel is not missing."""
-    for row in range(image.shape[0]):
-        found = False
-        for k in range(image.shape[1] // 2):
-            nothing = (image[row, 2 * k] - image[row, 2 * k]) + (image[row, 2 * k + 1] - image[row, 2 * k + 1])
-            found |= nothing == np.float32(0.0)
-        if found:
-            return True
-    return False
 
 
 @jit

@@ -75,10 +75,9 @@ class Lanes:
         mask = ir.Constant(ir.VectorType(_LANE, len(lanes)), lanes)
         return Lanes(self.builder, self.builder.shuffle_vector(self.value, other.value, mask))
 
-    def finite(self) -> ir.Value:
-        """Mask of the lanes that are neither NaN nor infinite."""
-        nothing = self.builder.fsub(self.value, self.value)
-        return self.builder.fcmp_ordered("==", nothing, Lanes.all(self.builder, 0.0).value)
+    def is_zero(self) -> ir.Value:
+        """Mask of the lanes that are 0; NaN is not."""
+        return self.builder.fcmp_ordered("==", self.value, Lanes.all(self.builder, 0.0).value)
 
     def where(self, mask: ir.Value) -> Lanes:
         """These numbers where the mask is set, 0 elsewhere."""

@@ -14,7 +14,7 @@ import numpy as np
 from llvmlite import ir
 from numba.core import cgutils
 
-from insarflow.kernels._jit import jit
+from insarflow.kernels._jit import part
 from insarflow.kernels.columns import PAIR
 from insarflow.kernels.lanes import LANES, WHOLE, Lanes, Memory, lanes_function, repeat
 
@@ -35,7 +35,7 @@ def window_shares(side: int, smoothing: int, *, clipped: bool) -> np.ndarray:
     return (1.0 / np.outer(counts, counts)).astype(np.float32)
 
 
-@jit
+@part
 def sharpen(patch, alpha, shares, smoothing, clipped, plane, row, size):  # type: ignore[no-untyped-def]
     """``Z S^alpha`` in place, `S` being ``|Z|`` or its mean over a window around each bin.
 
@@ -61,7 +61,7 @@ def sharpen(patch, alpha, shares, smoothing, clipped, plane, row, size):  # type
         groups = (width + LANES - 1) // LANES
         spread_amplitude(patch, plane, margin * width + margin, width, size)
         if not clipped:
-            _wrap(plane, margin, width)
+            wrap(plane, margin, width, size)
         if alpha == np.float32(1.0):
             scale_by_mean(patch, plane, width, smoothing, groups, row, shares, alpha, size)
         else:
@@ -74,18 +74,17 @@ def sharpen(patch, alpha, shares, smoothing, clipped, plane, row, size):  # type
         scale_by_power(patch, alpha, size)
 
 
-@jit
-def _wrap(plane, margin, width):  # type: ignore[no-untyped-def]
-    """Fill the margins of a square plane with what lies at the other end."""
-    side = width - 2 * margin
-    for k in range(margin):
-        for column in range(width):
-            plane[k * width + column] = plane[(k + side) * width + column]
-            plane[(side + margin + k) * width + column] = plane[(margin + k) * width + column]
-    for row in range(width):
-        for k in range(margin):
-            plane[row * width + k] = plane[row * width + k + side]
-            plane[row * width + side + margin + k] = plane[row * width + margin + k]
+@lanes_function
+def wrap(builder: ir.IRBuilder, plane: Memory, margin: ir.Value, width: ir.Value, size: int) -> None:
+    """Fill the margins of a square plane with what lies at the other end: of its rows, then of its columns."""
+    along, across = ir.Constant(width.type, 1), width
+    for step, other in ((along, across), (across, along)):
+        with repeat(builder, width) as line, repeat(builder, margin) as loop:
+            near = plane.at(builder.mul(line.index, other)).at(builder.mul(loop.index, step))
+            far = near.at(builder.mul(step, ir.Constant(width.type, size)))
+            inner = builder.mul(margin, step)
+            builder.store(builder.load(far.start), near.start)
+            builder.store(builder.load(near.at(inner).start), far.at(inner).start)
 
 
 def _scale_by(gain: Callable[[Lanes, Lanes], Lanes]) -> Any:

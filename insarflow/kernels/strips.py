@@ -11,7 +11,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from insarflow.kernels._jit import jit
+from insarflow.kernels._jit import jit, part
 from insarflow.kernels.columns import (
     PAIR,
     add_patch,
@@ -165,14 +165,15 @@ def filter_image(image, coherence, tops, lefts, core, rules, work, size, out):  
                 clear(plane, at, padded // LANES)
 
 
-@jit
+@part
 def _filter_strip(image, coherence, top, lefts, core, rules, work, size):  # type: ignore[no-untyped-def]
     """Add the patches that begin in row `top` to the sums."""
     side = 1 << len(size)
     room, padded = ROOM * side, work.covered.size
     clear(work.covered, 0, padded // LANES)
-    # Columns first:entered are at work; those before `left` have been added to the sums.
-    first = entered = left = lefts[0]
+    # Columns first:entered are at work. Patches have been added up to column `reached`; columns before `left` are
+    # complete and have been added to the sums.
+    first = entered = reached = left = lefts[0]
     for k in range(lefts.size):
         start, stop = lefts[k], lefts[k] + side
         if stop + LANES > first + room:
@@ -197,9 +198,14 @@ def _filter_strip(image, coherence, top, lefts, core, rules, work, size):  # typ
             sharpen(work.patch, alpha, rules.shares, rules.smoothing, rules.clipped, work.plane, work.row, size)
             for group in range(side // LANES):
                 fft_lanes(work.patch, group * side * PAIR, work.patch, group * side * PAIR, 1 - rules.forward, size)
-            add_patch(work.patch, work.after, start - first, room, rules.scaled_window, size)
+            add_patch(work.patch, work.after, start - first, reached - start, room, rules.scaled_window, size)
             for column in range(side):
                 work.covered[start + column] += rules.window[column]
+        else:
+            clear_columns(work.after, reached - first, stop - reached, room, size)
+        reached = stop
+        if k + 1 == lefts.size:
+            clear_columns(work.after, stop - first, entered - stop, room, size)
         next_start = lefts[k + 1] if k + 1 < lefts.size else stop + LANES
         while left + LANES <= next_start and left < stop:
             if left + LANES > core[2] and left < core[3]:
@@ -209,7 +215,7 @@ def _filter_strip(image, coherence, top, lefts, core, rules, work, size):  # typ
             left += LANES
 
 
-@jit
+@part
 def _enter(image, coherence, top, column, place, forward, work, size):  # type: ignore[no-untyped-def]
     """Transform eight columns of the strip along y; they become the columns at work from number `place` on."""
     side, room, width = 1 << len(size), ROOM << len(size), image.shape[1] // 2
@@ -229,7 +235,6 @@ def _enter(image, coherence, top, column, place, forward, work, size):  # type: 
                     work.coherence[k] += coherence[row, k]
     fft_lanes(work.block, 0, work.block, 0, forward, size)
     turn_to_columns(work.block, work.ahead, place, room, size)
-    clear_columns(work.after, place, room, size)
 
 
 @jit
@@ -247,7 +252,8 @@ def _finish(image, sum_re, sum_im, weight, amplitude, normalise, fill, out):  # 
             gain = one / weight[k] if normalise and not kept else one
         else:
             # Divided by the larger part first, because a square may be too large.
-            given, got = max(abs(re), abs(im)), max(abs(a), abs(b))
+            given = abs(re) if abs(re) > abs(im) else abs(im)
+            got = abs(a) if abs(a) > abs(b) else abs(b)
             shrink, turned = one / given if given > zero else zero, one / got if got > zero else zero
             x, y, c, d = re * shrink, im * shrink, a * turned, b * turned
             wanted = given * np.sqrt(x * x + y * y) if amplitude == INPUT else one

@@ -242,7 +242,7 @@ def test_any_other_fringe_stays_nearly_where_it_is_away_from_the_border(slope, a
     patch = PRESETS[preset].patch_size
     y, x = np.mgrid[: 3 * patch, : 3 * patch]
     phase = slope * (axes[0] * y + axes[1] * x)
-    result = run(preset, np.exp(1j * phase).astype(np.complex64))
+    result = run(preset, np.exp(1j * phase).astype(np.complex64), np.full(phase.shape, 0.4, np.float32))
     inner = np.s_[patch:-patch, patch:-patch]
     bound = (0.035 if preset == "isce2" else 0.03) * np.abs(axes).sum()
     assert np.abs(np.angle(result * np.exp(-1j * phase)))[inner].max() < bound
