@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+from dataclasses import asdict
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from benchmarks.measure import Row, compare
 from insarflow.kernels import augment, coherence, goldstein, multilook
 from insarflow.kernels.noise import complex_noise
 from insarflow.learn.weights import load_model
+from insarflow.ops.presets import PRESETS
 from insarflow.types import Looks, Window
 
 
@@ -30,6 +32,14 @@ def kernels(size: int, runs: int) -> list[Row]:
         compare(
             "goldstein 32/16 alpha 0.5", n, lambda: goldstein.goldstein(z, patch_size=32, step=16, alpha=0.5),
             "SciPy FFT, batched", lambda: baselines.goldstein(z), runs=runs,
+        ),
+        compare(
+            "goldstein 32/16 alpha 0.5", n, lambda: goldstein.goldstein(z, patch_size=32, step=16, alpha=0.5),
+            "NumPy, patch by patch", lambda: baselines.goldstein_loop(z), runs=runs,
+        ),
+        compare(
+            "goldstein snap_legacy", n, lambda: goldstein.goldstein(z, **asdict(PRESETS["snap_legacy"])),
+            "SciPy FFT, batched", lambda: baselines.goldstein_snap(z), runs=runs,
         ),
         compare(
             "multilook 8 x 2", n, lambda: multilook.multilook(z, looks=Looks(8, 2)),

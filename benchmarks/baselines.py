@@ -12,15 +12,51 @@ def goldstein(z: np.ndarray, patch: int = 32, step: int = 16, alpha: float = 0.5
     ramp = 1 - np.abs(2 * np.arange(patch) - (patch - 1)) / (patch + 1)
     weight = np.outer(ramp, ramp).astype(np.float32)
     total, weights = np.zeros_like(z), np.zeros(z.shape, np.float32)
-    cols = range(0, z.shape[1] - patch + 1, step)
     for y in range(0, z.shape[0] - patch + 1, step):
-        patches = np.lib.stride_tricks.sliding_window_view(z[y : y + patch], patch, axis=1)[:, ::step].swapaxes(0, 1)
-        spectrum = fft.fft2(patches)
+        spectrum = fft.fft2(_patches(z, y, patch, step))
         spectrum *= np.abs(spectrum) ** alpha
-        for x, smooth in zip(cols, fft.ifft2(spectrum) * weight, strict=True):
+        for x, smooth in zip(_columns(z, patch, step), fft.ifft2(spectrum) * weight, strict=True):
             total[y : y + patch, x : x + patch] += smooth
             weights[y : y + patch, x : x + patch] += weight
     return total / weights
+
+
+def goldstein_snap(z: np.ndarray, patch: int = 64, step: int = 16) -> np.ndarray:
+    """As `goldstein`, with the parameters of SNAP: exponent 1, amplitude averaged over 3 x 3 bins, clipped."""
+    ramp = 1 - np.abs(2 * np.arange(patch) - (patch - 1)) / patch
+    weight = np.outer(ramp, ramp).astype(np.float32)
+    inside = uniform_filter(np.ones((patch, patch), np.float32), 3, mode="constant")
+    total = np.zeros_like(z)
+    for y in range(0, z.shape[0] - patch + 1, step):
+        spectrum = fft.fft2(_patches(z, y, patch, step))
+        spectrum *= uniform_filter(np.abs(spectrum), (1, 3, 3), mode="constant") / inside
+        smooth = fft.ifft2(spectrum, norm="forward") * weight
+        for x, part in zip(_columns(z, patch, step), smooth, strict=True):
+            total[y : y + patch, x : x + patch] += part
+    return total
+
+
+def goldstein_loop(z: np.ndarray, patch: int = 32, step: int = 16, alpha: float = 0.5) -> np.ndarray:
+    """One transform per patch in two Python loops, as most published tools have it."""
+    ramp = 1 - np.abs(2 * np.arange(patch) - (patch - 1)) / (patch + 1)
+    weight = np.outer(ramp, ramp)
+    total, weights = np.zeros_like(z), np.zeros(z.shape)
+    for y in range(0, z.shape[0] - patch + 1, step):
+        for x in _columns(z, patch, step):
+            spectrum = np.fft.fft2(z[y : y + patch, x : x + patch])
+            smooth = np.fft.ifft2(spectrum * np.abs(spectrum) ** alpha)
+            total[y : y + patch, x : x + patch] += weight * smooth
+            weights[y : y + patch, x : x + patch] += weight
+    return total / weights
+
+
+def _columns(z: np.ndarray, patch: int, step: int) -> range:
+    return range(0, z.shape[1] - patch + 1, step)
+
+
+def _patches(z: np.ndarray, y: int, patch: int, step: int) -> np.ndarray:
+    """All patches that begin in row `y`."""
+    return np.lib.stride_tricks.sliding_window_view(z[y : y + patch], patch, axis=1)[:, ::step].swapaxes(0, 1)
 
 
 def multilook(z: np.ndarray, y: int, x: int) -> np.ndarray:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import xarray as xr
 
-from insarflow.kernels.goldstein import Amplitude
+from insarflow.kernels.goldstein import Alpha, Amplitude, Edges, Ends, PatchWindow
 from insarflow.ops.augment import add_offset, add_ramp, conjugate, decorrelate
 from insarflow.ops.coherence import coherence
 from insarflow.ops.goldstein import goldstein
 from insarflow.ops.multilook import multilook
 from insarflow.ops.phase import amplitude, phase
+from insarflow.ops.presets import Preset
 from insarflow.ops.recipe import apply_recipe
 from insarflow.stack.assemble import pairs_table
 from insarflow.stack.labels import select_pair
@@ -83,16 +84,26 @@ class InsarAccessor:
     def goldstein(
         self,
         *,
-        patch_size: int = 32,
-        step: int = 16,
-        alpha: float = 0.5,
-        min_valid: float = 0.5,
-        amplitude: Amplitude = "input",
+        patch_size: int | None = None,
+        step: int | None = None,
+        alpha: Alpha | None = None,
+        alpha_range: tuple[float, float] | None = None,
+        smoothing: int | None = None,
+        smoothing_ends: Ends | None = None,
+        window: PatchWindow | None = None,
+        normalise: bool | None = None,
+        min_valid: float | None = None,
+        amplitude: Amplitude | None = None,
+        edges: Edges | None = None,
+        swap_iq: bool | None = None,
+        preset: Preset = "default",
     ) -> xr.Dataset:
         """Smooth the phase; see `insarflow.goldstein`."""
         return goldstein(
-            self._ds, patch_size=patch_size, step=step, alpha=alpha, min_valid=min_valid, amplitude=amplitude
-        )
+            self._ds, preset=preset, patch_size=patch_size, step=step, alpha=alpha, alpha_range=alpha_range,
+            smoothing=smoothing, smoothing_ends=smoothing_ends, window=window, normalise=normalise,
+            min_valid=min_valid, amplitude=amplitude, edges=edges, swap_iq=swap_iq,
+        )  # fmt: skip
 
     def multilook(self, *, y: int, x: int, min_valid: float = 0.5) -> xr.Dataset:
         """Average blocks of pixels; see `insarflow.multilook`."""

@@ -1,4 +1,5 @@
 import json
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ from benchmarks import baselines
 from benchmarks.__main__ import main
 from insarflow.kernels import augment, coherence, goldstein, multilook
 from insarflow.kernels.noise import complex_noise
+from insarflow.ops.presets import PRESETS
 from insarflow.types import Looks, Window
 
 
@@ -27,6 +29,9 @@ def test_baselines_compute_the_same():
     inner = np.s_[32:-32, 32:-32]
     ours = goldstein.goldstein(z, patch_size=32, step=16, alpha=0.5, amplitude="filter")
     np.testing.assert_allclose(ours[inner], baselines.goldstein(z)[inner], rtol=1e-3, atol=1e-2)
+    np.testing.assert_allclose(ours[inner], baselines.goldstein_loop(z)[inner], rtol=1e-3, atol=1e-2)
+    ours = goldstein.goldstein(z, **asdict(PRESETS["snap_legacy"]))
+    np.testing.assert_allclose(ours, baselines.goldstein_snap(z), atol=1e-5 * np.abs(ours).max())
     np.testing.assert_allclose(multilook.multilook(z, looks=Looks(8, 2)), baselines.multilook(z, 8, 2), atol=1e-6)
     ours = coherence.coherence(z, other, window=Looks(5, 5))
     np.testing.assert_allclose(ours[inner], baselines.coherence(z, other, 5)[inner], atol=1e-5)

@@ -20,6 +20,7 @@ HOMES = {
     "dask": set(ORDER) - {"constants", "errors", "types", "schema", "kernels"},
     "geopandas": {"stack", "inventory", "learn", "simulate"},
     "lightning": {"learn"},
+    "llvmlite": {"kernels"},
     "matplotlib": {"plot"},
     "mpl_toolkits": {"plot"},
     "numba": {"kernels"},

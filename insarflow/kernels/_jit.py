@@ -16,3 +16,9 @@ def jit(function: Callable[P, R]) -> Callable[P, R]:
     """
     compiled: Callable[P, R] = numba.njit(nogil=True, cache=True, error_model="numpy")(function)
     return compiled
+
+
+def part(function: Callable[P, R]) -> Callable[P, R]:
+    """As `jit`, for a part of a loop that is called from one place: merged into it, which compiles in half the time."""
+    compiled: Callable[P, R] = numba.njit(nogil=True, error_model="numpy", inline="always")(function)
+    return compiled

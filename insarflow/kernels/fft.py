@@ -1,90 +1,126 @@
-"""Fourier transform of many columns at once, on separate real and imaginary planes.
+"""Fourier transform of eight columns at once, written out for one size and held in registers.
 
-Stockham's self-sorting algorithm along axis 0 (radix 4, one radix-2 pass for odd powers). The other axis is
-contiguous, so every butterfly is a vector operation over a whole row.
+The transform is a Python function of numbers that can be added and multiplied: of arrays in the tests, of vector
+registers (`insarflow.kernels.lanes.Lanes`) when machine code is generated. Two passes over the data serve 16 to 128.
 """
 
 from __future__ import annotations
 
-import numpy as np
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any, overload
 
-from insarflow.kernels._jit import jit
+from llvmlite import ir
+from numba.core import cgutils
+
+from insarflow.kernels.lanes import LANES, Memory, lanes_function
+
+Complex = tuple[Any, Any]
+"""Real and imaginary part."""
+
+_RADIX = {8: 2, 16: 4, 32: 8, 64: 8, 128: 16}
+"""Size of the transforms of the first pass, measured; the second pass does the rest."""
 
 
-def twiddles(size: int) -> np.ndarray:
-    """``exp(-2 pi i k / size)`` for k < size, shape ``(2, size)`` float32: real part, imaginary part.
+def dft(x: Sequence[Complex]) -> list[Complex]:
+    """Forward transform, ``exp(-2 pi i j k / size)``; the size is a power of two up to 128.
 
-    Parameters
-    ----------
-    size
-        Power of two.
+    The inverse, unscaled, is the same with real and imaginary parts exchanged.
     """
-    angle = -2.0 * np.pi * np.arange(size) / size
-    return np.stack([np.cos(angle), np.sin(angle)]).astype(np.float32)
+    size = len(x)
+    if size == 1:
+        return list(x)
+    if size == 2:
+        return [_add(x[0], x[1]), _subtract(x[0], x[1])]
+    if size == 4:
+        a, b, c, d = _add(x[0], x[2]), _subtract(x[0], x[2]), _add(x[1], x[3]), _subtract(x[1], x[3])
+        return [_add(a, c), (b[0] + d[1], b[1] - d[0]), _subtract(a, c), (b[0] - d[1], b[1] + d[0])]
+    result = [x[0]] * size
+    for k, part in _passes(x):
+        result[k :: _RADIX[size]] = part
+    return result
 
 
-@jit
-def fft_columns(re, im, work_re, work_im, table):  # type: ignore[no-untyped-def]
-    """Forward transform of every column of ``re + i im``, in place; ``work_*`` are scratch planes of the same shape.
+def _passes(x: Sequence[Complex]) -> Iterator[tuple[int, list[Complex]]]:
+    """The transform in two passes; yields ``k`` and its results k, k + radix, k + 2 radix, ... as they come."""
+    size = len(x)
+    radix = _RADIX[size]
+    stride = size // radix
+    first = [dft(x[start::stride]) for start in range(stride)]
+    for k in range(radix):
+        yield k, dft([_turn(first[start][k], start * k, size) for start in range(stride)])
 
-    The inverse (unscaled) is the same call with the planes exchanged: ``fft_columns(im, re, ...)``.
+
+def _add(a: Complex, b: Complex) -> Complex:
+    return a[0] + b[0], a[1] + b[1]
+
+
+def _subtract(a: Complex, b: Complex) -> Complex:
+    return a[0] - b[0], a[1] - b[1]
+
+
+def _turn(z: Complex, k: int, size: int) -> Complex:
+    """``z exp(-2 pi i k / size)``, with fewer operations where the angle is a multiple of 45 degrees."""
+    re, im = z
+    eighths = 8 * k / size
+    if eighths in (0, 2, 4, 6):
+        return ((re, im), (im, -re), (-re, -im), (-im, re))[int(eighths) // 2]
+    c, s = math.cos(2 * math.pi * k / size), math.sin(2 * math.pi * k / size)
+    if eighths == 1:
+        return (re + im) * c, (im - re) * c
+    if eighths == 3:
+        return (im - re) * s, (re + im) * c
+    return re * c + im * s, im * c - re * s
+
+
+class _Rows(Sequence[Complex]):
+    """Rows of eight complex numbers that are loaded when they are asked for, which needs fewer registers."""
+
+    def __init__(self, re: Memory, im: Memory, size: int) -> None:
+        self._re, self._im, self._size = re, im, size
+
+    def __len__(self) -> int:
+        return self._size
+
+    @overload
+    def __getitem__(self, index: int) -> Complex: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Complex]: ...
+    def __getitem__(self, index: int | slice) -> Complex | list[Complex]:
+        if isinstance(index, slice):
+            return [self[k] for k in range(self._size)[index]]
+        return self._re.load(2 * LANES * index), self._im.load(2 * LANES * index)
+
+
+def _function(module: ir.Module, size: int) -> ir.Function:
+    """The transform as a function of four addresses: real and imaginary parts to read, and to write.
+
+    One copy serves all calls, which keeps the machine code and the time to make it short.
     """
-    size, width = re.shape
-    n = size
-    stride = 1
-    a_re, a_im, b_re, b_im = re, im, work_re, work_im
-    in_place = True
-    while n > 1:
-        radix = 4 if n % 4 == 0 else 2
-        m = n // radix
-        turn = size // n
-        for p in range(m):
-            w1r, w1i = table[0, p * turn], table[1, p * turn]
-            w2r, w2i = table[0, 2 * p * turn % size], table[1, 2 * p * turn % size]
-            w3r, w3i = table[0, 3 * p * turn % size], table[1, 3 * p * turn % size]
-            for q in range(stride):
-                if radix == 4:
-                    r0, r1 = q + stride * p, q + stride * (p + m)
-                    r2, r3 = q + stride * (p + 2 * m), q + stride * (p + 3 * m)
-                    o = q + stride * 4 * p
-                    for c in range(width):
-                        sr, si = a_re[r0, c] + a_re[r2, c], a_im[r0, c] + a_im[r2, c]
-                        dr, di = a_re[r0, c] - a_re[r2, c], a_im[r0, c] - a_im[r2, c]
-                        tr, ti = a_re[r1, c] + a_re[r3, c], a_im[r1, c] + a_im[r3, c]
-                        jr, ji = a_im[r3, c] - a_im[r1, c], a_re[r1, c] - a_re[r3, c]
-                        b_re[o, c], b_im[o, c] = sr + tr, si + ti
-                        ur, ui = dr - jr, di - ji
-                        b_re[o + stride, c] = w1r * ur - w1i * ui
-                        b_im[o + stride, c] = w1r * ui + w1i * ur
-                        ur, ui = sr - tr, si - ti
-                        b_re[o + 2 * stride, c] = w2r * ur - w2i * ui
-                        b_im[o + 2 * stride, c] = w2r * ui + w2i * ur
-                        ur, ui = dr + jr, di + ji
-                        b_re[o + 3 * stride, c] = w3r * ur - w3i * ui
-                        b_im[o + 3 * stride, c] = w3r * ui + w3i * ur
-                else:
-                    r0, r1, o = q + stride * p, q + stride * (p + m), q + stride * 2 * p
-                    for c in range(width):
-                        ur, ui = a_re[r0, c] - a_re[r1, c], a_im[r0, c] - a_im[r1, c]
-                        b_re[o, c], b_im[o, c] = a_re[r0, c] + a_re[r1, c], a_im[r0, c] + a_im[r1, c]
-                        b_re[o + stride, c] = w1r * ur - w1i * ui
-                        b_im[o + stride, c] = w1r * ui + w1i * ur
-        a_re, b_re = b_re, a_re
-        a_im, b_im = b_im, a_im
-        in_place = not in_place
-        n = m
-        stride *= radix
-    if not in_place:
-        for r in range(size):
-            for c in range(width):
-                re[r, c] = work_re[r, c]
-                im[r, c] = work_im[r, c]
+    kind = ir.FunctionType(ir.VoidType(), [ir.FloatType().as_pointer()] * 4)
+    function = cgutils.get_or_insert_function(module, kind, f"insarflow_fft_{size}")
+    if function.is_declaration:
+        function.linkage = "linkonce_odr"
+        function.attributes.add("noinline")
+        builder = ir.IRBuilder(function.append_basic_block())
+        re, im, to_re, to_im = (Memory(builder, start) for start in function.args)
+        for first, part in _passes(_Rows(re, im, size)):
+            for row, (real, imaginary) in zip(range(first, size, _RADIX[size]), part, strict=True):
+                to_re.store(real, 2 * LANES * row)
+                to_im.store(imaginary, 2 * LANES * row)
+        builder.ret_void()
+    return function
 
 
-@jit
-def transpose_square(re, im):  # type: ignore[no-untyped-def]
-    """Transpose both square planes in place."""
-    for r in range(re.shape[0]):
-        for c in range(r):
-            re[r, c], re[c, r] = re[c, r], re[r, c]
-            im[r, c], im[c, r] = im[c, r], im[r, c]
+@lanes_function
+def fft_lanes(
+    builder: ir.IRBuilder, source: Memory, at: ir.Value, to: Memory, to_at: ir.Value, inverse: ir.Value, size: int
+) -> None:
+    """Transform eight columns: `size` rows of eight complex numbers from the elements `at` to `to_at`, or in place.
+
+    `inverse` is 0, or 1 for the inverse, unscaled; `size` is passed as `insarflow.kernels.lanes.octaves`.
+    """
+    first = builder.mul(inverse, ir.Constant(inverse.type, LANES))
+    parts = first, builder.sub(ir.Constant(first.type, LANES), first)
+    addresses = [memory.at(place).at(part).start for memory, place in ((source, at), (to, to_at)) for part in parts]
+    builder.call(_function(builder.module, size), addresses)

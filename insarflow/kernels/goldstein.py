@@ -7,36 +7,77 @@ from typing import Literal
 import numpy as np
 
 from insarflow.kernels._jit import jit
-from insarflow.kernels.fft import fft_columns, transpose_square, twiddles
+from insarflow.kernels.lanes import octaves
+from insarflow.kernels.spectrum import window_shares
+from insarflow.kernels.strips import Rules, Work, filter_image
 from insarflow.types import Tile
 
+Alpha = float | Literal["adaptive"]
 Amplitude = Literal["input", "filter", "unit"]
+Edges = Literal["fill", "zero"]
+Ends = Literal["circular", "clipped"]
+PatchWindow = Literal["triangular", "triangular_isce2", "triangular_snap", "flat"]
+
+_MISSING = np.complex64(complex(np.nan, np.nan))
 
 
-def patch_starts(size: int, patch_size: int, step: int) -> np.ndarray:
+def patch_starts(size: int, patch_size: int, step: int, edges: Edges = "fill") -> np.ndarray:
     """First index of every patch along an axis of `size` pixels: multiples of `step`, and one flush with the end.
 
-    Every patch lies inside the axis, unless the axis is shorter than a patch.
+    Every patch lies inside the axis. With ``edges="zero"`` there is none flush with the end, unless a multiple is.
     """
-    last = max(0, size - patch_size)
+    last = size - patch_size
     starts = np.arange(0, last + 1, step)
-    return starts if starts[-1] == last else np.append(starts, last)
+    return starts if edges == "zero" or starts[-1] == last else np.append(starts, last)
 
 
-def patch_reads(start: int, stop: int, size: int, *, patch_size: int, step: int) -> tuple[int, int]:
-    """Input range that the patches touching ``start:stop`` cover."""
-    starts = _touching(start, stop, size, patch_size, step)
-    return int(starts[0]), min(size, int(starts[-1]) + patch_size)
+def patch_reads(
+    start: int, stop: int, size: int, *, patch_size: int, step: int, edges: Edges = "fill"
+) -> tuple[int, int]:
+    """Input range that the patches touching ``start:stop`` cover, and ``start:stop`` itself."""
+    starts = _touching(start, stop, size, patch_size, step, edges)
+    if starts.size == 0:
+        return start, stop
+    return min(start, int(starts[0])), max(stop, int(starts[-1]) + patch_size)
+
+
+def patch_window(patch_size: int, window: PatchWindow) -> np.ndarray:
+    """Weight of each pixel of a patch along one axis, float32.
+
+    Parameters
+    ----------
+    window
+        ``"triangular"``: from ``2 / (N + 1)`` at both ends. ``"triangular_isce2"``: ISCE2's, which is one at pixel
+        ``N / 2`` and not symmetric. ``"triangular_snap"``: from ``1 / N``, whose sum over overlapping patches is
+        constant. ``"flat"``: one.
+    """
+    n, pixels = patch_size, np.arange(patch_size)
+    weights: dict[PatchWindow, np.ndarray] = {
+        "triangular": 1.0 - np.abs(2.0 * pixels - (n - 1)) / (n + 1),
+        "triangular_isce2": 1.0 - np.abs(2.0 * pixels - n) / (n + 1),
+        "triangular_snap": 1.0 - np.abs(2.0 * pixels - (n - 1)) / n,
+        "flat": np.ones(n),
+    }
+    chosen: np.ndarray = weights[window].astype(np.float32)
+    return chosen
 
 
 def goldstein(
     igram: np.ndarray,
+    coherence: np.ndarray | None = None,
     *,
     patch_size: int,
     step: int,
-    alpha: float,
+    alpha: Alpha,
+    alpha_range: tuple[float, float] = (0.0, 1.0),
+    smoothing: int = 1,
+    smoothing_ends: Ends = "circular",
+    window: PatchWindow = "triangular",
+    normalise: bool = True,
     min_valid: float = 0.5,
     amplitude: Amplitude = "input",
+    edges: Edges = "fill",
+    swap_iq: bool = False,
     tile: Tile | None = None,
 ) -> np.ndarray:
     """Filter interferograms by raising each patch's spectrum to a power.
@@ -44,141 +85,134 @@ def goldstein(
     Parameters
     ----------
     igram
-        complex64, shape ``(..., y, x)``; the part ``tile.read`` of the whole array. NaN is missing.
+        complex64, or float32 wrapped phase in rad, shape ``(..., y, x)``; the part ``tile.read`` of the whole array,
+        which is no smaller than a patch. NaN is missing.
+    coherence
+        float32, 0 to 1, same shape; for the adaptive exponent.
     patch_size
-        Side of the square patches, a power of two.
+        Side of the square patches, a power of two, 8 to 128.
     step
         Distance of patch starts, divides `patch_size`.
     alpha
-        Exponent on the spectrum's amplitude, 0 (no filter) to 1.
+        Exponent on the spectrum's amplitude, 0 (no filter) to 1, or ``"adaptive"``: one minus the mean coherence of
+        the patch's valid pixels.
+    alpha_range
+        Limits of the adaptive exponent.
+    smoothing
+        Side of the window, in bins, in which the spectrum's amplitude is averaged; odd, 1 for none.
+    smoothing_ends
+        What the window does at the spectrum's first and last bin: go round, or end.
+    window
+        Weight of a patch's pixels; see `patch_window`.
+    normalise
+        Divide the sum of the patches by the sum of their weights. Otherwise, as in SNAP, the result is the weighted
+        sum of unscaled inverse transforms, about ``patch_size ** 2`` times as large.
     min_valid
-        Patches with a smaller valid fraction are not filtered; a pixel that no filtered patch covers keeps its value.
+        Patches with a smaller valid fraction are not filtered.
     amplitude
         Magnitude of the result: the input's, the filter's own, or one.
+    edges
+        ``"fill"``: one more patch is flush with the far end, and a pixel that no filtered patch covers keeps its value.
+        ``"zero"``: no such patch, such pixels become 0.
+    swap_iq
+        Exchange real and imaginary part before and after, as newer versions of SNAP do; it matters where `smoothing`
+        is clipped.
     tile
         Place in the whole array; by default `igram` is the whole array.
 
     Returns
     -------
     ndarray
-        complex64, shape ``(..., *tile.core.shape)``, NaN exactly where the input is.
+        Of the dtype of `igram`, shape ``(..., *tile.core.shape)``, NaN exactly where the input is.
+
+    Raises
+    ------
+    ValueError
+        If the coherence of a valid pixel is no number from 0 to 1.
 
     Notes
     -----
-    Each patch becomes ``IFFT(Z |Z|^alpha)`` with ``Z`` its transform; patches are added with triangular weights that
-    are normalised by their sum. Missing pixels enter the transform as 0. Each pixel accumulates its patches in the
-    same global order whatever the tile, so the result has the same bits for any tiling.
+    Each patch becomes ``IFFT(Z S^alpha)`` with ``Z`` its transform and ``S`` the amplitude of ``Z``, smoothed. Missing
+    pixels enter the transform as 0. Each pixel accumulates its patches in the same global order whatever the tile, so
+    the result has the same bits for any tiling.
 
     References
     ----------
-    Goldstein and Werner (1998), doi:10.1029/1998GL900033.
+    Goldstein and Werner (1998), doi:10.1029/1998GL900033. Baran et al. (2003), doi:10.1109/TGRS.2003.817212 (adaptive
+    exponent).
     """
     place = Tile.whole(igram.shape) if tile is None else tile
     core, read = place.core, place.read
-    starts_y = _touching(core.y0, core.y1, place.shape[0], patch_size, step)
-    starts_x = _touching(core.x0, core.x1, place.shape[1], patch_size, step)
-    ramp = 1.0 - np.abs(2.0 * np.arange(patch_size) - (patch_size - 1)) / (patch_size + 1)
-    mode = ("input", "filter", "unit").index(amplitude)
-    out = np.empty((*igram.shape[:-2], *core.shape), np.complex64)
+    tops = _touching(core.y0, core.y1, place.shape[0], patch_size, step, edges) - read.y0
+    lefts = _touching(core.x0, core.x1, place.shape[1], patch_size, step, edges) - read.x0
+    inner = core.y0 - read.y0, core.y1 - read.y0, core.x0 - read.x0, core.x1 - read.x0
+    adaptive, no_coherence = alpha == "adaptive", np.empty((0, 0), np.float32)
+    low, high = alpha_range if alpha == "adaptive" else (alpha, alpha)
+    weights, clipped = patch_window(patch_size, window), smoothing_ends == "clipped"
+    rules = Rules(
+        window=weights, scaled_window=weights / np.float32(patch_size**2 if normalise else 1),
+        lowest=np.float32(low), highest=np.float32(high), clipped=clipped, smoothing=smoothing,
+        shares=window_shares(patch_size, smoothing, clipped=clipped), min_valid=float(min_valid * patch_size**2),
+        amplitude=("input", "filter", "unit").index(amplitude), normalise=normalise, fill=edges == "fill",
+        forward=int(swap_iq),
+    )  # fmt: skip
+    work = Work.allocate(igram.shape[-1], patch_size, smoothing)
+    out = np.empty((*igram.shape[:-2], *core.shape), igram.dtype)
     for index in np.ndindex(igram.shape[:-2]):
-        _filter(
-            np.ascontiguousarray(igram[index]), (read.y0, read.x0), (core.y0, core.x0), starts_y, starts_x,
-            np.float32(alpha), float(min_valid), mode, ramp.astype(np.float32), twiddles(patch_size), out[index],
-        )  # fmt: skip
+        image = _parts(igram[index])
+        gamma = _valid_coherence(image, coherence[index]) if adaptive and coherence is not None else no_coherence
+        part = image.view(np.complex64)[inner[0] : inner[1], inner[2] : inner[3]]
+        filtered = np.where(np.isfinite(part), np.complex64(0.0), _MISSING) if edges == "zero" else part.copy()
+        if not _any_valid(igram[index]):
+            filtered[:] = _MISSING
+        elif tops.size and lefts.size:
+            size = octaves(patch_size)
+            filter_image(image, gamma, tops, lefts, inner, rules, work, size, filtered.view(np.float32))
+        out[index] = np.angle(filtered) if igram.dtype == np.float32 else filtered
     return out
 
 
-def _touching(start: int, stop: int, size: int, patch_size: int, step: int) -> np.ndarray:
-    starts = patch_starts(size, patch_size, step)
+def _touching(start: int, stop: int, size: int, patch_size: int, step: int, edges: Edges) -> np.ndarray:
+    starts = patch_starts(size, patch_size, step, edges)
     return starts[(starts < stop) & (starts + patch_size > start)]
 
 
-@jit
-def _filter(z, read, core, starts_y, starts_x, alpha, min_valid, mode, ramp, table, out):  # type: ignore[no-untyped-def]
-    """Filter one window `z` whose first pixel is `read` into `out` whose first pixel is `core`."""
-    size = ramp.size
-    height, width = out.shape
-    sum_re, sum_im = np.zeros((height, width), np.float32), np.zeros((height, width), np.float32)
-    weights = np.zeros((height, width), np.float32)
-    re, im = np.empty((size, size), np.float32), np.empty((size, size), np.float32)
-    work_re, work_im = np.empty((size, size), np.float32), np.empty((size, size), np.float32)
-    scale = np.float32(1.0 / (size * size))
-    for start_y in starts_y:
-        for start_x in starts_x:
-            inside, valid = _load(z, start_y - read[0], start_x - read[1], re, im)
-            if valid == 0 or valid / inside < min_valid:
-                continue
-            _sharpen(re, im, work_re, work_im, alpha, table)
-            top, left = start_y - core[0], start_x - core[1]
-            for r in range(max(0, -top), min(size, height - top)):
-                for c in range(max(0, -left), min(size, width - left)):
-                    w = ramp[r] * ramp[c]
-                    sum_re[top + r, left + c] += w * re[r, c] * scale
-                    sum_im[top + r, left + c] += w * im[r, c] * scale
-                    weights[top + r, left + c] += w
-    for r in range(height):
-        for c in range(width):
-            value = z[r + core[0] - read[0], c + core[1] - read[1]]
-            out[r, c] = _finish(value, sum_re[r, c], sum_im[r, c], weights[r, c], mode)
+def _parts(igram: np.ndarray) -> np.ndarray:
+    """Pairs of real and imaginary part, float32 ``(y, 2 x)``; a view if `igram` is complex and contiguous."""
+    if igram.dtype != np.float32:
+        return np.ascontiguousarray(igram).view(np.float32)
+    parts = np.empty((igram.shape[0], 2 * igram.shape[1]), np.float32)
+    np.cos(igram, out=parts[:, ::2])
+    np.sin(igram, out=parts[:, 1::2])
+    return parts
+
+
+def _any_valid(igram: np.ndarray) -> bool:
+    """Whether a pixel is not missing, mostly seen at once."""
+    return any(np.isfinite(igram[row : row + 64]).any() for row in range(0, len(igram), 64))
+
+
+def _valid_coherence(image: np.ndarray, coherence: np.ndarray) -> np.ndarray:
+    """Coherence, 0 where the image is missing."""
+    result = np.empty(coherence.shape, np.float32)
+    wrong = _copy_valid(image, np.ascontiguousarray(coherence), result)
+    if wrong >= 0:
+        raise ValueError(
+            "coherence must be between 0 and 1 wherever the interferogram is valid, instead got "
+            f"coherence={coherence.flat[wrong]}: use .clip(0, 1) or .fillna(0) if that is what it means"
+        )
+    return result
 
 
 @jit
-def _load(z, top, left, re, im):  # type: ignore[no-untyped-def]
-    """Copy one patch into planes, missing as 0; returns the pixels inside the array and the valid ones."""
-    size = re.shape[0]
-    rows, cols = min(size, z.shape[0] - top), min(size, z.shape[1] - left)
-    valid = 0
-    for r in range(rows):
-        for c in range(cols):
-            value = z[top + r, left + c]
-            missing = not (np.isfinite(value.real) and np.isfinite(value.imag))
-            re[r, c] = np.float32(0.0) if missing else value.real
-            im[r, c] = np.float32(0.0) if missing else value.imag
-            valid += not missing
-        for c in range(cols, size):
-            re[r, c] = np.float32(0.0)
-            im[r, c] = np.float32(0.0)
-    for r in range(rows, size):
-        for c in range(size):
-            re[r, c] = np.float32(0.0)
-            im[r, c] = np.float32(0.0)
-    return rows * cols, valid
-
-
-@jit
-def _sharpen(re, im, work_re, work_im, alpha, table):  # type: ignore[no-untyped-def]
-    """``IFFT(Z |Z|^alpha)`` in place, unscaled."""
-    fft_columns(re, im, work_re, work_im, table)
-    transpose_square(re, im)
-    fft_columns(re, im, work_re, work_im, table)
-    half = alpha * np.float32(0.5)
-    for r in range(re.shape[0]):
-        for c in range(re.shape[1]):
-            power = re[r, c] * re[r, c] + im[r, c] * im[r, c]
-            if alpha == np.float32(0.5):
-                gain = np.sqrt(np.sqrt(power))
-            elif alpha == np.float32(1.0):
-                gain = np.sqrt(power)
-            else:
-                gain = power**half
-            re[r, c] *= gain
-            im[r, c] *= gain
-    fft_columns(im, re, work_im, work_re, table)
-    transpose_square(re, im)
-    fft_columns(im, re, work_im, work_re, table)
-
-
-@jit
-def _finish(value, sum_re, sum_im, weight, mode):  # type: ignore[no-untyped-def]
-    if not (np.isfinite(value.real) and np.isfinite(value.imag)):
-        return np.complex64(complex(np.nan, np.nan))
-    length = np.sqrt(np.float64(sum_re) ** 2 + np.float64(sum_im) ** 2)
-    if weight == 0.0 or length == 0.0:
-        sum_re, sum_im, weight = value.real, value.imag, np.float32(1.0)
-        length = np.sqrt(np.float64(sum_re) ** 2 + np.float64(sum_im) ** 2)
-    if mode == 1 or length == 0.0:
-        return np.complex64(complex(sum_re / weight, sum_im / weight))
-    gain = 1.0 / length
-    if mode == 0:
-        gain *= np.sqrt(np.float64(value.real) ** 2 + np.float64(value.imag) ** 2)
-    return np.complex64(complex(sum_re * gain, sum_im * gain))
+def _copy_valid(image, coherence, to):  # type: ignore[no-untyped-def]
+    """Copy the coherence of valid pixels; returns the running number of the first wrong one, or -1."""
+    height, width = coherence.shape
+    for row in range(height):
+        for k in range(width):
+            nothing = (image[row, 2 * k] - image[row, 2 * k]) + (image[row, 2 * k + 1] - image[row, 2 * k + 1])
+            gamma = coherence[row, k] if nothing == np.float32(0.0) else np.float32(0.0)
+            if not np.float32(0.0) <= gamma <= np.float32(1.0):
+                return row * width + k
+            to[row, k] = gamma
+    return -1

@@ -15,8 +15,8 @@ from insarflow.schema import SPACE, recipe_of, require
 Labelled = TypeVar("Labelled", xr.DataArray, xr.Dataset)
 
 
-def check_image(array: xr.DataArray, name: str, dtype: str) -> xr.DataArray:
-    """`array` with ``y, x`` as its last dimensions.
+def check_image(array: xr.DataArray, name: str, *dtypes: str) -> xr.DataArray:
+    """`array`, of one of the dtypes, with ``y, x`` as its last dimensions.
 
     Raises
     ------
@@ -29,8 +29,9 @@ def check_image(array: xr.DataArray, name: str, dtype: str) -> xr.DataArray:
         raise TypeError(f"{name} must be an xarray.DataArray, instead got {type(array).__name__}")
     if not {"y", "x"} <= set(array.dims):
         raise ValueError(f"{name} must have the dimensions y and x, instead got dims={tuple(map(str, array.dims))}")
-    if array.dtype != np.dtype(dtype):
-        raise TypeError(f"{name} must be {dtype}, instead got {array.dtype}: convert it with .astype({dtype!r})")
+    if array.dtype not in [np.dtype(dtype) for dtype in dtypes]:
+        wanted, way_out = " or ".join(dtypes), " or ".join(f".astype({dtype!r})" for dtype in dtypes)
+        raise TypeError(f"{name} must be {wanted}, instead got {array.dtype}: convert it with {way_out}")
     if 0 in (array.sizes["y"], array.sizes["x"]):
         raise ValueError(f"{name} must hold pixels, instead got shape {tuple(array.shape)}")
     return array.transpose(..., *SPACE)

@@ -108,7 +108,7 @@ def _step(step: Mapping[str, Any]) -> tuple[Callable[..., Any], dict[str, Any]]:
     known = {
         name: parameter.default is inspect.Parameter.empty
         for name, parameter in inspect.signature(function).parameters.items()
-        if name not in ("obj", "ds", "secondary")
+        if name not in ("obj", "ds", "secondary") and (operation, name) != ("goldstein", "coherence")
     }
     given = {k: v for k, v in step.items() if k != "operation" and k not in _NOTED.get(operation, ())}
     if not set(given) <= set(known):

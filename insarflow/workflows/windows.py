@@ -19,6 +19,7 @@ import xarray as xr
 
 from insarflow.errors import RecipeWarning
 from insarflow.learn.weights import load_card
+from insarflow.ops.presets import Settings
 from insarflow.schema import DIMS, SPACE
 from insarflow.segment import segment
 from insarflow.segment.windows import round_up
@@ -145,8 +146,9 @@ def _margin(steps: Recipe, dim: str, stride: int) -> Margin:
     for step in steps.steps:
         if step["operation"] == "goldstein":
             # A patch flush with the window's end is none of the region's: it must not touch what is kept.
-            reach += looks * step.get("patch_size", 32)
-            grid = math.lcm(grid, looks * step.get("step", 16))
+            settings = Settings.of(**{name: value for name, value in step.items() if name != "operation"})
+            reach += looks * settings.patch_size
+            grid = math.lcm(grid, looks * settings.step)
         elif step["operation"] == "coherence":
             window: Any = step.get("window", 5)
             reach += looks * (window if isinstance(window, int) else Looks(*window).__dict__[dim])

@@ -1,35 +1,54 @@
 import numpy as np
 import pytest
 
-from insarflow.kernels.fft import fft_columns, transpose_square, twiddles
+from insarflow.kernels._jit import jit
+from insarflow.kernels.fft import dft, fft_lanes
+from insarflow.kernels.lanes import LANES, octaves
 
 
-def planes(size, width, seed=0):
+@jit
+def transform(block, to, inverse, size):
+    fft_lanes(block, 0, to, 0, inverse, size)
+
+
+def columns(size, seed=0):
     rng = np.random.default_rng(seed)
-    return rng.normal(size=(2, size, width)).astype(np.float32)
+    return rng.normal(size=(size, LANES)) + 1j * rng.normal(size=(size, LANES))
+
+
+def as_block(z):
+    return np.stack([z.real, z.imag], axis=1).astype(np.float32).ravel()
+
+
+def as_columns(block):
+    re, im = np.moveaxis(block.reshape(-1, 2, LANES), 1, 0)
+    return re + 1j * im
 
 
 @pytest.mark.parametrize("size", [1, 2, 4, 8, 16, 32, 64, 128])
-@pytest.mark.parametrize("width", [1, 5])
-def test_columns_against_numpy(size, width):
-    re, im = planes(size, width)
-    expected = np.fft.fft(re.astype(float) + 1j * im, axis=0)
-    fft_columns(re, im, *np.empty((2, size, width), np.float32), twiddles(size))
-    np.testing.assert_allclose(re + 1j * im, expected, atol=3e-6 * np.abs(expected).max())
+def test_written_out_on_arrays(size):
+    z = columns(size)
+    result = dft(list(zip(z.real, z.imag, strict=True)))
+    np.testing.assert_allclose([re + 1j * im for re, im in result], np.fft.fft(z, axis=0), atol=1e-12)
 
 
-@pytest.mark.parametrize("size", [2, 8, 32])
-def test_inverse_is_the_same_call_with_the_planes_exchanged(size):
-    re, im = planes(size, 3)
-    before = re.copy(), im.copy()
-    work = np.empty((2, size, 3), np.float32)
-    fft_columns(re, im, *work, twiddles(size))
-    fft_columns(im, re, *work, twiddles(size))
-    np.testing.assert_allclose((re / size, im / size), before, atol=2e-6)
+@pytest.mark.parametrize("size", [8, 16, 32, 64, 128])
+def test_compiled_forward_and_back(size):
+    z = columns(size)
+    block = as_block(z)
+    spectrum, back = np.empty_like(block), np.empty_like(block)
+    transform(block, spectrum, 0, octaves(size))
+    expected = np.fft.fft(z, axis=0)
+    np.testing.assert_allclose(as_columns(spectrum), expected, atol=1e-6 * np.abs(expected).max())
+    transform(spectrum, back, 1, octaves(size))
+    np.testing.assert_allclose(as_columns(back) / size, z, atol=2e-6)
+    transform(block, block, 0, octaves(size))  # in place
+    np.testing.assert_array_equal(block, spectrum)
 
 
-def test_transpose():
-    re, im = planes(8, 8)
-    before = re.copy(), im.copy()
-    transpose_square(re, im)
-    np.testing.assert_array_equal((re, im), (before[0].T, before[1].T))
+def test_a_column_has_the_same_bits_in_every_lane():
+    z = columns(32)
+    whole, one = as_block(z), as_block(np.repeat(z[:, 3:4], LANES, axis=1))
+    transform(whole, whole, 0, octaves(32))
+    transform(one, one, 0, octaves(32))
+    np.testing.assert_array_equal(as_columns(one), np.repeat(as_columns(whole)[:, 3:4], LANES, axis=1))

@@ -22,6 +22,8 @@ RECIPES = {
         {"operation": "conjugate"},
         {"operation": "multilook", "y": 3, "x": 2},
     ],
+    "a preset": [{"operation": "goldstein", "preset": "snap_legacy", "edges": "fill"}],
+    "adaptive": [{"operation": "goldstein", "preset": "snap14", "patch_size": 32, "step": 8}],
 }
 
 
