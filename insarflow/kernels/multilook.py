@@ -77,10 +77,7 @@ def _mean(values, origin, looks, parts, enough, out):  # type: ignore[no-untyped
             top, left = origin[0] + i * looks_y, origin[1] + first * looks_x * parts
             add_rows(values[top : top + looks_y], left, sums[:n])
             row = out[i, first * parts : (first + count) * parts]
-            if parts == 2:
-                total = fold_pairs(sums, spare, n, looks_x)
-            else:
-                total = fold(sums, spare, n, looks_x)
+            total = fold_pairs(sums, spare, n, looks_x) if parts == 2 else fold(sums, spare, n, looks_x)
             whole = 0
             for j in range(row.size):
                 mean = total[j] / scale
