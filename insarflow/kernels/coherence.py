@@ -9,12 +9,26 @@ import numpy as np
 
 from insarflow.kernels._jit import jit
 from insarflow.kernels.window_sums import (
-    CHUNK, PLANE, PLANES, STRIP, accumulate, emit, emit_pair_3, emit_pair_5, gaussian_across, gaussian_along, plan_sums,
+    CHUNK,
+    PLANE,
+    PLANES,
+    STRIP,
+    accumulate,
+    emit,
+    emit_pair_3,
+    emit_pair_5,
+    gaussian_across,
+    gaussian_along,
+    plan_sums,
     sum_along,
-)  # fmt: skip
+)
 from insarflow.types import Looks, Tile
 
 Weights = Literal["boxcar", "gaussian"]
+
+FEW = (3, 5)
+"""Heights of windows that are summed row by row, which is faster than prefixes and suffixes."""
+
 
 def coherence(
     reference: np.ndarray,
@@ -70,7 +84,7 @@ def phase_coherence(
 
 
 def gaussian(window: int) -> np.ndarray:
-    """Weights that average noise as much as a boxcar of `window` pixels: sigma = window / (2 sqrt(pi)), cut at 3 sigma."""
+    """Weights with the noise of a boxcar of `window` pixels: sigma = window / (2 sqrt(pi)), cut at 3 sigma."""
     sigma = window / (2 * math.sqrt(math.pi))
     reach = gaussian_reach(window)
     weights: np.ndarray = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
@@ -86,6 +100,13 @@ def window_reads(start: int, stop: int, size: int, *, window: int, weights: Weig
     """Input range that the windows centred on ``start:stop`` cover."""
     before, after = _extent(window, weights)
     return max(0, start - before), min(size, stop + after)
+
+
+def row_grid(window: int, weights: Weights = "boxcar") -> int:
+    """Rows at whose multiples an image may be cut so that the sums keep their order."""
+    if weights == "gaussian":
+        return 1
+    return 2 if window in FEW else window
 
 
 def _extent(window: int, weights: Weights) -> tuple[int, int]:
@@ -128,7 +149,7 @@ def _strips(images, anchor, start, centre, window, weights, along, out):  # type
         strip = left, min(STRIP, out.shape[1] - left)
         if weights.size:
             _blur(images, start, centre, weights, along, (terms, spare, missing), rows, sums, strip, out)
-        elif window == 3 or window == 5:
+        elif window in FEW:
             _slide_few(images, anchor, start, centre, window, along, (terms, spare, missing), rows, strip, out)
         else:
             _slide(images, anchor, start, centre, window, along, (terms, spare, missing), rows, sums, strip, out)

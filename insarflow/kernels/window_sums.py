@@ -40,7 +40,7 @@ def plan_sums(window: int) -> np.ndarray:
 
 @jit
 def sum_along(terms, spare, plan, window, n, row, first):  # type: ignore[no-untyped-def]
-    """Sums of `window` neighbours in each plane: ``x[j] + .. + x[j + window - 1]`` for ``j < n``; overwrites `terms`."""
+    """Sums of `window` neighbours in each plane, from ``x[j]`` on, for ``j < n``; overwrites `terms`."""
     for q in range(PLANES):
         if plan.size == 1:
             _sum_parts(terms[q], 1, n, plan[0], row[q * PLANE + first :])
@@ -142,12 +142,8 @@ def emit_pair_3(a, b, c, d, n, upper, lower):  # type: ignore[no-untyped-def]
         im = b[PLANE + j] + c[PLANE + j]
         first = b[2 * PLANE + j] + c[2 * PLANE + j]
         second = b[3 * PLANE + j] + c[3 * PLANE + j]
-        upper[j] = correlation(
-            a[j] + re, a[PLANE + j] + im, a[2 * PLANE + j] + first, a[3 * PLANE + j] + second
-        )
-        lower[j] = correlation(
-            re + d[j], im + d[PLANE + j], first + d[2 * PLANE + j], second + d[3 * PLANE + j]
-        )
+        upper[j] = correlation(a[j] + re, a[PLANE + j] + im, a[2 * PLANE + j] + first, a[3 * PLANE + j] + second)
+        lower[j] = correlation(re + d[j], im + d[PLANE + j], first + d[2 * PLANE + j], second + d[3 * PLANE + j])
 
 
 @jit
@@ -158,12 +154,8 @@ def emit_pair_5(a, b, c, d, e, f, n, upper, lower):  # type: ignore[no-untyped-d
         im = (b[PLANE + j] + c[PLANE + j]) + (d[PLANE + j] + e[PLANE + j])
         first = (b[2 * PLANE + j] + c[2 * PLANE + j]) + (d[2 * PLANE + j] + e[2 * PLANE + j])
         second = (b[3 * PLANE + j] + c[3 * PLANE + j]) + (d[3 * PLANE + j] + e[3 * PLANE + j])
-        upper[j] = correlation(
-            a[j] + re, a[PLANE + j] + im, a[2 * PLANE + j] + first, a[3 * PLANE + j] + second
-        )
-        lower[j] = correlation(
-            re + f[j], im + f[PLANE + j], first + f[2 * PLANE + j], second + f[3 * PLANE + j]
-        )
+        upper[j] = correlation(a[j] + re, a[PLANE + j] + im, a[2 * PLANE + j] + first, a[3 * PLANE + j] + second)
+        lower[j] = correlation(re + f[j], im + f[PLANE + j], first + f[2 * PLANE + j], second + f[3 * PLANE + j])
 
 
 @jit
