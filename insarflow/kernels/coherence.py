@@ -21,6 +21,7 @@ from insarflow.kernels.window_sums import (
     gaussian_along,
     plan_sums,
     sum_along,
+    sum_few_along,
 )
 from insarflow.types import Looks, Tile
 
@@ -69,7 +70,7 @@ def coherence(
     ----------
     Touzi et al. (1999), doi:10.1109/36.739146. van Herk (1992), doi:10.1016/0167-8655(92)90069-C, for the sums.
     """
-    return _each(reference, secondary, False, window, weights, tile)
+    return _each(reference, secondary, window, weights, tile)
 
 
 def phase_coherence(
@@ -80,15 +81,16 @@ def phase_coherence(
     Parameters, shapes, missing pixels and borders as in `coherence`. A pixel of value 0 has no phase and counts as
     missing in the sums.
     """
-    return _each(igram, igram, True, window, weights, tile)
+    return _each(igram, None, window, weights, tile)
 
 
 def gaussian(window: int) -> np.ndarray:
     """Weights with the noise of a boxcar of `window` pixels: sigma = window / (2 sqrt(pi)), cut at 3 sigma."""
     sigma = window / (2 * math.sqrt(math.pi))
     reach = gaussian_reach(window)
-    weights: np.ndarray = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
-    return weights / weights.sum()
+    heights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
+    weights: np.ndarray = heights / heights.sum()
+    return weights
 
 
 def gaussian_reach(window: int) -> int:
@@ -117,50 +119,55 @@ def _extent(window: int, weights: Weights) -> tuple[int, int]:
 
 
 def _each(
-    first: np.ndarray, second: np.ndarray, phase_only: bool, window: Looks, weights: Weights, tile: Tile | None
+    first: np.ndarray, second: np.ndarray | None, window: Looks, weights: Weights, tile: Tile | None
 ) -> np.ndarray:
     place = Tile.whole(first.shape) if tile is None else tile
     out = np.empty((*first.shape[:-2], *place.core.shape), np.float32)
-    blur = weights == "gaussian"
-    (up, down), (back, ahead) = _extent(window.y, weights), _extent(window.x, weights)
-    size = up + down + 1, back + ahead + 1
-    start = place.core.y0 - place.read.y0 - up, place.core.x0 - place.read.x0 - back
-    along_y, along_x = ((gaussian(n) if blur else np.empty(0)) for n in (window.y, window.x))
-    along = size[1], plan_sums(size[1]), along_x
+    extent = _extent(window.y, weights), _extent(window.x, weights)
+    centre = extent[0][0], extent[1][0]
+    size = sum(extent[0]) + 1, sum(extent[1]) + 1
+    start = place.core.y0 - place.read.y0 - centre[0], place.core.x0 - place.read.x0 - centre[1]
+    blur = (gaussian(window.y), gaussian(window.x)) if weights == "gaussian" else None
     for index in np.ndindex(first.shape[:-2]):
         a = np.ascontiguousarray(first[index]).view(np.float32)
-        b = a if phase_only else np.ascontiguousarray(second[index]).view(np.float32)
-        _strips((a, b, phase_only), place.read.y0, start, (up, back), size[0], along_y, along, out[index])
+        b = None if second is None else np.ascontiguousarray(second[index]).view(np.float32)
+        _image((a, b), place.read.y0, start, centre, size, blur, out[index])
     return out
 
 
-@jit
-def _strips(images, anchor, start, centre, window, weights, along, out):  # type: ignore[no-untyped-def]
-    """Coherence of images whose first row is number `anchor` and whose first window begins at `start`.
+def _image(
+    images: tuple[np.ndarray, np.ndarray | None], anchor: int, start: tuple[int, int], centre: tuple[int, int],
+    size: tuple[int, int], blur: tuple[np.ndarray, np.ndarray] | None, out: np.ndarray,
+) -> None:  # fmt: skip
+    """Coherence of one image whose first row is number `anchor` and whose first window begins at `start`.
 
-    `window` and `weights` (empty for a boxcar) are those along y; `along` has size, plan and weights along x.
+    What a window does not need is None, and compiled away: a first call waits for little else than its own loops.
     """
-    terms = np.zeros((PLANES, max(CHUNK, 4 * along[0]) + along[0] - 1))
-    spare = np.empty((2, terms.shape[1]))
-    rows = np.zeros((window + 1, PLANES * PLANE))
-    sums = np.zeros((2, PLANES * PLANE))
+    height, width = size
+    terms = np.zeros((PLANES, max(CHUNK, 4 * width) + width - 1))
+    plan = plan_sums(width)
+    spare = np.empty((2, terms.shape[1])) if plan.size > 1 else None
+    along = width, plan, spare, None if blur is None else blur[1]
     missing = np.zeros(out.shape[0], np.int64)
+    rows, sums = np.zeros((height + 1, PLANES * PLANE)), np.zeros((2, PLANES * PLANE))
     for left in range(0, out.shape[1], STRIP):
+        space = terms, missing, rows
         strip = left, min(STRIP, out.shape[1] - left)
-        if weights.size:
-            _blur(images, start, centre, weights, along, (terms, spare, missing), rows, sums, strip, out)
-        elif window in FEW:
-            _slide_few(images, anchor, start, centre, window, along, (terms, spare, missing), rows, strip, out)
+        if blur is not None:
+            _blur(images, start, centre, blur[0], along, space, sums, strip, out)
+        elif height in FEW:
+            _slide_few(images, anchor, start, centre, height, along, space, strip, out)
         else:
-            _slide(images, anchor, start, centre, window, along, (terms, spare, missing), rows, sums, strip, out)
-    _blank(images, start[0] + centre[0], start[1] + centre[1], missing, out)
+            _slide(images, anchor, start, centre, height, along, space, sums, strip, out)
+    if missing.any():
+        _blank(*images, start[0] + centre[0], start[1] + centre[1], missing, out)
 
 
 @jit
-def _slide(images, anchor, start, centre, window, along, space, rows, sums, strip, out):  # type: ignore[no-untyped-def]
+def _slide(images, anchor, start, centre, window, along, space, sums, strip, out):  # type: ignore[no-untyped-def]
     """Boxcar coherence of one strip. See the module `insarflow.kernels.window_sums` for prefixes and suffixes."""
     left, n = strip
-    slots = window + 1
+    rows, slots = space[2], window + 1
     prefix, nothing = sums[0], sums[1]
     slot, base = (anchor + start[0]) % window, 0
     oldest = slot
@@ -184,10 +191,10 @@ def _slide(images, anchor, start, centre, window, along, space, rows, sums, stri
 
 
 @jit
-def _slide_few(images, anchor, start, centre, window, along, space, rows, strip, out):  # type: ignore[no-untyped-def]
+def _slide_few(images, anchor, start, centre, window, along, space, strip, out):  # type: ignore[no-untyped-def]
     """As `_slide`, for windows of three or five rows: two by two, the first one in an even row of the whole."""
     left, n = strip
-    slots = window + 1
+    rows, slots = space[2], window + 1
     outside = np.empty(n, np.float32)
     odd = (anchor + start[0]) % 2
     for k in range(-odd, out.shape[0] + window):
@@ -208,9 +215,10 @@ def _slide_few(images, anchor, start, centre, window, along, space, rows, strip,
 
 
 @jit
-def _blur(images, start, centre, weights, along, space, rows, sums, strip, out):  # type: ignore[no-untyped-def]
+def _blur(images, start, centre, weights, along, space, sums, strip, out):  # type: ignore[no-untyped-def]
     """Gaussian coherence of one strip."""
     left, n = strip
+    rows = space[2]
     for k in range(out.shape[0] + weights.size - 1):
         _row_sums(images, k, start, centre, along, space, rows[k % weights.size], strip)
         top = k - weights.size + 1
@@ -222,9 +230,9 @@ def _blur(images, start, centre, weights, along, space, rows, sums, strip, out):
 @jit
 def _row_sums(images, k, start, centre, along, space, row, strip):  # type: ignore[no-untyped-def]
     """Sums along x of the `k`-th row of a strip; counts the missing pixels of that row."""
-    a, b, phase_only = images
-    window, plan, weights = along
-    terms, spare, missing = space
+    a, b = images
+    window, plan, spare, weights = along
+    terms, missing = space[0], space[1]
     y = start[0] + k
     if y < 0 or y >= a.shape[0]:
         row[:] = 0.0
@@ -236,17 +244,30 @@ def _row_sums(images, k, start, centre, along, space, row, strip):  # type: igno
         before, stop = max(0, -x), min(needed, a.shape[1] // 2 - x)
         if before or stop < needed:
             terms[:] = 0.0
-        here = 2 * (x + before)
-        if phase_only:
-            holes += _phase_terms(a[y, here:], stop - before, terms, before)
-        else:
-            holes += _pair_terms(a[y, here:], b[y, here:], stop - before, terms, before)
-        if weights.size:
-            gaussian_along(terms, weights, n, row, first)
-        else:
-            sum_along(terms, spare, plan, window, n, row, first)
+        holes += _terms(a, b, y, 2 * (x + before), stop - before, terms, before)
+        _along(weights, spare, terms, plan, window, n, row, first)
     if 0 <= k - centre[0] < missing.size:
         missing[k - centre[0]] += holes
+
+
+@jit
+def _terms(a, b, y, x, n, terms, at):  # type: ignore[no-untyped-def]
+    """What is summed of `n` pixels, into the planes of `terms` from `at` on; returns the number of missing pixels."""
+    if b is None:
+        return _phase_terms(a[y, x:], n, terms, at)
+    else:  # noqa: RET505 - numba leaves the other branch out only if there are two
+        return _pair_terms(a[y, x:], b[y, x:], n, terms, at)
+
+
+@jit
+def _along(weights, spare, terms, plan, window, n, row, first):  # type: ignore[no-untyped-def]
+    """Sums along x; what is None is compiled away."""
+    if weights is not None:
+        gaussian_along(terms, weights, n, row, first)
+    elif spare is not None:
+        sum_along(terms, spare, plan, window, n, row, first)
+    else:
+        sum_few_along(terms, window, n, row, first)
 
 
 @jit
@@ -286,17 +307,14 @@ def _phase_terms(z, n, terms, at):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _blank(images, top, left, missing, out):  # type: ignore[no-untyped-def]
+def _blank(a, b, top, left, missing, out):  # type: ignore[no-untyped-def]
     """Write NaN where the centre pixel is missing, in the rows that have missing ones."""
-    a, b = images[0], images[1]
     for i in range(out.shape[0]):
         if missing[i]:
             for j in range(out.shape[1]):
-                c = 2 * (left + j)
-                total = a[top + i, c] + a[top + i, c + 1] + b[top + i, c] + b[top + i, c + 1]
-                # Of four finite numbers the sum may overflow, so they are looked at one by one.
-                if not np.isfinite(total) and not (
-                    np.isfinite(a[top + i, c]) and np.isfinite(a[top + i, c + 1])
-                    and np.isfinite(b[top + i, c]) and np.isfinite(b[top + i, c + 1])
-                ):  # fmt: skip
+                r, c = top + i, 2 * (left + j)
+                there = np.isfinite(a[r, c]) and np.isfinite(a[r, c + 1])
+                if b is not None:
+                    there = there and np.isfinite(b[r, c]) and np.isfinite(b[r, c + 1])
+                if not there:
                     out[i, j] = np.nan

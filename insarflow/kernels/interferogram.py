@@ -78,7 +78,7 @@ def interferogram(
     out = np.empty((*reference.shape[:-2], *tile.core.shape), PAIR)
     for index in np.ndindex(reference.shape[:-2]):
         a, b = (np.ascontiguousarray(image[index]) for image in (reference, secondary))
-        turn = np.ascontiguousarray(phase[0][index]) if phase else np.empty((0, 0), np.float32)
+        turn = np.ascontiguousarray(phase[0][index]) if phase else None
         _pair(a, b, turn, looks, coherence, window, min_valid, tile, out[index])
     return out
 
@@ -91,7 +91,7 @@ def pair_reads(start: int, stop: int, size: int, *, looks: int, window: int | No
 
 
 def _pair(
-    a: np.ndarray, b: np.ndarray, turn: np.ndarray, looks: Looks, coherence: Estimate, window: Looks,
+    a: np.ndarray, b: np.ndarray, turn: np.ndarray | None, looks: Looks, coherence: Estimate, window: Looks,
     min_valid: float, tile: Tile, out: np.ndarray,
 ) -> None:  # fmt: skip
     igram, gamma = np.empty(out.shape, np.complex64), np.empty(out.shape, np.float32)
@@ -108,7 +108,7 @@ def _pair(
             read = Window(top, tile.read.x0, bottom - top, tile.read.width)
             rows = slice(top - tile.read.y0, bottom - tile.read.y0)
             turned = a[rows]
-            if turn.size:
+            if turn is not None:
                 turned = np.empty_like(turned)
                 _turn_image(a[rows].view(np.float32), turn[rows], turned.view(np.float32))
             band = sliding_coherence(turned, b[rows], window=window, tile=Tile(read, wide, tile.shape))
@@ -129,20 +129,10 @@ def _blocks(images, origin, looks, enough, igram, gamma):  # type: ignore[no-unt
             m = min(blocks, gamma.shape[1] - first)
             n = m * looks_x
             top, left = origin[0] + i * looks_y, origin[1] + first * looks_x
-            holes = 0
-            for r in range(top, top + looks_y):
-                row, other = a[r, 2 * left :], b[r, 2 * left :]
-                if r == top and (turn.size or looks_y == 1):
-                    sums[:] = 0.0
-                if turn.size:
-                    holes += _add_turned(row, other, turn[r, left:], n, sums)
-                elif r + 1 < top + looks_y and (r - top) % 2 == 0:
-                    holes += _add_two(row, other, a[r + 1, 2 * left :], b[r + 1, 2 * left :], n, r == top, sums)
-                elif (r - top) % 2 == 0:
-                    holes += _add_one(row, other, n, sums)
+            holes = _add_rows(a, b, turn, top, left, looks_y, n, sums)
             counts[:] = looks_y * looks_x
             if holes:
-                _count(images, (top, left), looks, counts[:m])
+                _count(a, b, turn, (top, left), looks, counts[:m])
             re, im = fold(sums[0], spare[0], n, looks_x), fold(sums[1], spare[1], n, looks_x)
             power, second = fold(sums[2], spare[2], n, looks_x), fold(sums[3], spare[3], n, looks_x)
             z, length = igram[i, 2 * first :], gamma[i, first:]
@@ -154,16 +144,36 @@ def _blocks(images, origin, looks, enough, igram, gamma):  # type: ignore[no-unt
 
 
 @jit
-def _count(images, origin, looks, counts):  # type: ignore[no-untyped-def]
-    """Number of pixels of each block that are missing in neither image."""
-    a, b, turn = images
+def _add_rows(a, b, turn, top, left, rows, n, sums):  # type: ignore[no-untyped-def]
+    """Sums over the rows of blocks, `turn` (or None) removed; returns the number of missing pixels."""
+    holes = 0
+    if turn is not None:
+        sums[:] = 0.0
+        for r in range(top, top + rows):
+            holes += _add_turned(a[r, 2 * left :], b[r, 2 * left :], turn[r, left:], n, sums)
+    else:
+        if rows == 1:
+            sums[:] = 0.0
+        for r in range(top, top + rows - 1, 2):
+            lower = a[r + 1, 2 * left :], b[r + 1, 2 * left :]
+            holes += _add_two(a[r, 2 * left :], b[r, 2 * left :], lower[0], lower[1], n, r == top, sums)
+        if rows % 2 == 1:
+            holes += _add_one(a[top + rows - 1, 2 * left :], b[top + rows - 1, 2 * left :], n, sums)
+    return holes
+
+
+@jit
+def _count(a, b, turn, origin, looks, counts):  # type: ignore[no-untyped-def]
+    """Number of pixels of each block that are missing nowhere."""
     for j in range(counts.size):
         counts[j] = 0.0
         for r in range(origin[0], origin[0] + looks[0]):
             for c in range(origin[1] + j * looks[1], origin[1] + (j + 1) * looks[1]):
                 there = np.isfinite(a[r, 2 * c]) and np.isfinite(a[r, 2 * c + 1])
                 there = there and np.isfinite(b[r, 2 * c]) and np.isfinite(b[r, 2 * c + 1])
-                counts[j] += there and (turn.size == 0 or np.isfinite(turn[r, c]))
+                if turn is not None:
+                    there = there and np.isfinite(turn[r, c])
+                counts[j] += there
 
 
 @jit

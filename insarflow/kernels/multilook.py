@@ -126,15 +126,11 @@ def add_rows(values, left, sums):  # type: ignore[no-untyped-def]
         for j in range(n):
             sums[j] += (np.float64(a[j]) + np.float64(b[j])) + (np.float64(c[j]) + np.float64(d[j]))
         r += 4
-    if r + 2 <= rows:
-        a, b = values[r, left:], values[r + 1, left:]
-        for j in range(n):
-            sums[j] += np.float64(a[j]) + np.float64(b[j])
-        r += 2
-    if r < rows:
+    while r < rows:
         a = values[r, left:]
         for j in range(n):
             sums[j] += np.float64(a[j])
+        r += 1
 
 
 @jit

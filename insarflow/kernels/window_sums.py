@@ -39,13 +39,17 @@ def plan_sums(window: int) -> np.ndarray:
 
 
 @jit
+def sum_few_along(terms, window, n, row, first):  # type: ignore[no-untyped-def]
+    """As `sum_along`, for a window of 1, 2, 3 or 5."""
+    for q in range(PLANES):
+        _sum_parts(terms[q], 1, n, window, row[q * PLANE + first :])
+
+
+@jit
 def sum_along(terms, spare, plan, window, n, row, first):  # type: ignore[no-untyped-def]
     """Sums of `window` neighbours in each plane, from ``x[j]`` on, for ``j < n``; overwrites `terms`."""
     for q in range(PLANES):
-        if plan.size == 1:
-            _sum_parts(terms[q], 1, n, plan[0], row[q * PLANE + first :])
-        else:
-            _sum_tree(terms[q], spare, plan, window, n, row[q * PLANE + first :])
+        _sum_tree(terms[q], spare, plan, window, n, row[q * PLANE + first :])
 
 
 @jit

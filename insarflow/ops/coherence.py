@@ -110,7 +110,7 @@ def coherence(
     said = {k: v for k, v in (("weights", weights), ("estimate", estimate)) if v not in ("boxcar", "sliding")}
     removed = {} if bias is None else {"bias": bias, "looks": independent}
     step = {"estimator": estimator, "window": [size.y, size.x], **said, **removed}
-    noted = {"estimator": estimator, "window": [size.y, size.x], "bias": "kept"}
+    noted: dict[str, Any] = {"estimator": estimator, "window": [size.y, size.x], "bias": "kept"}
     if bias is not None:
         noted |= {"bias": f"removed ({bias})", "looks": independent}
     return result.assign_attrs(**noted, recipe=recipe_of(obj).then("coherence", **step).to_json())
@@ -135,7 +135,7 @@ def _estimate(
     if estimate == "sliding":
         function: Any = kernel.phase_coherence if len(images) == 1 else kernel.coherence
         reads: list[Reads] = [partial(kernel.window_reads, window=n, weights=weights) for n in (window.y, window.x)]
-        arguments = {"window": window, "weights": weights}
+        arguments: dict[str, Any] = {"window": window, "weights": weights}
         return map_windows(function, *data, reads=(reads[0], reads[1]), dtype="float32", **arguments), dict(
             first.coords
         )
@@ -156,8 +156,9 @@ def _blocks(reference: np.ndarray, secondary: np.ndarray, *, window: Looks, tile
 def _phase_blocks(igram: np.ndarray, *, window: Looks, tile: Tile) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore"):
         unit = igram / np.abs(igram)
-    mean: np.ndarray = np.abs(multilook(unit.astype(np.complex64), looks=window, min_valid=0.0, tile=tile))
-    return np.minimum(mean, np.float32(1))
+    mean = multilook(unit.astype(np.complex64), looks=window, min_valid=0.0, tile=tile)
+    length: np.ndarray = np.minimum(np.abs(mean), np.float32(1))
+    return length
 
 
 def _unbiased(data: Any, bias: Bias, looks: float) -> Any:

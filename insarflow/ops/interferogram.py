@@ -107,7 +107,7 @@ def _labelled(
     pair: Any, image: xr.DataArray, looks: Looks, coherence: Estimate, window: Looks, removed: bool, min_valid: float
 ) -> xr.Dataset:
     carried = {name: c for name, c in image.coords.items() if not set(c.dims) & set(SPACE)}
-    coords = {**carried, **coarse_coordinates(image, looks)}
+    coords: dict[Any, Any] = {**carried, **coarse_coordinates(image, looks)}
     kept = {key: image.attrs[key] for key in ("grid_mapping",) if key in image.attrs}
     parts = {
         name: describe(xr.DataArray(pair[name], coords, image.dims, attrs=kept), name)

@@ -131,6 +131,6 @@ def _coarse(coordinate: xr.DataArray, looks: Looks) -> xr.Variable:
     if coordinate.dtype.kind in "fiub" and len(sizes) == 2:
         return _average(coordinate, looks, 0.0).variable
     if coordinate.dtype.kind in "fiuMm":
-        return coordinate.variable.coarsen(sizes, np.mean, boundary="trim", keep_attrs=True)
+        return coordinate.coarsen(sizes, boundary="trim").mean().variable
     middles = {dim: slice(n // 2, coordinate.sizes[dim] // n * n, n) for dim, n in sizes.items()}
     return coordinate.variable.isel(middles)

@@ -10,7 +10,7 @@ import xarray as xr
 from insarflow.kernels import phase_statistics as kernel
 from insarflow.kernels.phase_statistics import Spread
 from insarflow.ops.checks import check_choice, check_number
-from insarflow.ops.phase import Phase
+from insarflow.ops.phase import Phase, each_pixel
 from insarflow.schema import CELLS, require
 
 
@@ -96,9 +96,8 @@ def circular_mean(obj: xr.DataArray | xr.Dataset, dim: str) -> xr.DataArray:
     3.1416
     """
     mean = _resultant(obj, dim, "circular_mean")
-    angle = xr.apply_ufunc(np.angle, mean, dask="parallelized", output_dtypes=[np.float32])
     attrs = {**mean.attrs, "units": "rad", "long_name": f"circular mean of the phase along {dim}"}
-    return Phase(angle.variable, angle.coords, name="phase").assign_attrs(attrs)
+    return Phase(each_pixel(np.angle, mean), mean.coords, mean.dims, "phase", attrs)
 
 
 def circular_std(obj: xr.DataArray | xr.Dataset, dim: str) -> xr.DataArray:
@@ -123,9 +122,8 @@ def circular_std(obj: xr.DataArray | xr.Dataset, dim: str) -> xr.DataArray:
     0.1
     """
     mean = _resultant(obj, dim, "circular_std")
-    spread: xr.DataArray = xr.apply_ufunc(_std_of, mean, dask="parallelized", output_dtypes=[np.float32])
     attrs = {**mean.attrs, "units": "rad", "long_name": f"circular standard deviation of the phase along {dim}"}
-    return spread.rename("phase_std").assign_attrs(attrs)
+    return xr.DataArray(each_pixel(_std_of, mean), mean.coords, mean.dims, "phase_std", attrs)
 
 
 def _std_of(mean: np.ndarray) -> np.ndarray:
