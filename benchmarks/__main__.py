@@ -14,7 +14,7 @@ import xarray as xr
 import insarflow
 from benchmarks import baselines
 from benchmarks.measure import Row, compare
-from insarflow.kernels import augment, coherence, goldstein, multilook
+from insarflow.kernels import augment, coherence, goldstein, interferogram, multilook, residues
 from insarflow.kernels.noise import complex_noise
 from insarflow.learn.weights import load_model
 from insarflow.ops.presets import PRESETS
@@ -25,6 +25,7 @@ def kernels(size: int, runs: int) -> list[Row]:
     """Each kernel on one thread, one complex64 image of `size` x `size`."""
     z, other = (complex_noise(Window(0, 0, size, size), width=size, seed=1, stream=k) for k in (0, 1))
     gamma = np.full(z.shape, 0.7, np.float32)
+    turn, spare = np.float32(20) * np.angle(other), np.empty_like(z)
     n = size * size
     rows, cols = (np.exp(1j * slope * np.arange(size)).astype(np.complex64) for slope in (0.1, 0.2))
     return [
@@ -46,12 +47,40 @@ def kernels(size: int, runs: int) -> list[Row]:
             "NumPy reshape-mean", lambda: baselines.multilook(z, 8, 2), runs=runs,
         ),
         compare(
+            "multilook 8 x 2, again", n, lambda: multilook.multilook(z, looks=Looks(8, 2)),
+            "xarray coarsen", lambda: baselines.xarray_multilook(z, 8, 2), runs=runs,
+        ),
+        compare(
+            "multilook 8 x 2 / copy", n, lambda: multilook.multilook(z, looks=Looks(8, 2)),
+            "copy to given memory", lambda: np.copyto(spare, z), runs=runs,
+        ),
+        compare(
             "coherence 5 x 5", n, lambda: coherence.coherence(z, other, window=Looks(5, 5)),
             "SciPy uniform_filter", lambda: baselines.coherence(z, other, 5), runs=runs,
         ),
         compare(
             "phase coherence 5 x 5", n, lambda: coherence.phase_coherence(z, window=Looks(5, 5)),
             "SciPy uniform_filter", lambda: baselines.phase_coherence(z, 5), runs=runs,
+        ),
+        compare(
+            "coherence 31 x 31", n, lambda: coherence.coherence(z, other, window=Looks(31, 31)),
+            "SciPy uniform_filter", lambda: baselines.coherence(z, other, 31), runs=runs,
+        ),
+        compare(
+            "pair 8 x 2, block", n, lambda: interferogram.interferogram(z, other, looks=Looks(8, 2)),
+            "NumPy block means", lambda: baselines.interferogram(z, other, 8, 2), runs=runs,
+        ),
+        compare(
+            "pair 8 x 2, block, flat", n, lambda: interferogram.interferogram(z, other, turn, looks=Looks(8, 2)),
+            "NumPy block means", lambda: baselines.interferogram(z, other, 8, 2, turn), runs=runs,
+        ),
+        compare(
+            "pair 2 x 8, sliding 3 x 10", n,
+            lambda: interferogram.interferogram(z, other, looks=Looks(2, 8), coherence="sliding", window=Looks(3, 10)),
+            "NumPy block means", lambda: baselines.interferogram(z, other, 2, 8), runs=runs,
+        ),
+        compare(
+            "residues", n, lambda: residues.residues(z), "NumPy differences", lambda: baselines.residues(z), runs=runs
         ),
         compare(
             "phase offset", n, lambda: augment.offset(z, angle=1.0),

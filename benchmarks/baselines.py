@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import xarray as xr
 from scipy import fft
 from scipy.ndimage import uniform_filter
 
@@ -80,6 +81,30 @@ def phase_coherence(z: np.ndarray, window: int) -> np.ndarray:
     unit = z / np.abs(z)
     magnitude: np.ndarray = np.abs(uniform_filter(unit.real, window) + 1j * uniform_filter(unit.imag, window))
     return magnitude
+
+
+def interferogram(
+    a: np.ndarray, b: np.ndarray, y: int, x: int, phase: np.ndarray | None = None
+) -> tuple[np.ndarray, ...]:
+    """Interferogram and block coherence from four block means."""
+    first = a if phase is None else a * np.exp(-1j * phase).astype(np.complex64)
+    igram = multilook(first * np.conj(b), y, x)
+    power = multilook(np.abs(a) ** 2, y, x) * multilook(np.abs(b) ** 2, y, x)
+    return igram, np.abs(igram) / np.sqrt(power)
+
+
+def xarray_multilook(z: np.ndarray, y: int, x: int) -> np.ndarray:
+    """Mean by `xarray.DataArray.coarsen`."""
+    mean: np.ndarray = xr.DataArray(z, dims=("y", "x")).coarsen(y=y, x=x, boundary="trim").mean().values
+    return mean
+
+
+def residues(z: np.ndarray) -> np.ndarray:
+    """Sum of wrapped differences round loops of four pixels."""
+    phase = np.angle(z)
+    down, right = (np.angle(np.exp(1j * np.diff(phase, axis=k))) for k in (0, 1))
+    turns: np.ndarray = np.rint((right[:-1] + down[:, 1:] - right[1:] - down[:, :-1]) / (2 * np.pi)).astype(np.int8)
+    return turns
 
 
 def decorrelate(z: np.ndarray, gamma: np.ndarray, factor: float, looks: int) -> np.ndarray:

@@ -8,12 +8,16 @@ from importlib.metadata import version
 
 from insarflow import accessor as accessor
 from insarflow.ops.augment import add_offset, add_ramp, conjugate, decorrelate
+from insarflow.ops.closure import closure_phase
 from insarflow.ops.coherence import coherence
 from insarflow.ops.goldstein import goldstein
+from insarflow.ops.interferogram import interferogram
 from insarflow.ops.multilook import multilook
 from insarflow.ops.overlap import map_overlap
 from insarflow.ops.phase import amplitude, phase
+from insarflow.ops.phase_statistics import circular_mean, circular_std, phase_std
 from insarflow.ops.recipe import apply_recipe, read_recipe
+from insarflow.ops.residues import residue_count, residues
 from insarflow.schema import normalise_time, validate
 from insarflow.simulate.stack import simulate_stack
 from insarflow.stack.assemble import pairs_table, stack_pairs
@@ -33,18 +37,25 @@ __all__ = [
     "amplitude",
     "apply_recipe",
     "build_stack",
+    "circular_mean",
+    "circular_std",
+    "closure_phase",
     "coherence",
     "conjugate",
     "create_stack",
     "decorrelate",
     "goldstein",
+    "interferogram",
     "map_overlap",
     "multilook",
     "normalise_time",
     "open_stack",
     "pairs_table",
     "phase",
+    "phase_std",
     "read_recipe",
+    "residue_count",
+    "residues",
     "select_pair",
     "simulate_stack",
     "stack_pairs",

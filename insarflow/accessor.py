@@ -7,14 +7,20 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import xarray as xr
 
+from insarflow.kernels.bias import Bias
+from insarflow.kernels.coherence import Weights
 from insarflow.kernels.goldstein import Alpha, Amplitude, Edges, Ends, PatchWindow
+from insarflow.kernels.phase_statistics import Spread
 from insarflow.ops.augment import add_offset, add_ramp, conjugate, decorrelate
+from insarflow.ops.closure import closure_phase
 from insarflow.ops.coherence import coherence
 from insarflow.ops.goldstein import goldstein
 from insarflow.ops.multilook import multilook
 from insarflow.ops.phase import amplitude, phase
+from insarflow.ops.phase_statistics import circular_mean, circular_std, phase_std
 from insarflow.ops.presets import Preset
 from insarflow.ops.recipe import apply_recipe
+from insarflow.ops.residues import residue_count, residues
 from insarflow.stack.assemble import pairs_table
 from insarflow.stack.labels import select_pair
 from insarflow.types import DateLike, DelayLike, PairLike, Recipe
@@ -109,9 +115,40 @@ class InsarAccessor:
         """Average blocks of pixels; see `insarflow.multilook`."""
         return multilook(self._ds, y=y, x=x, min_valid=min_valid)
 
-    def coherence(self, *, window: int | tuple[int, int] = 5) -> xr.Dataset:
+    def coherence(
+        self,
+        *,
+        window: int | tuple[int, int] = 5,
+        weights: Weights = "boxcar",
+        bias: Bias | None = None,
+        looks: float | None = None,
+    ) -> xr.Dataset:
         """Estimate coherence from the phase; see `insarflow.coherence`."""
-        return coherence(self._ds, window=window)
+        return coherence(self._ds, window=window, weights=weights, bias=bias, looks=looks)
+
+    def phase_std(self, *, looks: float, method: Spread = "exact") -> xr.DataArray:
+        """Phase noise that the coherence means; see `insarflow.phase_std`."""
+        return phase_std(self._ds, looks=looks, method=method)
+
+    def circular_mean(self, dim: str) -> xr.DataArray:
+        """Mean direction of the phase along date or delay; see `insarflow.circular_mean`."""
+        return circular_mean(self._ds, dim)
+
+    def circular_std(self, dim: str) -> xr.DataArray:
+        """Spread of the phase along date or delay; see `insarflow.circular_std`."""
+        return circular_std(self._ds, dim)
+
+    def closure_phase(self) -> xr.DataArray:
+        """Phase that triplets leave; see `insarflow.closure_phase`."""
+        return closure_phase(self._ds)
+
+    def residues(self) -> xr.DataArray:
+        """Points around which the phase does not close; see `insarflow.residues`."""
+        return residues(self._ds)
+
+    def residue_count(self) -> xr.DataArray:
+        """Number of residues of each interferogram; see `insarflow.residue_count`."""
+        return residue_count(self._ds)
 
     def add_offset(self, angle: float) -> xr.Dataset:
         """Add a constant to the phase; see `insarflow.add_offset`."""

@@ -49,6 +49,13 @@ def test_pairs_table(ds):
         ("goldstein", {"alpha": 0.3}),
         ("multilook", {"y": 2, "x": 3}),
         ("coherence", {"window": 3}),
+        ("coherence", {"window": 3, "weights": "gaussian", "bias": "simple", "looks": 4.0}),
+        ("phase_std", {"looks": 9, "method": "cramer-rao"}),
+        ("circular_mean", {"dim": "date"}),
+        ("circular_std", {"dim": "delay"}),
+        ("closure_phase", {}),
+        ("residues", {}),
+        ("residue_count", {}),
         ("add_offset", {"angle": 1.0}),
         ("add_ramp", {"slope_y": 0.1, "slope_x": 0.2}),
         ("conjugate", {}),
@@ -64,7 +71,7 @@ def test_methods_are_the_functions(ds, name, arguments):
     [
         *(
             (n, getattr(insarflow, n))
-            for n in ("goldstein", "multilook", "coherence", "add_offset", "add_ramp", "decorrelate")
+            for n in ("goldstein", "multilook", "coherence", "phase_std", "add_offset", "add_ramp", "decorrelate")
         ),
         ("segment", segment),
         ("summarise", summarise),
@@ -76,7 +83,8 @@ def test_methods_have_the_functions_arguments_and_defaults(name, function):
     wanted = inspect.signature(function).parameters
     for key in set(method) - {"self"}:
         assert method[key].default == wanted[key].default, key
-    assert set(wanted) - set(method) <= {"ds", "obj", "secondary", *({"coherence"} if name == "goldstein" else ())}
+    # Blocks are no pixels of a Dataset; a coherence array is the Dataset's own.
+    assert set(wanted) - set(method) <= {"ds", "obj", "secondary", "estimate", "coherence"}
 
 
 def test_functions_take_arrays(ds):

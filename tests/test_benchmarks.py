@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks import baselines
 from benchmarks.__main__ import main
-from insarflow.kernels import augment, coherence, goldstein, multilook
+from insarflow.kernels import augment, coherence, goldstein, interferogram, multilook, residues
 from insarflow.kernels.noise import complex_noise
 from insarflow.ops.presets import PRESETS
 from insarflow.types import Looks, Window
@@ -37,6 +37,14 @@ def test_baselines_compute_the_same():
     np.testing.assert_allclose(ours[inner], baselines.coherence(z, other, 5)[inner], atol=1e-5)
     ours = coherence.phase_coherence(z, window=Looks(5, 5))
     np.testing.assert_allclose(ours[inner], baselines.phase_coherence(z, 5)[inner], atol=1e-5)
+    np.testing.assert_allclose(baselines.xarray_multilook(z, 8, 2), baselines.multilook(z, 8, 2), atol=1e-6)
+    turn = np.float32(20) * np.angle(other)
+    for phase in ((), (turn,)):
+        pair = interferogram.interferogram(z, other, *phase, looks=Looks(8, 2))
+        theirs = baselines.interferogram(z, other, 8, 2, *phase)
+        np.testing.assert_allclose(pair["igram"], theirs[0], atol=1e-5)
+        np.testing.assert_allclose(pair["coherence"], theirs[1], atol=1e-5)
+    np.testing.assert_array_equal(residues.residues(z)[:-1, :-1], baselines.residues(z))
     gamma = np.full(z.shape, 0.7, np.float32)
     ours = augment.decorrelate(z, gamma, factor=0.6, looks=12, seed=1)
     theirs = baselines.decorrelate(z, gamma, 0.6, 12)

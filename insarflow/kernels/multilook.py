@@ -7,6 +7,9 @@ import numpy as np
 from insarflow.kernels._jit import jit
 from insarflow.types import Looks, Tile
 
+CHUNK = 2048
+"""Numbers of a row that are summed before the next ones, so that the sums stay in the first-level cache."""
+
 
 def multilook(values: np.ndarray, *, looks: Looks, min_valid: float = 0.5, tile: Tile | None = None) -> np.ndarray:
     """Mean of the valid pixels of each block of ``looks.y`` rows and ``looks.x`` columns.
@@ -31,7 +34,8 @@ def multilook(values: np.ndarray, *, looks: Looks, min_valid: float = 0.5, tile:
 
     Notes
     -----
-    Sums are in double precision, in row-major order inside a block, so the result does not depend on the tiling.
+    Sums are in double precision, in an order that depends on the looks alone, so the result does not depend on the
+    tiling.
     """
     if tile is None:
         rows, cols, top, left = values.shape[-2] // looks.y, values.shape[-1] // looks.x, 0, 0
@@ -39,49 +43,144 @@ def multilook(values: np.ndarray, *, looks: Looks, min_valid: float = 0.5, tile:
         (rows, cols), top = tile.core.shape, tile.core.y0 * looks.y - tile.read.y0
         left = tile.core.x0 * looks.x - tile.read.x0
     out = np.empty((*values.shape[:-2], rows, cols), values.dtype)
-    enough = _enough(min_valid, looks.y * looks.x)
+    needed = enough(min_valid, looks.y * looks.x)
     for index in np.ndindex(values.shape[:-2]):
-        block = values[index][top : top + rows * looks.y, left : left + cols * looks.x]
-        block = np.ascontiguousarray(block)
+        image = np.ascontiguousarray(values[index])
         if values.dtype == bool:
-            out[index] = block.reshape(rows, looks.y, cols, looks.x).any(axis=(1, 3))
+            _any(image, (top, left), (looks.y, looks.x), out[index])
         elif np.iscomplexobj(values):
-            _mean_complex(block, looks.y, looks.x, enough, out[index])
+            kind = image.real.dtype
+            _mean(image.view(kind), (top, 2 * left), (looks.y, looks.x), 2, needed, out[index].view(kind))
         else:
-            _mean_real(block, looks.y, looks.x, enough, out[index])
+            _mean(image, (top, left), (looks.y, looks.x), 1, needed, out[index])
     return out
 
 
-def _enough(min_valid: float, size: int) -> int:
+def enough(min_valid: float, size: int) -> int:
     """Smallest number of valid pixels whose fraction of `size` is not below `min_valid`."""
     count = int(np.ceil(min_valid * size))  # rounding of the product may put it one too high
     return max(1, count - 1 if count and (count - 1) / size >= min_valid else count)
 
 
 @jit
-def _mean_complex(z, looks_y, looks_x, enough, out):  # type: ignore[no-untyped-def]
+def _mean(values, origin, looks, parts, enough, out):  # type: ignore[no-untyped-def]
+    """Means of blocks from `origin` on; a pixel is `parts` neighbouring numbers."""
+    looks_y, looks_x = looks
+    blocks = max(1, CHUNK // (looks_x * parts))
+    size = blocks * looks_x * parts
+    sums, spare = np.empty(size), np.empty(size)
+    scale = looks_y * looks_x
     for i in range(out.shape[0]):
-        for j in range(out.shape[1]):
-            re, im, count = 0.0, 0.0, 0
-            for r in range(i * looks_y, (i + 1) * looks_y):
-                for c in range(j * looks_x, (j + 1) * looks_x):
-                    value = z[r, c]
-                    if np.isfinite(value.real) and np.isfinite(value.imag):
-                        re += value.real
-                        im += value.imag
-                        count += 1
-            out[i, j] = complex(re / count, im / count) if count >= enough else complex(np.nan, np.nan)
+        for first in range(0, out.shape[1] // parts, blocks):
+            count = min(blocks, out.shape[1] // parts - first)
+            n = count * looks_x * parts
+            top, left = origin[0] + i * looks_y, origin[1] + first * looks_x * parts
+            add_rows(values[top : top + looks_y], left, sums[:n])
+            row = out[i, first * parts : (first + count) * parts]
+            total = fold_pairs(sums, spare, n, looks_x) if parts == 2 else fold(sums, spare, n, looks_x)
+            whole = 0
+            for j in range(row.size):
+                mean = total[j] / scale
+                row[j] = mean
+                whole += mean - mean == 0.0
+            if whole < row.size:
+                _repair(values[top : top + looks_y], left, looks_x, parts, enough, row)
 
 
 @jit
-def _mean_real(values, looks_y, looks_x, enough, out):  # type: ignore[no-untyped-def]
+def _repair(values, left, looks_x, parts, enough, row):  # type: ignore[no-untyped-def]
+    """Means without the missing pixels, of the blocks that hold some."""
+    for j in range(0, row.size, parts):
+        good = True
+        for p in range(parts):
+            good &= np.isfinite(row[j + p])
+        if good:
+            continue
+        first, second, count = 0.0, 0.0, 0
+        for r in range(values.shape[0]):
+            for c in range(left + j * looks_x, left + (j + parts) * looks_x, parts):
+                a, b = values[r, c], values[r, c + parts - 1]
+                if np.isfinite(a) and np.isfinite(b):
+                    first += a
+                    second += b
+                    count += 1
+        row[j] = first / count if count >= enough else np.nan
+        row[j + parts - 1] = second / count if count >= enough else np.nan
+
+
+@jit
+def add_rows(values, left, sums):  # type: ignore[no-untyped-def]
+    """Sum of all rows from column `left` on; four at a time, which saves three of four passes over the sums."""
+    rows, n = values.shape[0], sums.size
+    first = values[0, left:]
+    if rows == 1:
+        for j in range(n):
+            sums[j] = first[j]
+        return
+    second = values[1, left:]
+    for j in range(n):
+        sums[j] = np.float64(first[j]) + np.float64(second[j])
+    r = 2
+    while r + 4 <= rows:
+        a, b, c, d = values[r, left:], values[r + 1, left:], values[r + 2, left:], values[r + 3, left:]
+        for j in range(n):
+            sums[j] += (np.float64(a[j]) + np.float64(b[j])) + (np.float64(c[j]) + np.float64(d[j]))
+        r += 4
+    while r < rows:
+        a = values[r, left:]
+        for j in range(n):
+            sums[j] += np.float64(a[j])
+        r += 1
+
+
+@jit
+def fold(x, spare, n, looks):  # type: ignore[no-untyped-def]
+    """Sums of each `looks` neighbours of the first `n`, in one of the two arrays given; the other is overwritten."""
+    while looks % 2 == 0:
+        n //= 2
+        for j in range(n):
+            spare[j] = x[2 * j] + x[2 * j + 1]
+        x, spare = spare, x
+        looks //= 2
+    if looks == 1:
+        return x
+    for j in range(n // looks):
+        total = 0.0
+        for k in range(j * looks, (j + 1) * looks):
+            total += x[k]
+        spare[j] = total
+    return spare
+
+
+@jit
+def fold_pairs(x, spare, n, looks):  # type: ignore[no-untyped-def]
+    """As `fold`, for numbers that come in pairs: real and imaginary part."""
+    while looks % 2 == 0:
+        n //= 2
+        for j in range(n // 2):
+            spare[2 * j] = x[4 * j] + x[4 * j + 2]
+            spare[2 * j + 1] = x[4 * j + 1] + x[4 * j + 3]
+        x, spare = spare, x
+        looks //= 2
+    if looks == 1:
+        return x
+    for j in range(n // looks // 2):
+        first, second = 0.0, 0.0
+        for k in range(j * looks, (j + 1) * looks):
+            first += x[2 * k]
+            second += x[2 * k + 1]
+        spare[2 * j] = first
+        spare[2 * j + 1] = second
+    return spare
+
+
+@jit
+def _any(values, origin, looks, out):  # type: ignore[no-untyped-def]
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
-            total, count = 0.0, 0
-            for r in range(i * looks_y, (i + 1) * looks_y):
-                for c in range(j * looks_x, (j + 1) * looks_x):
-                    value = values[r, c]
-                    if np.isfinite(value):
-                        total += value
-                        count += 1
-            out[i, j] = total / count if count >= enough else np.nan
+            top, left = origin[0] + i * looks[0], origin[1] + j * looks[1]
+            found = False
+            for r in range(top, top + looks[0]):
+                for c in range(left, left + looks[1]):
+                    found |= values[r, c]
+            out[i, j] = found

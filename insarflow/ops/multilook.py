@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from insarflow.kernels import multilook as kernel
-from insarflow.ops.checks import Labelled, check_fraction, check_whole
+from insarflow.ops.checks import Labelled, check_fraction, check_whole, refuse_wrapped
 from insarflow.ops.overlap import Reads, map_windows
 from insarflow.schema import SPACE, recipe_of
 from insarflow.types import Looks
@@ -22,7 +22,8 @@ def multilook(obj: Labelled, *, y: int, x: int, min_valid: float = 0.5) -> Label
     ----------
     obj
         DataArray with dims ``(..., y, x)``, or a Dataset: every variable with ``y`` and ``x`` is averaged,
-        interferograms as complex numbers, masks by "any pixel of the block".
+        interferograms as complex numbers, masks by "any pixel of the block". So pixels count by their amplitude;
+        for phase alone average ``igram / abs(igram)``. NaN is missing.
     y, x
         Looks along each axis.
     min_valid
@@ -31,13 +32,15 @@ def multilook(obj: Labelled, *, y: int, x: int, min_valid: float = 0.5) -> Label
     Returns
     -------
     DataArray or Dataset
-        ``size // looks`` blocks along each axis (an incomplete last block is dropped), coordinates at the blocks'
-        centres. Lazy if `obj` is, chunk borders where the input's are; blocks that cross chunks need no rechunking.
+        ``size // looks`` blocks along each axis, counted from the first pixel (an incomplete last block is dropped).
+        Numbers and times among the coordinates are averaged, of others the middle pixel's is kept. Lazy if `obj` is,
+        chunk borders where the input's are; blocks that cross chunks need no rechunking.
 
     Raises
     ------
     TypeError, ValueError
-        If looks are no whole positive numbers or larger than the image, or a variable lies along only one of y and x.
+        If looks are no whole positive numbers or larger than the image, a variable lies along only one of y and x, or
+        a real one says that it is wrapped phase.
 
     Examples
     --------
@@ -51,9 +54,11 @@ def multilook(obj: Labelled, *, y: int, x: int, min_valid: float = 0.5) -> Label
         raise TypeError(
             f"multilook needs a DataArray or Dataset with dimensions y and x, instead got {type(obj).__name__}{dims}"
         )
+    for name, array in obj.data_vars.items() if isinstance(obj, xr.Dataset) else [(obj.name or "obj", obj)]:
+        refuse_wrapped(array, str(name), to="averaged")
     looks = Looks(check_whole("y", y, low=1, high=obj.sizes["y"]), check_whole("x", x, low=1, high=obj.sizes["x"]))
     min_valid = check_fraction("min_valid", min_valid)
-    coords = _coordinates(obj, looks, min_valid)
+    coords = coarse_coordinates(obj, looks)
     recipe = recipe_of(obj).then("multilook", y=looks.y, x=looks.x, min_valid=min_valid)
     attrs = {**obj.attrs, "recipe": recipe.to_json()}
     if "looks" in attrs:
@@ -79,11 +84,9 @@ def _average(array: xr.DataArray, looks: Looks, min_valid: float) -> xr.DataArra
     image = array.transpose(..., *SPACE)
     if image.dtype.kind in "iu":
         image = image.astype(np.float32)
-    chunks = getattr(image.data, "chunks", None) or tuple((n,) for n in image.shape)
     data = map_windows(
         kernel.multilook, image.data, reads=(_blocks(looks.y), _blocks(looks.x)),
-        out_chunks=(_coarsen(chunks[-2], looks.y), _coarsen(chunks[-1], looks.x)),
-        dtype=image.dtype, looks=looks, min_valid=min_valid,
+        out_chunks=coarse_chunks(image, looks), dtype=image.dtype, looks=looks, min_valid=min_valid,
     )  # fmt: skip
     carried = {name: c for name, c in image.coords.items() if not set(c.dims) & set(SPACE)}
     return xr.DataArray(data, carried, image.dims, image.name, image.attrs)
@@ -96,26 +99,38 @@ def _blocks(looks: int) -> Reads:
     return reads
 
 
+def coarse_chunks(image: xr.DataArray, looks: Looks) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Chunks along y and x of the blocks of an image whose last dimensions these are."""
+    chunks = getattr(image.data, "chunks", None) or tuple((n,) for n in image.shape)
+    return _coarsen(chunks[-2], looks.y), _coarsen(chunks[-1], looks.x)
+
+
 def _coarsen(chunks: tuple[int, ...], looks: int) -> tuple[int, ...]:
     """Chunks of the blocks: each block belongs to the chunk that holds its last pixel."""
     borders = [stop // looks for stop in accumulate(chunks, initial=0)]
     return tuple(b - a for a, b in pairwise(borders) if b > a)
 
 
-def _coordinates(obj: xr.DataArray | xr.Dataset, looks: Looks, min_valid: float) -> dict[str, Any]:
+def coarse_coordinates(obj: xr.DataArray | xr.Dataset, looks: Looks) -> dict[str, Any]:
+    """Coordinates of the blocks: everything that lies along y or x, and the georeference."""
     coords: dict[str, Any] = {
-        str(name): _average(c.reset_coords(drop=True), looks, min_valid).variable
-        for name, c in obj.coords.items()
-        if set(SPACE) <= set(c.dims) and c.dtype.kind in "fiu"
+        str(name): _coarse(obj.coords[name].reset_coords(drop=True), looks)
+        for name in obj.coords
+        if set(SPACE) & set(obj.coords[name].dims)
     }
-    for name, n in (("y", looks.y), ("x", looks.x)):
-        if name in obj.coords:
-            blocks = obj.sizes[name] // n
-            centres = obj[name].values[: blocks * n].reshape(blocks, n).mean(axis=1)
-            coords[name] = (name, centres, obj[name].attrs)
     if "spatial_ref" in obj.coords and "GeoTransform" in obj["spatial_ref"].attrs:
         numbers = map(float, obj["spatial_ref"].attrs["GeoTransform"].split())
         origin_x, step_x, skew_x, origin_y, skew_y, step_y = numbers
         coarse = (origin_x, step_x * looks.x, skew_x, origin_y, skew_y, step_y * looks.y)
         coords["spatial_ref"] = obj["spatial_ref"].assign_attrs(GeoTransform=" ".join(map(repr, coarse)))
     return coords
+
+
+def _coarse(coordinate: xr.DataArray, looks: Looks) -> xr.Variable:
+    sizes = {dim: n for dim, n in (("y", looks.y), ("x", looks.x)) if dim in coordinate.dims}
+    if coordinate.dtype.kind in "fiub" and len(sizes) == 2:
+        return _average(coordinate, looks, 0.0).variable
+    if coordinate.dtype.kind in "fiuMm":
+        return coordinate.coarsen(sizes, boundary="trim").mean().variable
+    middles = {dim: slice(n // 2, coordinate.sizes[dim] // n * n, n) for dim, n in sizes.items()}
+    return coordinate.variable.isel(middles)

@@ -48,7 +48,7 @@ def phase(ds: xr.Dataset) -> xr.DataArray:
     """
     require(ds, "igram", to="phase")
     igram = ds["igram"]
-    values = Phase(_each(np.angle, igram), igram.coords, igram.dims, "phase", _kept(igram))
+    values = Phase(each_pixel(np.angle, igram), igram.coords, igram.dims, "phase", _kept(igram))
     return values.assign_attrs(units="rad", long_name="phase, positive away from the satellite")
 
 
@@ -76,12 +76,12 @@ def amplitude(ds: xr.Dataset) -> xr.DataArray:
     require(ds, "igram", to="amplitude")
     igram = ds["igram"]
     return describe(
-        xr.DataArray(_each(np.abs, igram), igram.coords, igram.dims, attrs=_kept(igram)), "amplitude"
+        xr.DataArray(each_pixel(np.abs, igram), igram.coords, igram.dims, attrs=_kept(igram)), "amplitude"
     ).assign_attrs(long_name="magnitude of the interferogram")
 
 
-def _each(function: Any, igram: xr.DataArray) -> np.ndarray | da.Array:
-    """Apply a function that gives a real number to each pixel."""
+def each_pixel(function: Any, igram: xr.DataArray) -> np.ndarray | da.Array:
+    """Apply a function that gives a real number to each pixel; float32, lazy if `igram` is."""
     if isinstance(igram.data, da.Array):
         meta = np.empty((0,) * igram.ndim, np.float32)
         lazy: da.Array = da.map_blocks(_as_float32, igram.data, function, dtype=np.float32, meta=meta)

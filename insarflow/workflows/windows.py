@@ -18,6 +18,7 @@ import dask.array as da
 import xarray as xr
 
 from insarflow.errors import RecipeWarning
+from insarflow.kernels.coherence import row_grid
 from insarflow.learn.weights import load_card
 from insarflow.ops.presets import Settings
 from insarflow.schema import DIMS, SPACE
@@ -151,7 +152,10 @@ def _margin(steps: Recipe, dim: str, stride: int) -> Margin:
             grid = math.lcm(grid, looks * settings.step)
         elif step["operation"] == "coherence":
             window: Any = step.get("window", 5)
-            reach += looks * (window if isinstance(window, int) else Looks(*window).__dict__[dim])
+            size = window if isinstance(window, int) else Looks(*window).__dict__[dim]
+            reach += looks * size
+            if dim == "y":
+                grid = math.lcm(grid, looks * row_grid(size, step.get("weights", "boxcar")))
         elif step["operation"] == "multilook":
             looks *= step[dim]
     return Margin(looks, reach, math.lcm(grid, looks * stride))

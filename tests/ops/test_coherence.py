@@ -46,11 +46,12 @@ def test_chunks_that_once_broke_something(chunks):
 def test_result_is_labelled():
     a = labelled(noise((20, 20), 1)).assign_coords(y=np.arange(20.0))
     a.attrs = {"grid_mapping": "spatial_ref", "units": "K"}
-    result = coherence(a, a, window=(3, 5))
+    result = coherence(a, a.copy(deep=True), window=(3, 5))
     assert result.name == "coherence"
     assert result.dtype == np.float32
     assert result.attrs["estimator"] == "two images, sliding boxcar"
     assert result.attrs["window"] == [3, 5]
+    assert result.attrs["bias"] == "kept"
     assert (result.attrs["units"], result.attrs["grid_mapping"]) == ("1", "spatial_ref")
     assert a.attrs["units"] == "K"
     xr.testing.assert_identical(result.y, a.y)
@@ -119,4 +120,88 @@ def test_data_refused(stack):
 def test_images_must_lie_on_the_same_pixels():
     a = xr.DataArray(np.ones((5, 6), "complex64"), {"x": np.arange(6.0)}, ("y", "x"))
     with pytest.raises(ValueError, match=r"^secondary must lie on the reference's pixels, but their x coordinates"):
-        coherence(a, a.assign_coords(x=a["x"] + 1000.0))
+        coherence(a, (2 * a).assign_coords(x=a["x"] + 1000.0))
+    same = r"^secondary must be another image than the reference, instead got the same image twice$"
+    for image in (a, a.chunk(y=2)):
+        with pytest.raises(ValueError, match=same):
+            coherence(image, image)
+
+
+def test_images_must_be_in_order_of_time():
+    a, b = labelled(noise((9, 9), 1)), labelled(noise((9, 9), 2))
+    early, late = (np.datetime64(day, "ns") for day in ("2021-07-03", "2021-07-09"))
+    assert coherence(a.assign_coords(date=early), b.assign_coords(date=late), window=3).dims == ("y", "x")
+    wanted = "^secondary must be later than the reference of 2021-07-09, instead got an image of 2021-07-03: swap"
+    with pytest.raises(ValueError, match=wanted):
+        coherence(a.assign_coords(date=late), b.assign_coords(date=early), window=3)
+
+
+@given(st.data())
+def test_any_chunks_give_the_same_bits_with_every_option(data):
+    shape = (data.draw(st.integers(6, 40)), data.draw(st.integers(6, 45)))
+    window = tuple(data.draw(st.integers(1, 6)) for _ in shape)
+    options = data.draw(st.sampled_from([{"weights": "gaussian"}, {"estimate": "block"}, {"bias": "simple"}]))
+    a, b = noise(shape, 1), noise(shape, 2)
+    cut = [labelled(lazy(z, data.draw(chunkings(shape)))) for z in (a, b)]
+    for eager, chunked in (((a, b), cut), ((a,), cut[:1])):
+        whole = coherence(*map(labelled, eager), window=window, **options)
+        xr.testing.assert_identical(coherence(*chunked, window=window, **options).compute(), whole)
+
+
+def test_blocks_are_the_blocks():
+    a, b = labelled(noise((13, 17), 1)), labelled(noise((13, 17), 2))
+    a = a.assign_coords(y=10.0 * np.arange(13), line=("y", np.arange(13)), name=("x", list("abcdefghijklmnopq")))
+    both, phase = coherence(a, b, window=(3, 4), estimate="block"), coherence(a, window=(3, 4), estimate="block")
+    for row, col in np.ndindex(4, 4):
+        p, q = (z.values[3 * row : 3 * row + 3, 4 * col : 4 * col + 4].astype(complex).ravel() for z in (a, b))
+        there = ~np.isnan(p + q)
+        wanted = abs(np.vdot(q[there], p[there])) / np.linalg.norm(p[there]) / np.linalg.norm(q[there])
+        assert float(both[row, col]) == pytest.approx(wanted, rel=1e-6)
+        z = p[~np.isnan(p)]
+        assert float(phase[row, col]) == pytest.approx(abs(np.mean(z / abs(z))), rel=1e-6)
+    assert both.attrs["estimator"] == "two images, block boxcar"
+    np.testing.assert_array_equal(both["y"], [10, 40, 70, 100])
+    np.testing.assert_array_equal(both["line"], [1, 4, 7, 10])
+    assert "".join(both["name"].values) == "cgko"
+
+
+def test_bias_is_removed_and_said(stack):
+    for bias in ("touzi", "simple"):
+        result = coherence(stack, window=(3, 5), bias=bias, looks=9)
+        assert result["coherence"].attrs["bias"] == f"removed ({bias})"
+        assert result["coherence"].attrs["looks"] == 9
+        step = recipe_of(result).steps[-1]
+        assert (step["bias"], step["looks"]) == (bias, 9)
+        raw = coherence(stack, window=(3, 5))["coherence"]
+        assert float((raw - result["coherence"]).min()) > -1e-6
+        assert float(result["coherence"].min()) >= 0
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        (
+            {"estimate": "box"},
+            ValueError,
+            r"^estimate must be one of \('block', 'sliding'\), instead got estimate='box'$",
+        ),
+        ({"weights": "x"}, ValueError, r"^weights must be one of \('boxcar', 'gaussian'\), instead got weights='x'$"),
+        ({"bias": "x"}, ValueError, r"^bias must be one of \(None, 'touzi', 'simple'\), instead got bias='x'$"),
+        (
+            {"bias": "touzi", "looks": 26},
+            ValueError,
+            "^looks must be more than 1 and at most the 25 pixels .* looks=26$",
+        ),
+        ({"bias": "touzi", "looks": "9"}, TypeError, "^looks must be a number, instead got looks='9'$"),
+        ({"looks": 9}, ValueError, "^looks must be left out unless bias is to be removed, instead got looks=9$"),
+        (
+            {"estimate": "block"},
+            ValueError,
+            "^estimate must be 'sliding' with a Dataset, whose pixels stay, .* pass ds",
+        ),
+        ({"estimate": "block", "weights": "gaussian"}, ValueError, "^weights must be 'boxcar' with estimate='block'"),
+    ],
+)
+def test_options_refused(stack, options, error, message):
+    with pytest.raises(error, match=message):
+        coherence(stack, **options)

@@ -133,3 +133,35 @@ def test_looks_and_two_dimensional_coordinates_are_multilooked():
     coarse = ds.insar.multilook(y=2, x=3)
     assert coarse.attrs["looks"] == [4, 24]
     np.testing.assert_array_equal(coarse["lat"].values, lat.reshape(2, 2, 2, 3).mean(axis=(1, 3)))
+
+
+def test_coordinates_along_one_axis_are_kept():
+    times = np.datetime64("2021-07-03T06:00:00", "ns") + np.arange(6) * np.timedelta64(2, "s")
+    ds = xr.Dataset(
+        {"coherence": (("y", "x"), np.ones((6, 5), "float32"))},
+        {
+            "azimuth_time": ("y", times, {"note": "kept"}),
+            "range": ("x", np.arange(5.0)),
+            "burst": ("y", list("aaabbb")),
+        },
+    )
+    coarse = multilook(ds, y=3, x=2)
+    np.testing.assert_array_equal(coarse["azimuth_time"], times[[1, 4]])
+    assert coarse["azimuth_time"].attrs == {"note": "kept"}
+    np.testing.assert_array_equal(coarse["range"], [0.5, 2.5])
+    np.testing.assert_array_equal(coarse["burst"], ["a", "b"])
+
+
+def test_wrapped_phase_is_not_averaged(stack):
+    wanted = (
+        r"^phase must not be wrapped phase to be averaged: the mean of -3 and 3 rad is not 0. Work on the complex igram"
+    )
+    with pytest.raises(ValueError, match=wanted):
+        multilook(stack.insar.phase, y=2, x=2)
+    with pytest.raises(ValueError, match=wanted):
+        multilook(stack.assign(phase=stack.insar.phase), y=2, x=2)
+    said = stack["dem"].rename("phi").assign_attrs(standard_name="wrapped_phase")
+    with pytest.raises(ValueError, match=r"^phi must not be wrapped phase .* np.exp"):
+        multilook(said, y=2, x=2)
+    unwrapped = stack["dem"].rename("unwrapped").assign_attrs(units="rad", long_name="unwrapped phase")
+    assert multilook(unwrapped, y=2, x=2).name == "unwrapped"

@@ -1,0 +1,152 @@
+"""Phase statistics on labelled arrays."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import numpy as np
+import xarray as xr
+
+from insarflow.kernels import phase_statistics as kernel
+from insarflow.kernels.phase_statistics import Spread
+from insarflow.ops.checks import check_choice, check_number
+from insarflow.ops.phase import Phase, each_pixel
+from insarflow.schema import CELLS, require
+
+
+def phase_std(coherence: xr.DataArray | xr.Dataset, *, looks: float, method: Spread = "exact") -> xr.DataArray:
+    """Standard deviation of the interferometric phase that a coherence means.
+
+    Parameters
+    ----------
+    coherence
+        float32 or float64, 0..1, NaN is missing; or a Dataset with the variable ``coherence``.
+    looks
+        Independent looks of the interferogram, at least 1: fewer than the pixels averaged where neighbours are
+        correlated.
+    method
+        ``"exact"``: integral over the density of the multilook phase. ``"cramer-rao"``: its limit where coherence is
+        high, ``sqrt(1 - c^2) / (c sqrt(2 looks))``.
+
+    Returns
+    -------
+    DataArray
+        The input's dtype, rad, NaN where the coherence is. Lazy if the input is.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong kind or out of range; a coherence outside 0..1 raises when it is computed.
+
+    References
+    ----------
+    Lee et al. (1994), doi:10.1109/36.312890; Just and Bamler (1994), doi:10.1364/AO.33.004361.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> gamma = xr.DataArray(np.array([0.0, 0.9, 1.0]))
+    >>> phase_std(gamma, looks=5).values.round(3)
+    array([1.814, 0.175, 0.   ])
+    """
+    if isinstance(coherence, xr.Dataset):
+        require(coherence, "coherence", to="phase_std")
+        coherence = coherence["coherence"]
+    if not isinstance(coherence, xr.DataArray):
+        raise TypeError(f"coherence must be an xarray.DataArray or Dataset, instead got {type(coherence).__name__}")
+    if coherence.dtype not in (np.float32, np.float64):
+        raise TypeError(f"coherence must be float32 or float64, instead got {coherence.dtype}")
+    number = check_number("looks", looks)
+    if number < 1:
+        raise ValueError(f"looks must be at least 1, instead got looks={looks}")
+    check_choice("method", method, get_args(Spread))
+    spread: xr.DataArray = xr.apply_ufunc(
+        kernel.phase_std, coherence, kwargs={"looks": number, "method": method}, dask="parallelized",
+        output_dtypes=[coherence.dtype],
+    )  # fmt: skip
+    attrs = {"units": "rad", "long_name": "standard deviation of the phase", "looks": number, "method": method}
+    return spread.rename("phase_std").assign_attrs({**_kept(coherence), **attrs})
+
+
+def circular_mean(obj: xr.DataArray | xr.Dataset, dim: str) -> xr.DataArray:
+    """Mean direction of the phase along ``date`` or ``delay``, each interferogram of weight one.
+
+    Parameters
+    ----------
+    obj
+        Interferograms (complex64), or a Dataset with ``igram``. NaN and 0 have no direction and are left out.
+    dim
+        Dimension to average.
+
+    Returns
+    -------
+    DataArray
+        float32, rad, -pi to pi, without `dim`; NaN where there is no direction. Lazy if the input is.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `obj` is no complex64 array or has no such dimension.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> igram = xr.DataArray(np.exp(1j * np.array([3.0, -3.0])).astype("complex64"), dims="date")
+    >>> abs(round(float(circular_mean(igram, "date")), 4))
+    3.1416
+    """
+    mean = _resultant(obj, dim, "circular_mean")
+    attrs = {**mean.attrs, "units": "rad", "long_name": f"circular mean of the phase along {dim}"}
+    return Phase(each_pixel(np.angle, mean), mean.coords, mean.dims, "phase", attrs)
+
+
+def circular_std(obj: xr.DataArray | xr.Dataset, dim: str) -> xr.DataArray:
+    """Circular standard deviation of the phase along ``date`` or ``delay``: ``sqrt(-2 ln R)``.
+
+    R is the length of the mean unit phasor: 1 where all directions agree. Arguments and errors as of `circular_mean`.
+
+    Returns
+    -------
+    DataArray
+        float32, rad, from 0; infinite where the phasors cancel, NaN where there is no direction. Lazy if the input is.
+
+    References
+    ----------
+    Mardia and Jupp (2000), Directional Statistics, doi:10.1002/9780470316979.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> igram = xr.DataArray(np.exp(1j * np.array([0.2, 0.0])).astype("complex64"), dims="date")
+    >>> round(float(circular_std(igram, "date")), 3)
+    0.1
+    """
+    mean = _resultant(obj, dim, "circular_std")
+    attrs = {**mean.attrs, "units": "rad", "long_name": f"circular standard deviation of the phase along {dim}"}
+    return xr.DataArray(each_pixel(_std_of, mean), mean.coords, mean.dims, "phase_std", attrs)
+
+
+def _std_of(mean: np.ndarray) -> np.ndarray:
+    return kernel.circular_std(np.abs(mean))
+
+
+def _resultant(obj: xr.DataArray | xr.Dataset, dim: str, to: str) -> xr.DataArray:
+    if isinstance(obj, xr.Dataset):
+        require(obj, "igram", to=to)
+        obj = obj["igram"]
+    if not isinstance(obj, xr.DataArray):
+        raise TypeError(f"igram must be an xarray.DataArray or Dataset, instead got {type(obj).__name__}")
+    if obj.dtype != np.complex64:
+        raise TypeError(f"igram must be complex64, instead got {obj.dtype}: convert it with .astype('complex64')")
+    if dim not in obj.dims or dim not in CELLS:
+        choices = tuple(d for d in CELLS if d in obj.dims)
+        raise ValueError(f"dim must be one of {choices}, instead got dim={dim!r}")
+    whole: Any = obj.chunk({dim: -1}) if obj.chunks is not None else obj
+    mean: xr.DataArray = xr.apply_ufunc(
+        kernel.resultant, whole, input_core_dims=[[dim]], dask="parallelized", output_dtypes=[np.complex64]
+    )
+    return mean.assign_attrs(_kept(obj))
+
+
+def _kept(array: xr.DataArray) -> dict[str, Any]:
+    return {name: array.attrs[name] for name in ("grid_mapping",) if name in array.attrs}
