@@ -1,4 +1,4 @@
-"""What one would write with NumPy and SciPy."""
+"""What one would write with NumPy and SciPy, and what others have published."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ import numpy as np
 import xarray as xr
 from scipy import fft
 from scipy.ndimage import uniform_filter
+
+try:
+    import dolphin.goldstein as dolphin  # extra ``bench``
+except ImportError:
+    dolphin = None
 
 
 def goldstein(z: np.ndarray, patch: int = 32, step: int = 16, alpha: float = 0.5) -> np.ndarray:
@@ -51,6 +56,12 @@ def goldstein_loop(z: np.ndarray, patch: int = 32, step: int = 16, alpha: float 
     return total / weights
 
 
+def goldstein_dolphin(z: np.ndarray) -> np.ndarray:
+    """The filter that dolphin runs before it unwraps."""
+    filtered: np.ndarray = dolphin.goldstein(z, alpha=0.5, psize=32)
+    return filtered
+
+
 def _columns(z: np.ndarray, patch: int, step: int) -> range:
     return range(0, z.shape[1] - patch + 1, step)
 
@@ -67,7 +78,7 @@ def multilook(z: np.ndarray, y: int, x: int) -> np.ndarray:
     return mean
 
 
-def coherence(a: np.ndarray, b: np.ndarray, window: int) -> np.ndarray:
+def coherence(a: np.ndarray, b: np.ndarray, window: int | tuple[int, int]) -> np.ndarray:
     """Boxcar sums by `scipy.ndimage.uniform_filter`."""
     product = a * np.conj(b)
     numerator = uniform_filter(product.real, window) + 1j * uniform_filter(product.imag, window)
@@ -97,6 +108,13 @@ def xarray_multilook(z: np.ndarray, y: int, x: int) -> np.ndarray:
     """Mean by `xarray.DataArray.coarsen`."""
     mean: np.ndarray = xr.DataArray(z, dims=("y", "x")).coarsen(y=y, x=x, boundary="trim").mean().values
     return mean
+
+
+def sliding_pair(
+    a: np.ndarray, b: np.ndarray, looks: tuple[int, int], window: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Interferogram from block means, and the block mean of the sliding coherence."""
+    return multilook(a * np.conj(b), *looks), multilook(coherence(a, b, window), *looks)
 
 
 def residues(z: np.ndarray) -> np.ndarray:

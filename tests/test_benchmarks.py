@@ -15,13 +15,25 @@ from insarflow.types import Looks, Window
 def test_benchmarks_run_at_small_size(capsys):
     rows = main(["--size", "128", "--runs", "1", "--json"])
     printed = json.loads(capsys.readouterr().out)
-    assert [r["name"] for r in printed] == [r.name for r in rows]
+    assert [r["name"] for r in printed] == [r["name"] for r in rows]
     assert {"goldstein 32/16 alpha 0.5", "multilook 8 x 2", "coherence 5 x 5", "segment, whole line"} <= {
-        r.name for r in rows
+        r["name"] for r in rows
     }
-    assert all(r.mpx_per_s > 0 and r.ratio > 0 for r in rows)
-    main(["--size", "128", "--runs", "1"])
-    assert "ratio" in capsys.readouterr().out
+    for row in rows:
+        assert row["mpx_per_s"] > 0
+        assert row["of_copy"] > 0
+        assert row["baselines"]
+        assert all(b["ratio"] > 0 for b in row["baselines"])
+
+
+def test_tables_are_printed(capsys):
+    main(["kernels", "first", "--size", "64", "--runs", "1", "--only", "residues"])
+    table, first = capsys.readouterr().out.split("\n\n")[1:]
+    assert [line.split()[0] for line in table.splitlines()] == ["1", "residues"]
+    assert [line.split()[0] for line in first.splitlines()] == ["first", "residues"]
+    with pytest.raises(SystemExit):
+        main(["kernel"])
+    assert "there is no table kernel: choose some of kernels, segment, first" in capsys.readouterr().err
 
 
 def test_baselines_compute_the_same():
