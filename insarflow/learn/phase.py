@@ -1,7 +1,7 @@
 """Network inputs ``[coherence, cos, sin]``: encoding, and the augmentations that leave the labels alone.
 
 The augmentations are the batched torch twins of the phase kernels. They multiply the phasor, never the angle, so a
-missing pixel (cos = sin = 0) stays at 0.
+missing pixel (cos = sin = 0) stays at 0. Channels that follow the three are left as they are.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 CHANNELS: Final = ("coherence", "cos", "sin")
 """What `encode` gives, in this order."""
@@ -52,7 +52,7 @@ def offset(x: Tensor, angle: Tensor) -> Tensor:
     Parameters
     ----------
     x
-        Float, shape ``(batch, 3, y, x)``, as `CHANNELS`.
+        Float, shape ``(batch, channel, y, x)``, the first channels as `CHANNELS`.
     angle
         Shape ``(batch,)``, rad.
 
@@ -67,7 +67,7 @@ def offset(x: Tensor, angle: Tensor) -> Tensor:
         If a shape is wrong.
     """
     _check(x, angle=angle)
-    return _rotate(x, angle.to(x)[:, None, None])
+    return rotate(x, angle.to(x)[:, None, None])
 
 
 def conjugate(x: Tensor) -> Tensor:
@@ -76,7 +76,7 @@ def conjugate(x: Tensor) -> Tensor:
     Parameters
     ----------
     x
-        Float, shape ``(batch, 3, y, x)``, as `CHANNELS`.
+        Float, shape ``(batch, channel, y, x)``, the first channels as `CHANNELS`.
 
     Returns
     -------
@@ -89,7 +89,7 @@ def conjugate(x: Tensor) -> Tensor:
         If the shape is wrong.
     """
     _check(x)
-    return torch.cat((x[:, :2], -x[:, 2:]), dim=1)
+    return torch.cat((x[:, :2], -x[:, 2:3], x[:, 3:]), dim=1)
 
 
 def ramp(x: Tensor, slope_y: Tensor, slope_x: Tensor) -> Tensor:
@@ -98,7 +98,7 @@ def ramp(x: Tensor, slope_y: Tensor, slope_x: Tensor) -> Tensor:
     Parameters
     ----------
     x
-        Float, shape ``(batch, 3, y, x)``, as `CHANNELS`.
+        Float, shape ``(batch, channel, y, x)``, the first channels as `CHANNELS`.
     slope_y, slope_x
         Shape ``(batch,)``, rad per pixel.
 
@@ -115,19 +115,93 @@ def ramp(x: Tensor, slope_y: Tensor, slope_x: Tensor) -> Tensor:
     _check(x, slope_y=slope_y, slope_x=slope_x)
     rows = torch.arange(x.shape[-2], device=x.device, dtype=x.dtype)[:, None]
     columns = torch.arange(x.shape[-1], device=x.device, dtype=x.dtype)
-    return _rotate(x, slope_y.to(x)[:, None, None] * rows + slope_x.to(x)[:, None, None] * columns)
+    return rotate(x, slope_y.to(x)[:, None, None] * rows + slope_x.to(x)[:, None, None] * columns)
 
 
-def _rotate(x: Tensor, angle: Tensor) -> Tensor:
-    """Multiply each sample's phasor by ``exp(i angle)``, `angle` of shape (batch, y, x) or broadcasting to it."""
-    coherence, cos, sin = x.unbind(1)
+def rotate(x: Tensor, angle: Tensor) -> Tensor:
+    """Multiply the phasor of each pixel by ``exp(i angle)``.
+
+    Parameters
+    ----------
+    x
+        Float, shape ``(batch, channel, y, x)``, the first channels as `CHANNELS`.
+    angle
+        rad, shape ``(batch, y, x)`` or broadcasting to it.
+
+    Returns
+    -------
+    Tensor
+        As `x`.
+    """
+    coherence, cos, sin = x[:, :3].unbind(1)
     by_cos, by_sin = torch.cos(angle), torch.sin(angle)
-    return torch.stack((coherence, cos * by_cos - sin * by_sin, sin * by_cos + cos * by_sin), dim=1)
+    turned = torch.stack((coherence, cos * by_cos - sin * by_sin, sin * by_cos + cos * by_sin), dim=1)
+    return turned if x.shape[1] == len(CHANNELS) else torch.cat((turned, x[:, 3:]), dim=1)
+
+
+def decorrelate(x: Tensor, factor: Tensor, *, looks: int, generator: Generator | None = None) -> Tensor:
+    """Lower the coherence of each sample by a factor, with the phase noise that belongs to it.
+
+    Parameters
+    ----------
+    x
+        Float, shape ``(batch, channel, y, x)``, the first channels as `CHANNELS`, of multilooked images that were not
+        filtered.
+    factor
+        What is left of the correlation, 0..1, shape ``(batch,)``.
+    looks
+        Independent looks, at least 2.
+    generator
+        Where numbers are drawn from, by default torch's own.
+
+    Returns
+    -------
+    Tensor
+        As `x`; missing pixels stay missing.
+
+    Raises
+    ------
+    ValueError
+        If a shape or `looks` is wrong.
+
+    Notes
+    -----
+    The twin of `insarflow.kernels.decorrelate.decorrelate`, where the formula stands.
+    """
+    _check(x, factor=factor)
+    if looks < 2:
+        raise ValueError(f"looks must be at least 2, instead got looks={looks}")
+    coherence, cos, sin = x[:, :3].unbind(1)
+    k = factor.to(x)[:, None, None]
+    a_re, a_im, b_re, b_im = torch.randn((4, *coherence.shape), generator=generator, device=x.device).to(x) / (
+        (2 * looks) ** 0.5
+    )
+    others = _gamma(looks - 2, coherence, generator) / looks
+    power = _gamma(looks, coherence, generator) / looks
+    rest = torch.sqrt((1 - k * k) / power)
+    re, im = coherence * cos, coherence * sin
+    along = re * a_re + im * a_im + torch.sqrt((1 - coherence**2).clamp_min(0)) * b_re
+    total = k * k + 2 * k * rest * along + rest**2 * (a_re**2 + a_im**2 + b_re**2 + b_im**2 + others)
+    scale = total.clamp_min(1e-12).rsqrt()
+    new_re, new_im = (k * re + rest * a_re) * scale, (k * im + rest * a_im) * scale
+    length = torch.hypot(new_re, new_im)
+    there = ((cos != 0) | (sin != 0)).to(x)
+    unit = there / length.clamp_min(1e-12)
+    return torch.cat((torch.stack((length * there, new_re * unit, new_im * unit), dim=1), x[:, 3:]), dim=1)
+
+
+def _gamma(shape: int, like: Tensor, generator: Generator | None) -> Tensor:
+    """Gamma-distributed numbers of whole shape and unit scale, one for each pixel: sums of exponential ones."""
+    total, one = torch.zeros_like(like), torch.empty_like(like)
+    for _ in range(shape):
+        total += one.exponential_(generator=generator)
+    return total
 
 
 def _check(x: Tensor, **per_sample: Tensor) -> None:
-    if x.ndim != 4 or x.shape[1] != len(CHANNELS):
-        raise ValueError(f"x must be of shape (batch, {len(CHANNELS)}, y, x), instead got {tuple(x.shape)}")
+    if x.ndim != 4 or x.shape[1] < len(CHANNELS):
+        wanted = f"(batch, {len(CHANNELS)} or more, y, x)"
+        raise ValueError(f"x must be of shape {wanted}, instead got {tuple(x.shape)}")
     for name, value in per_sample.items():
         if value.shape != x.shape[:1]:
             raise ValueError(f"{name} must be of shape {tuple(x.shape[:1])}, instead got {tuple(value.shape)}")

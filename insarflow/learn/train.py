@@ -16,10 +16,10 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from insarflow.errors import InsarError
+from insarflow.learn.augment import Chain, RandomConjugation, RandomOffset, RandomRamp, RandomTurn
 from insarflow.learn.bank import Bank
 from insarflow.learn.metrics import ObjectScores, PixelScores
 from insarflow.learn.models import Network, build_model
-from insarflow.learn.phase import conjugate, offset, ramp
 from insarflow.simulate.truth import ABSENT, MISSING, MOVING, OPEN
 
 Batch = tuple[torch.Tensor, torch.Tensor]
@@ -79,18 +79,12 @@ class Segmenter(lightning.LightningModule):
         return (losses * counted).sum() / counted.sum().clamp_min(1.0)
 
 
+_AS_SEEN_ELSEWHERE = Chain((RandomOffset(), RandomRamp(0.01), RandomConjugation(), RandomTurn()))
+
+
 def augment(image: torch.Tensor, target: torch.Tensor) -> Batch:
     """A batch as other acquisitions, orbits and map orientations could have shown it; drawn from torch's generator."""
-    n = len(image)
-    image = offset(image, torch.rand(n, device=image.device) * 2 * torch.pi)
-    slopes = torch.randn(2, n, device=image.device) * 0.01
-    image = ramp(image, slopes[0], slopes[1])
-    if torch.rand(()) < 0.5:
-        image = conjugate(image)
-    turns, mirror = int(torch.randint(4, ())), bool(torch.rand(()) < 0.5)
-    image, target = image.rot90(turns, (-2, -1)), target.rot90(turns, (-2, -1))
-    if mirror:
-        image, target = image.flip(-1), target.flip(-1)
+    image, target = _AS_SEEN_ELSEWHERE(image, target)
     return cut_edge(image, target) if torch.rand(()) < 0.6 else (image, target)
 
 

@@ -89,7 +89,7 @@ def test_laws(seed, a, b):
 
 def test_wrong_shapes():
     _, _, x = draw()
-    with pytest.raises(ValueError, match=r"^x must be of shape \(batch, 3, y, x\), instead got \(3, 2, 6, 9\)$"):
+    with pytest.raises(ValueError, match=r"^x must be of shape \(batch, 3 or more, y, x\), instead got \(3, 2"):
         conjugate(x[:, :2])
     with pytest.raises(ValueError, match=r"^angle must be of shape \(3,\), instead got \(2,\)$"):
         offset(x, torch.zeros(2))
