@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks import baselines
 from benchmarks.measure import Case
-from insarflow.kernels import augment, coherence, goldstein, interferogram, multilook, residues
+from insarflow.kernels import augment, coherence, decorrelate, goldstein, interferogram, multilook, residues
 from insarflow.kernels.noise import complex_noise
 from insarflow.ops.presets import PRESETS
 from insarflow.types import Looks, Window
@@ -110,11 +110,19 @@ class Images:
                 {"NumPy multiplication": (lambda: z * np.complex64(np.exp(1j)), n)},
             ),
             Case(
+                "phase offset, in place", lambda: augment.offset(self.out, angle=1.0, out=self.out), n,
+                {
+                    "NumPy multiplication": (
+                        lambda: np.multiply(self.out, np.complex64(np.exp(1j)), out=self.out), n
+                    ),
+                },
+            ),
+            Case(
                 "phase ramp", lambda: augment.ramp(z, slope_y=0.1, slope_x=0.2), n,
                 {"NumPy two phasors": (lambda: z * (rows[:, None] * cols), n)},
             ),
             Case(
-                "decorrelate", lambda: augment.decorrelate(z, self.gamma, factor=0.6, looks=12, seed=1), n,
+                "decorrelate", lambda: decorrelate.decorrelate(z, self.gamma, factor=0.6, looks=12, seed=1), n,
                 {"NumPy generator": (lambda: baselines.decorrelate(z, self.gamma, 0.6, 12), n)},
             ),
         ]  # fmt: skip

@@ -7,7 +7,8 @@ needs torch or geopandas is imported on first use: `insarflow.segment`, `insarfl
 from importlib.metadata import version
 
 from insarflow import accessor as accessor
-from insarflow.ops.augment import add_offset, add_ramp, conjugate, decorrelate
+from insarflow.ops.atmosphere import add_stratified, add_turbulence
+from insarflow.ops.augment import add_offset, add_ramp, conjugate, decorrelate, degrade
 from insarflow.ops.closure import closure_phase
 from insarflow.ops.coherence import coherence
 from insarflow.ops.goldstein import goldstein
@@ -34,6 +35,8 @@ __all__ = [
     "Recipe",
     "add_offset",
     "add_ramp",
+    "add_stratified",
+    "add_turbulence",
     "amplitude",
     "apply_recipe",
     "build_stack",
@@ -44,6 +47,7 @@ __all__ = [
     "conjugate",
     "create_stack",
     "decorrelate",
+    "degrade",
     "goldstein",
     "interferogram",
     "map_overlap",

@@ -11,7 +11,8 @@ from insarflow.kernels.bias import Bias
 from insarflow.kernels.coherence import Weights
 from insarflow.kernels.goldstein import Alpha, Amplitude, Edges, Ends, PatchWindow
 from insarflow.kernels.phase_statistics import Spread
-from insarflow.ops.augment import add_offset, add_ramp, conjugate, decorrelate
+from insarflow.ops.atmosphere import add_stratified, add_turbulence
+from insarflow.ops.augment import add_offset, add_ramp, conjugate, decorrelate, degrade
 from insarflow.ops.closure import closure_phase
 from insarflow.ops.coherence import coherence
 from insarflow.ops.goldstein import goldstein
@@ -165,6 +166,26 @@ class InsarAccessor:
     def decorrelate(self, *, factor: float, looks: int, seed: int) -> xr.Dataset:
         """Lower the coherence; see `insarflow.decorrelate`."""
         return decorrelate(self._ds, factor=factor, looks=looks, seed=seed)
+
+    def degrade(self, *, factor: float, looks: int, seed: int) -> xr.Dataset:
+        """Lower the coherence of filtered data, without statistics; see `insarflow.degrade`."""
+        return degrade(self._ds, factor=factor, looks=looks, seed=seed)
+
+    def add_turbulence(
+        self,
+        *,
+        std: float,
+        seed: int,
+        exponent: float = -11 / 3,
+        longest: float | None = None,
+        pixel_size: float | tuple[float, float] = 1.0,
+    ) -> xr.Dataset:
+        """Add turbulent atmosphere to the phase of each pair; see `insarflow.add_turbulence`."""
+        return add_turbulence(self._ds, std=std, seed=seed, exponent=exponent, longest=longest, pixel_size=pixel_size)
+
+    def add_stratified(self, *, rad_per_km: float) -> xr.Dataset:
+        """Add phase in proportion to the height; see `insarflow.add_stratified`."""
+        return add_stratified(self._ds, rad_per_km=rad_per_km)
 
     def segment(self, model: str | Path = "default", *, device: str | None = None, tile_size: int = 1024) -> xr.Dataset:
         """Add the probability of movement; see `insarflow.segment.segment`."""

@@ -60,6 +60,9 @@ def test_pairs_table(ds):
         ("add_ramp", {"slope_y": 0.1, "slope_x": 0.2}),
         ("conjugate", {}),
         ("decorrelate", {"factor": 0.5, "looks": 16, "seed": 1}),
+        ("degrade", {"factor": 0.5, "looks": 16, "seed": 1}),
+        ("add_turbulence", {"std": 0.5, "seed": 1, "longest": 100.0}),
+        ("add_stratified", {"rad_per_km": 2.0}),
     ],
 )
 def test_methods_are_the_functions(ds, name, arguments):
@@ -71,7 +74,18 @@ def test_methods_are_the_functions(ds, name, arguments):
     [
         *(
             (n, getattr(insarflow, n))
-            for n in ("goldstein", "multilook", "coherence", "phase_std", "add_offset", "add_ramp", "decorrelate")
+            for n in (
+                "goldstein",
+                "multilook",
+                "coherence",
+                "phase_std",
+                "add_offset",
+                "add_ramp",
+                "decorrelate",
+                "degrade",
+                "add_turbulence",
+                "add_stratified",
+            )
         ),
         ("segment", segment),
         ("summarise", summarise),

@@ -1,41 +1,89 @@
-"""Changes of an interferogram that another acquisition could have brought: offset, date swap, ramp, decorrelation."""
+"""Changes of an interferogram that another acquisition could have brought: offset, date swap, ramp."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from insarflow.kernels._jit import jit
-from insarflow.kernels.noise import mix, stream_key
 from insarflow.types import Tile
 
 
-def offset(igram: np.ndarray, *, angle: float, tile: Tile | None = None) -> np.ndarray:
-    """`igram` (complex64) with `angle` rad added to its phase everywhere."""
-    return _turned(igram, np.full(igram.shape[-2], np.exp(1j * angle)), np.ones(igram.shape[-1], np.complex128))
+def offset(
+    igram: np.ndarray, *, angle: float | np.ndarray, out: np.ndarray | None = None, tile: Tile | None = None
+) -> np.ndarray:
+    """Interferograms with a constant added to their phase.
+
+    Parameters
+    ----------
+    igram
+        complex64, shape ``(..., y, x)``.
+    angle
+        rad: one number, or one for each image, of shape ``igram.shape[:-2]``.
+    out
+        Where the result goes, C-contiguous; `igram` itself for a change in place, which no memory has to be found for.
+
+    Raises
+    ------
+    ValueError
+        If `angle` or `out` has another shape, or `out` another dtype or layout.
+    """
+    result = _room(igram, out)
+    turns = np.exp(1j * np.asarray(angle, np.float64)).astype(np.complex64)
+    if turns.shape not in ((), igram.shape[:-2]):
+        raise ValueError(f"angle must be one number or of shape {igram.shape[:-2]}, instead got shape {turns.shape}")
+    turns = np.broadcast_to(turns, igram.shape[:-2]).ravel()
+    images, turned = (np.ascontiguousarray(z).reshape(turns.size, -1) for z in (igram, result))
+    if out is igram:
+        _turn_here(turned, turns)
+    else:
+        _turn(images, turns, turned)
+    return result
 
 
-def conjugate(igram: np.ndarray, *, tile: Tile | None = None) -> np.ndarray:
-    """`igram` (complex64) as if the two acquisitions were exchanged."""
-    swapped: np.ndarray = np.conj(igram)
-    return swapped
+def conjugate(igram: np.ndarray, *, out: np.ndarray | None = None, tile: Tile | None = None) -> np.ndarray:
+    """`igram` (complex64) as if the two acquisitions were exchanged; `out` as for `offset`."""
+    result = _room(igram, out)
+    np.conjugate(igram, out=result)
+    return result
 
 
-def ramp(igram: np.ndarray, *, slope_y: float, slope_x: float, tile: Tile | None = None) -> np.ndarray:
+def ramp(
+    igram: np.ndarray, *, slope_y: float, slope_x: float, out: np.ndarray | None = None, tile: Tile | None = None
+) -> np.ndarray:
     """`igram` (complex64) with a plane added to its phase, zero at the whole array's first pixel.
 
     Parameters
     ----------
     slope_y, slope_x
         rad per pixel.
+    out
+        As for `offset`.
     """
     place = Tile.whole(igram.shape) if tile is None else tile
-    rows = np.exp(1j * slope_y * np.arange(place.core.y0, place.core.y1))
-    cols = np.exp(1j * slope_x * np.arange(place.core.x0, place.core.x1))
-    return _turned(igram, rows, cols)
+    rows = np.exp(1j * slope_y * np.arange(place.core.y0, place.core.y1)).astype(np.complex64)
+    cols = np.exp(1j * slope_x * np.arange(place.core.x0, place.core.x1)).astype(np.complex64)
+    result = _room(igram, out)
+    lines, tilted = (np.ascontiguousarray(z).reshape(-1, igram.shape[-1]) for z in (igram, result))
+    if out is igram:
+        _tilt_here(tilted, rows, cols)
+    else:
+        _tilt(lines, rows, cols, tilted)
+    return result
+
+
+def _room(igram: np.ndarray, out: np.ndarray | None) -> np.ndarray:
+    if out is None:
+        return np.empty(igram.shape, np.complex64)
+    if out.shape != igram.shape or out.dtype != np.complex64 or not out.flags.c_contiguous:
+        raise ValueError(
+            f"out must be complex64, C-contiguous and of shape {igram.shape}, instead got {out.dtype} of shape "
+            f"{out.shape}" + ("" if out.flags.c_contiguous else ", not contiguous")
+        )
+    return out
 
 
 def magnitude(values: np.ndarray, *, tile: Tile | None = None) -> np.ndarray:
-    """Magnitude, float32, of `values` (complex64)."""
+    """Magnitude, float32, of `values` (complex64), at most 1: a coherence."""
     out = np.empty(values.shape, np.float32)
     for index in np.ndindex(values.shape[:-2]):
         _magnitude(np.ascontiguousarray(values[index]), out[index])
@@ -50,84 +98,46 @@ def with_magnitude(values: np.ndarray, other: np.ndarray, *, tile: Tile | None =
     return out
 
 
-def decorrelate(
-    igram: np.ndarray, coherence: np.ndarray, *, factor: float, looks: int, seed: int, tile: Tile | None = None
-) -> np.ndarray:
-    """An interferogram and its coherence as if the secondary image had lost a part of its correlation.
-
-    Parameters
-    ----------
-    igram
-        complex64, shape ``(..., y, x)``, multilooked and not yet filtered; NaN is missing.
-    coherence
-        float32, same shape: its sample coherence.
-    factor
-        What is left of the correlation, 0..1.
-    looks
-        Independent looks of both, 2 to 1000.
-    seed
-        The noise is a function of this and the pixel's place alone.
-    tile
-        Place in the whole array.
-
-    Returns
-    -------
-    ndarray
-        complex64: phase of the new interferogram, magnitude the new coherence. NaN where either input is missing
-        or the interferogram is 0 and so has no phase.
-
-    Notes
-    -----
-    With images scaled to unit sample power and the sample interferogram Z = <s1 s2*>, the secondary becomes
-    ``s2' = k s2 + q n``, ``q = sqrt((1 - k^2) / P)``, with independent noise n; P, the sample power of s2 before
-    scaling, is drawn from its marginal distribution. Splitting n along s1, along the part of s2 orthogonal to s1, and
-    the rest, the averages over L looks are::
-
-        Z'  = k Z + q a / sqrt(L)
-        P2' = k^2 + q^2 (|a|^2 + |b|^2 + G) / L + 2 k q Re(conj(Z) a + sqrt(1 - |Z|^2) b) / sqrt(L)
-
-    with a, b circular Gaussians of unit power, and G and L P Gamma-distributed with shapes L - 2 and L.
-
-    That P is drawn without regard to Z, since the true coherence is not known, leaves the mean of the new coherence
-    right within 2 % and the spread of its phase within 4 %; the spread of the new coherence is right within 4 % for
-    factors up to 0.5 and up to 13 % too small for a factor near 1 where coherence is high.
-
-    References
-    ----------
-    Goodman (1963), doi:10.1214/aoms/1177704250, for the complex Wishart distribution.
-    """
-    place = Tile.whole(igram.shape) if tile is None else tile
-    out = np.empty(igram.shape, np.complex64)
-    cols = place.shape[1]
-    for index in np.ndindex(igram.shape[:-2]):
-        key = stream_key(seed, place.cell(index))
-        _decorrelate(
-            np.ascontiguousarray(igram[index]), np.ascontiguousarray(coherence[index]), factor, looks, key,
-            place.core.y0 * cols + place.core.x0, cols, out[index],
-        )  # fmt: skip
-    return out
-
-
-def _turned(igram: np.ndarray, rows: np.ndarray, cols: np.ndarray) -> np.ndarray:
-    out = np.empty(igram.shape, np.complex64)
-    for index in np.ndindex(igram.shape[:-2]):
-        _turn(np.ascontiguousarray(igram[index]), rows, cols, out[index])
-    return out
-
-
-# Loops and not NumPy's own operators: those round differently for another memory layout, that is, another chunking.
+# Loops and not NumPy's own operators: those round differently for another memory layout, that is, another chunking. In
+# place has loops of its own: they are vectorised only where the compiler sees one array, or two that do not overlap.
 @jit
-def _turn(z, rows, cols, out):  # type: ignore[no-untyped-def]
-    for r in range(z.shape[0]):
-        for c in range(z.shape[1]):
-            out[r, c] = np.complex64(z[r, c] * (rows[r] * cols[c]))
+def _turn(images, turns, out):  # type: ignore[no-untyped-def]
+    for image in range(images.shape[0]):
+        z, turned, turn = images[image], out[image], turns[image]
+        for k in range(z.size):
+            turned[k] = z[k] * turn
+
+
+@jit
+def _turn_here(images, turns):  # type: ignore[no-untyped-def]
+    for image in range(images.shape[0]):
+        z, turn = images[image], turns[image]
+        for k in range(z.size):
+            z[k] = z[k] * turn
+
+
+@jit
+def _tilt(lines, rows, cols, out):  # type: ignore[no-untyped-def]
+    for r in range(lines.shape[0]):
+        z, tilted, turn = lines[r], out[r], rows[r % rows.size]
+        for k in range(z.size):
+            tilted[k] = z[k] * (turn * cols[k])
+
+
+@jit
+def _tilt_here(lines, rows, cols):  # type: ignore[no-untyped-def]
+    for r in range(lines.shape[0]):
+        z, turn = lines[r], rows[r % rows.size]
+        for k in range(z.size):
+            z[k] = z[k] * (turn * cols[k])
 
 
 @jit
 def _magnitude(z, out):  # type: ignore[no-untyped-def]
     for r in range(z.shape[0]):
         for c in range(z.shape[1]):
-            out[r, c] = np.sqrt(np.float64(z[r, c].real) ** 2 + np.float64(z[r, c].imag) ** 2)
+            length = np.sqrt(np.float64(z[r, c].real) ** 2 + np.float64(z[r, c].imag) ** 2)
+            out[r, c] = 1.0 if length > 1.0 else length
 
 
 @jit
@@ -137,49 +147,3 @@ def _with_magnitude(z, other, out):  # type: ignore[no-untyped-def]
             length = np.sqrt(np.float64(z[r, c].real) ** 2 + np.float64(z[r, c].imag) ** 2)
             wanted = np.sqrt(np.float64(other[r, c].real) ** 2 + np.float64(other[r, c].imag) ** 2)
             out[r, c] = np.complex64(z[r, c] * (wanted / length))
-
-
-@jit
-def _uniform(key, counter):  # type: ignore[no-untyped-def]
-    return (np.float64(mix(key, counter) >> np.uint64(11)) + 0.5) / 9007199254740992.0
-
-
-@jit
-def _gamma(key, counter, shape):  # type: ignore[no-untyped-def]
-    """A Gamma-distributed number of whole shape and unit scale: minus the log of a product of uniforms."""
-    total, product = 0.0, 1.0
-    for k in range(shape):
-        product *= _uniform(key, counter + np.uint64(k))
-        if product < 1e-200:
-            total -= np.log(product)
-            product = 1.0
-    return total - np.log(product)
-
-
-@jit
-def _decorrelate(z, gamma, factor, looks, key, first, width, out):  # type: ignore[no-untyped-def]
-    per_pixel = np.uint64(2 * looks + 2)
-    for r in range(z.shape[0]):
-        for c in range(z.shape[1]):
-            g = np.float64(gamma[r, c])
-            length = np.sqrt(np.float64(z[r, c].real) ** 2 + np.float64(z[r, c].imag) ** 2)
-            if np.isnan(g + length) or length == 0.0:
-                out[r, c] = complex(np.nan, np.nan)
-                continue
-            g = np.float64(min(max(g, 0.0), 1.0))
-            old = z[r, c] * (g / length)
-            counter = np.uint64(first + r * width + c) * per_pixel
-            radius = np.sqrt(-np.log(_uniform(key, counter)) / looks)
-            turn = 2.0 * np.pi * _uniform(key, counter + np.uint64(1))
-            a = complex(radius * np.cos(turn), radius * np.sin(turn))
-            radius = np.sqrt(-np.log(_uniform(key, counter + np.uint64(2))) / looks)
-            turn = 2.0 * np.pi * _uniform(key, counter + np.uint64(3))
-            b = complex(radius * np.cos(turn), radius * np.sin(turn))
-            others = _gamma(key, counter + np.uint64(4), looks - 2) / looks
-            power = _gamma(key, counter + np.uint64(looks + 2), looks) / looks
-            rest = np.sqrt((1.0 - factor * factor) / power)
-            new = factor * old + rest * a
-            along = old.real * a.real + old.imag * a.imag + np.sqrt(1.0 - g * g) * b.real
-            power = factor * factor + 2.0 * factor * rest * along
-            power += rest * rest * (a.real**2 + a.imag**2 + b.real**2 + b.imag**2 + others)
-            out[r, c] = new / np.sqrt(max(power, 1e-12))

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import xarray as xr
 
 from insarflow.kernels import augment as kernel
+from insarflow.kernels.decorrelate import decorrelate as decorrelate_kernel
 from insarflow.ops.checks import Labelled, check_fraction, check_image, check_number, check_whole, on_igram
 from insarflow.ops.overlap import map_overlap
 from insarflow.schema import recipe_of, require
+
+FILTERS: Final = ("goldstein",)
+"""Operations after which the noise of neighbouring pixels is not independent any more."""
 
 
 def add_offset(obj: Labelled, angle: float) -> Labelled:
@@ -105,9 +111,52 @@ def decorrelate(ds: xr.Dataset, *, factor: float, looks: int, seed: int) -> xr.D
     Raises
     ------
     MissingVariableError, TypeError, ValueError
-        If a variable is missing or an argument out of range.
+        If a variable is missing or an argument out of range, or the recipe says that the phase is filtered: `degrade`
+        is for that.
+
+    References
+    ----------
+    Goodman (1963), doi:10.1214/aoms/1177704250.
     """
     require(ds, "igram", "coherence", to="decorrelate")
+    for step in (*recipe_of(ds).steps, *recipe_of(ds["igram"]).steps):
+        if step["operation"] in FILTERS:
+            raise ValueError(
+                f"decorrelate must come before the filter, but the recipe holds {step['operation']}: the noise of "
+                "filtered phase has other statistics; use degrade, which promises none"
+            )
+    return _noisier(ds, "decorrelate", factor, looks, seed)
+
+
+def degrade(ds: xr.Dataset, *, factor: float, looks: int, seed: int) -> xr.Dataset:
+    """Make an interferogram worse: noise and lower coherence, also after a filter.
+
+    The same arithmetic as `decorrelate`. On filtered phase the noise of a real pair would be correlated between
+    neighbours and smaller; this one is not, so no statistics are promised. For data that are not filtered use
+    `decorrelate`, and filter afterwards.
+
+    Parameters
+    ----------
+    ds
+        With ``igram`` (complex64) and ``coherence`` (float32), one shape.
+    factor, looks, seed
+        As for `decorrelate`.
+
+    Returns
+    -------
+    Dataset
+        Both variables replaced; ``igram`` keeps its magnitude.
+
+    Raises
+    ------
+    MissingVariableError, TypeError, ValueError
+        If a variable is missing or an argument out of range.
+    """
+    require(ds, "igram", "coherence", to="degrade")
+    return _noisier(ds, "degrade", factor, looks, seed)
+
+
+def _noisier(ds: xr.Dataset, operation: str, factor: float, looks: int, seed: int) -> xr.Dataset:
     factor = check_fraction("factor", factor)
     looks = check_whole("looks", looks, low=2, high=1000)
     seed = check_whole("seed", seed, low=0)
@@ -117,10 +166,10 @@ def decorrelate(ds: xr.Dataset, *, factor: float, looks: int, seed: int) -> xr.D
         raise ValueError(f"coherence must have igram's dims {igram.dims}, instead got dims={gamma.dims}")
     gamma = gamma.transpose(*igram.dims)
     both = map_overlap(
-        kernel.decorrelate, igram.data, gamma.data, depth=0, dtype="complex64", factor=factor, looks=looks, seed=seed
+        decorrelate_kernel, igram.data, gamma.data, depth=0, dtype="complex64", factor=factor, looks=looks, seed=seed
     )
     noisy = map_overlap(kernel.with_magnitude, both, igram.data, depth=0, dtype="complex64")
     length = map_overlap(kernel.magnitude, both, depth=0, dtype="float32")
-    recipe = recipe_of(ds).then("decorrelate", factor=factor, looks=looks, seed=seed)
+    recipe = recipe_of(ds).then(operation, factor=factor, looks=looks, seed=seed)
     changed = ds.assign(igram=igram.copy(data=noisy), coherence=gamma.copy(data=length))
     return changed.assign_attrs(recipe=recipe.to_json())

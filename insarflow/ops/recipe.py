@@ -10,7 +10,8 @@ from typing import Any, Final
 import xarray as xr
 
 from insarflow.errors import InsarError
-from insarflow.ops.augment import add_offset, add_ramp, conjugate, decorrelate
+from insarflow.ops.atmosphere import add_stratified, add_turbulence
+from insarflow.ops.augment import add_offset, add_ramp, conjugate, decorrelate, degrade
 from insarflow.ops.coherence import coherence
 from insarflow.ops.goldstein import goldstein
 from insarflow.ops.multilook import multilook
@@ -25,6 +26,9 @@ OPERATIONS: Final[Mapping[str, Callable[..., Any]]] = {
     "add_ramp": add_ramp,
     "conjugate": conjugate,
     "decorrelate": decorrelate,
+    "degrade": degrade,
+    "add_turbulence": add_turbulence,
+    "add_stratified": add_stratified,
 }
 """What a recipe may ask for, by the name that a step's ``operation`` has."""
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from insarflow.kernels.augment import conjugate, decorrelate, offset, ramp
+from insarflow.kernels.augment import conjugate, offset, ramp
 from insarflow.types import Tile, Window
 
 
@@ -40,70 +40,47 @@ def test_ramp_of_a_tile_far_out_is_that_of_the_whole():
     np.testing.assert_allclose(result, z * np.exp(1j * (0.3 * y - 0.7 * x)), rtol=1e-6)
 
 
-def looked(rng, shape, looks, coherence):
-    """Single-look samples of two images with a true coherence, along the last axis."""
-    a, b = ((rng.normal(size=(2, *shape, looks)) + 1j * rng.normal(size=(2, *shape, looks))) / np.sqrt(2)).astype("c8")
-    return a, np.float32(coherence) * a + np.float32(np.sqrt(1 - coherence**2)) * b
+def test_offset_of_a_batch_in_place_and_elsewhere():
+    z = draw((2, 3, 5, 6), missing=0.2)
+    angle = np.arange(6.0).reshape(2, 3)
+    expected = z * np.exp(1j * angle)[..., None, None]
+    result = offset(z, angle=angle)
+    np.testing.assert_allclose(result, expected, rtol=1e-6)
+    room = np.empty_like(z)
+    assert offset(z, angle=angle, out=room) is room
+    here = z.copy()
+    assert offset(here, angle=angle, out=here) is here
+    for other in (room, here):
+        np.testing.assert_array_equal(other, result)
 
 
-def estimate(a, b):
-    """Normalised interferogram: phase, and sample coherence as its magnitude."""
-    power = np.mean(np.abs(a) ** 2, -1) * np.mean(np.abs(b) ** 2, -1)
-    return np.mean(a * np.conj(b), -1) / np.sqrt(power)
+def test_any_layout_has_the_same_bits():
+    z = draw((3, 37, 41), missing=0.1)
+    for change in (lambda a, **k: offset(a, angle=2.2, **k), lambda a, **k: ramp(a, slope_y=0.1, slope_x=0.2, **k)):
+        whole = change(z)
+        np.testing.assert_array_equal(change(np.asfortranarray(z)), whole)
+        np.testing.assert_array_equal(change(np.repeat(z, 2, axis=-1)[..., ::2]), whole)
+        here = z.copy()
+        np.testing.assert_array_equal(change(here, out=here), whole)
+    np.testing.assert_array_equal(offset(z[:, 3:20, 7:], angle=2.2), offset(z, angle=2.2)[:, 3:20, 7:])
 
 
-@pytest.mark.parametrize(
-    ("factor", "looks", "coherence", "within"),
-    [(0.5, 8, 0.9, 0.03), (0.5, 16, 0.9, 0.03), (0.3, 12, 0.6, 0.03), (0.0, 4, 0.8, 0.03), (0.95, 8, 0.9, 0.12)],
-)
-def test_decorrelate_against_images_with_noise_added(factor, looks, coherence, within):
-    rng = np.random.default_rng(looks)
-    shape = (150, 300)
-    a, b = looked(rng, shape, looks, coherence)
-    noise = (rng.normal(size=a.shape) + 1j * rng.normal(size=a.shape)) / np.sqrt(2)
-    expected = estimate(a, factor * b + np.sqrt(1 - factor**2) * noise)
-    before = estimate(a, b).astype(np.complex64)
-    result = decorrelate(before, np.abs(before), factor=factor, looks=looks, seed=5)
-    assert np.abs(result).mean() == pytest.approx(np.abs(expected).mean(), rel=0.03)
-    assert np.abs(result).std() == pytest.approx(np.abs(expected).std(), rel=within)
-    assert np.angle(result).std() == pytest.approx(np.angle(expected).std(), rel=0.05)
-    assert abs(np.mean(result) - np.mean(expected)) < 0.01
-    same = [np.mean(z * np.conj(before)) for z in (result, expected)]  # it is still the same interferogram
-    assert abs(same[0] - same[1]) < 0.01
+def test_offset_commutes_with_ramp_and_conjugation_undoes_itself():
+    z = draw((20, 30))
+    plane = {"slope_y": 0.2, "slope_x": -0.05}
+    np.testing.assert_allclose(offset(ramp(z, **plane), angle=2.0), ramp(offset(z, angle=2.0), **plane), rtol=1e-6)
+    np.testing.assert_array_equal(conjugate(conjugate(z)), z)
+    here = z.copy()
+    np.testing.assert_array_equal(conjugate(here, out=here), np.conj(z))
 
 
-def test_decorrelate_uses_the_given_coherence_not_the_magnitude():
-    z = draw((40, 40))
-    gamma = np.full(z.shape, 0.6, np.float32)
-    options = {"factor": 0.7, "looks": 6, "seed": 1}
-    unit = (z / np.abs(z)).astype(np.complex64)
-    np.testing.assert_allclose(decorrelate(z, gamma, **options), decorrelate(unit, gamma, **options), rtol=1e-4)
-
-
-def test_decorrelate_by_one_changes_nothing():
-    z = draw((40, 40))
-    gamma = np.random.default_rng(0).uniform(0.1, 1, z.shape).astype(np.float32)
-    result = decorrelate(z, gamma, factor=1.0, looks=8, seed=1)
-    np.testing.assert_allclose(result, z / np.abs(z) * gamma, rtol=1e-5)
-
-
-def test_decorrelate_misses_what_either_input_misses():
-    z, gamma = draw((20, 20), missing=0.2), np.full((20, 20), 0.5, np.float32)
-    gamma[3:5] = np.nan
-    z[7, 7] = 0
-    result = decorrelate(z, gamma, factor=0.5, looks=8, seed=1)
-    np.testing.assert_array_equal(np.isnan(result), np.isnan(z) | np.isnan(gamma) | (z == 0))
-
-
-def test_decorrelate_is_a_function_of_seed_and_place():
-    z, gamma = np.ones((3, 20, 20), np.complex64), np.full((3, 20, 20), 0.5, np.float32)
-    one = decorrelate(z, gamma, factor=0.5, looks=8, seed=1)
-    np.testing.assert_array_equal(one, decorrelate(z, gamma, factor=0.5, looks=8, seed=1))
-    assert (one != decorrelate(z, gamma, factor=0.5, looks=8, seed=2)).all()
-    assert np.unique(one).size == one.size
-
-
-def test_decorrelate_with_many_looks_is_nearly_exact():
-    z, gamma = np.ones((60, 60), np.complex64), np.full((60, 60), 0.8, np.float32)
-    result = decorrelate(z, gamma, factor=0.5, looks=1000, seed=1)
-    assert np.abs(result).mean() == pytest.approx(0.4, rel=0.01)
+def test_a_wrong_angle_or_out_is_refused():
+    z = draw((2, 5, 6))
+    with pytest.raises(ValueError, match=r"^angle must be one number or of shape \(2,\), instead got shape \(3,\)$"):
+        offset(z, angle=np.zeros(3))
+    with pytest.raises(
+        ValueError, match=r"^out must be complex64, C-contiguous .*\(2, 5, 6\), instead got complex64 of"
+    ):
+        ramp(z, slope_y=0.0, slope_x=0.0, out=np.empty((2, 6, 5), np.complex64))
+    with pytest.raises(ValueError, match=r"not contiguous$"):
+        conjugate(z, out=np.empty((6, 5, 2), np.complex64).T)

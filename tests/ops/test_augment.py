@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import chunkings, lazy
 
-from insarflow import add_offset, add_ramp, conjugate, decorrelate
+from insarflow import add_offset, add_ramp, add_stratified, add_turbulence, conjugate, decorrelate, degrade, goldstein
 from insarflow.errors import MissingVariableError
-from insarflow.kernels import augment as kernel
+from insarflow.kernels.decorrelate import decorrelate as kernel
 from insarflow.schema import recipe_of
 
 OPERATIONS = {
@@ -16,6 +16,9 @@ OPERATIONS = {
     "conjugate": conjugate,
     "add_ramp": lambda obj: add_ramp(obj, slope_y=0.3, slope_x=-0.1),
     "decorrelate": lambda obj: decorrelate(obj, factor=0.6, looks=9, seed=3),
+    "degrade": lambda obj: degrade(obj, factor=0.6, looks=9, seed=3),
+    "add_turbulence": lambda obj: add_turbulence(obj, std=0.7, seed=3),
+    "add_stratified": lambda obj: add_stratified(obj, rad_per_km=4.0),
 }
 
 
@@ -29,7 +32,8 @@ def draw(shape):
 
 def dataset(igram, coherence):
     dims = ("date", "delay", "y", "x")
-    return xr.Dataset({"igram": (dims, igram), "coherence": (dims, coherence)})
+    dem = 3000 * np.hypot(*np.mgrid[: igram.shape[-2], : igram.shape[-1]]).astype(np.float32)
+    return xr.Dataset({"igram": (dims, igram), "coherence": (dims, coherence), "dem": (("y", "x"), dem)})
 
 
 @given(st.data())
@@ -69,7 +73,7 @@ def test_ramp(stack):
 
 def test_decorrelate(stack):
     result = decorrelate(stack, factor=0.6, looks=9, seed=3)
-    expected = kernel.decorrelate(stack.igram.values, stack.coherence.values, factor=0.6, looks=9, seed=3)
+    expected = kernel(stack.igram.values, stack.coherence.values, factor=0.6, looks=9, seed=3)
     np.testing.assert_allclose(result.coherence, np.abs(expected), rtol=1e-6)
     np.testing.assert_allclose(np.abs(result.igram), np.abs(stack.igram), rtol=1e-5)
     valid = ~np.isnan(stack.igram.values)
@@ -99,12 +103,54 @@ def test_decorrelate_pairs_by_dimension_not_by_place(stack):
     xr.testing.assert_identical(decorrelate(turned, **options), decorrelate(stack, **options))
 
 
+def test_filtered_phase_is_not_decorrelated_but_degraded(stack):
+    filtered = goldstein(stack)
+    options = {"factor": 0.6, "looks": 9, "seed": 3}
+    message = "^decorrelate must come before the filter, but the recipe holds goldstein: .* use degrade, which"
+    with pytest.raises(ValueError, match=message):
+        decorrelate(filtered, **options)
+    with pytest.raises(ValueError, match=message):
+        decorrelate(stack.assign(igram=goldstein(stack.igram)), **options)
+    result = degrade(filtered, **options)
+    assert float(result.coherence.mean()) < float(stack.coherence.mean())
+    assert [step["operation"] for step in recipe_of(result).steps] == ["read", "goldstein", "degrade"]
+    np.testing.assert_array_equal(degrade(stack, **options).igram, decorrelate(stack, **options).igram)
+    assert [step["operation"] for step in recipe_of(goldstein(decorrelate(stack, **options))).steps][1:] == [
+        "decorrelate", "goldstein"
+    ]  # fmt: skip
+
+
+def test_turbulence_of_each_interferogram_is_its_own(stack):
+    result = add_turbulence(stack, std=0.5, seed=2)
+    turn = np.angle((result.igram * np.conj(stack.igram)).values)
+    assert 0.1 < np.nanstd(turn[0, 0]) < 1.5
+    assert np.nanstd(turn[0, 0] - turn[0, 1]) > 0.1
+    step = recipe_of(result).steps[-1]
+    assert step == {
+        "operation": "add_turbulence", "std": 0.5, "seed": 2, "exponent": -11 / 3, "longest": 108.0,
+        "pixel_size": [1.0, 1.0],
+    }  # fmt: skip
+    again = add_turbulence(stack, std=0.5, seed=2, longest=108.0, pixel_size=1)
+    xr.testing.assert_identical(again, result)
+    smoother = add_turbulence(stack, std=0.5, seed=2, exponent=-5.0)
+    assert not np.allclose(smoother.igram, result.igram, equal_nan=True)
+
+
+def test_stratified_delay_follows_the_terrain(stack):
+    result = add_stratified(stack, rad_per_km=-6.0)
+    np.testing.assert_allclose(result.igram, stack.igram * np.exp(-6e-3j * stack.dem), atol=1e-4)
+    turned = stack.assign(igram=stack.igram.transpose("x", "delay", "y", "date"), dem=stack.dem.T)
+    np.testing.assert_array_equal(
+        add_stratified(turned, rad_per_km=-6.0).igram.transpose(*stack.igram.dims), result.igram
+    )
+
+
 @pytest.mark.parametrize("name", sorted(OPERATIONS))
 def test_carries_everything_and_notes_itself(stack, name):
     before = stack.copy(deep=True)
     result = OPERATIONS[name](stack)
     xr.testing.assert_identical(stack, before)
-    changed = {"igram", "coherence"} if name == "decorrelate" else {"igram"}
+    changed = {"igram", "coherence"} if name in ("decorrelate", "degrade") else {"igram"}
     for other in set(stack.variables) - changed:
         xr.testing.assert_identical(result[other], stack[other])
     assert result.igram.attrs == stack.igram.attrs
@@ -138,6 +184,35 @@ def test_lazy_in_lazy_out(stack, forbid_compute, name):
         (lambda ds: decorrelate(ds, factor=0.5, looks=1, seed=0), ValueError, "^looks must be .* at most 1000"),
         (lambda ds: decorrelate(ds, factor=0.5, looks=4, seed=-1), ValueError, "^seed must be a whole number"),
         (lambda ds: decorrelate(ds, factor=0.5, looks=4, seed=0.5), TypeError, "^seed must be a whole number"),
+        (lambda ds: degrade(ds, factor=-0.1, looks=4, seed=0), ValueError, "^factor must be between 0 and 1"),
+        (lambda ds: degrade(ds.drop_vars("igram"), factor=1, looks=4, seed=0), MissingVariableError, "^degrade needs"),
+        (lambda ds: add_turbulence(ds, std=-1, seed=0), ValueError, "^std must be at least 0, instead got std=-1"),
+        (lambda ds: add_turbulence(ds, std=1, seed=0, exponent=1), ValueError, "^exponent must be from -6 to below 0"),
+        (lambda ds: add_turbulence(ds, std=1, seed=-1), ValueError, "^seed must be a whole number of at least 0"),
+        (lambda ds: add_turbulence(ds, std=1, seed=1, longest=2), ValueError, "^longest must be at least four pixels"),
+        (
+            lambda ds: add_turbulence(ds, std=1, seed=1, pixel_size=(1, 2, 3)),
+            ValueError,
+            "^pixel_size must be one numb",
+        ),
+        (lambda ds: add_turbulence(ds, std=1, seed=1, pixel_size=0), ValueError, "^pixel_size must be positive"),
+        (
+            lambda ds: add_turbulence(np.ones(3), std=1, seed=1),
+            TypeError,
+            "^igram must be an xarray.DataArray, instead",
+        ),
+        (lambda ds: add_stratified(ds, rad_per_km="1"), TypeError, "^rad_per_km must be a number"),
+        (lambda ds: add_stratified(ds.drop_vars("dem"), rad_per_km=1), MissingVariableError, "^add_stratified needs"),
+        (
+            lambda ds: add_stratified(ds.assign(dem=ds.dem.astype(float)), rad_per_km=1),
+            TypeError,
+            "^dem must be float32",
+        ),
+        (
+            lambda ds: add_stratified(ds.assign(dem=ds.dem.expand_dims(date=ds.date)), rad_per_km=1),
+            ValueError,
+            "^dem must have the dims",
+        ),
         (lambda ds: decorrelate(ds.igram, factor=0.5, looks=4, seed=0), TypeError, "^decorrelate needs an xarray"),
         (
             lambda ds: decorrelate(ds.drop_vars("coherence"), factor=0.5, looks=4, seed=0),

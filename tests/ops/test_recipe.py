@@ -24,7 +24,13 @@ def test_steps_are_the_functions_in_order(ds):
 
 def test_what_was_recorded_can_be_repeated(ds):
     done = ds.insar.coherence(window=3).insar.decorrelate(factor=0.8, looks=9, seed=1).insar.goldstein()
-    done = done.insar.add_ramp(slope_y=0.01, slope_x=0.02).insar.add_offset(0.5).insar.conjugate()
+    done = done.insar.add_turbulence(std=0.5, seed=1).insar.add_stratified(rad_per_km=2.0)
+    done = (
+        done.insar.degrade(factor=0.9, looks=9, seed=2)
+        .insar.add_ramp(slope_y=0.01, slope_x=0.02)
+        .insar.add_offset(0.5)
+        .insar.conjugate()
+    )
     done = done.insar.multilook(y=2, x=2)
     steps = recipe_of(done).steps[len(recipe_of(ds).steps) :]
     xr.testing.assert_identical(apply_recipe(ds, Recipe(steps)), done)
