@@ -8,20 +8,22 @@ from typing import Literal
 import numpy as np
 
 from insarflow.kernels._jit import jit
+from insarflow.kernels.doubles import FOUR
 from insarflow.kernels.window_sums import (
     CHUNK,
-    PLANE,
+    GROUP,
     PLANES,
+    ROW,
     STRIP,
     accumulate,
+    add_parts,
+    add_weighted,
+    clear,
     emit,
-    emit_pair_3,
-    emit_pair_5,
-    gaussian_across,
-    gaussian_along,
+    emit_pair,
+    emit_weighted,
+    form_sums,
     plan_sums,
-    sum_along,
-    sum_few_along,
 )
 from insarflow.types import Looks, Tile
 
@@ -144,166 +146,126 @@ def _image(
     What a window does not need is None, and compiled away: a first call waits for little else than its own loops.
     """
     height, width = size
-    terms = np.zeros((PLANES, max(CHUNK, 4 * width) + width - 1))
-    plan = plan_sums(width)
-    spare = np.empty((2, terms.shape[1])) if plan.size > 1 else None
-    along = width, plan, spare, None if blur is None else blur[1]
-    missing = np.zeros(out.shape[0], np.int64)
-    rows, sums = np.zeros((height + 1, PLANES * PLANE)), np.zeros((2, PLANES * PLANE))
-    for left in range(0, out.shape[1], STRIP):
-        space = terms, missing, rows
-        strip = left, min(STRIP, out.shape[1] - left)
-        if blur is not None:
-            _blur(images, start, centre, blur[0], along, space, sums, strip, out)
-        elif height in FEW:
-            _slide_few(images, anchor, start, centre, height, along, space, strip, out)
-        else:
-            _slide(images, anchor, start, centre, height, along, space, sums, strip, out)
+    slots = height + 1
+    plane = CHUNK + width + 3 * FOUR
+    if blur is None:
+        parts, steps = _steps(width, (slots + 2) * ROW, PLANES * plane)
+    else:
+        parts, steps = (0,), np.empty((0, 6), np.int64)
+    work = np.zeros((slots + 2) * ROW + (0 if steps is None else 3 * PLANES * plane))
+    holes = np.zeros((out.shape[0] + height - 1, FOUR))
+    edge, spare = np.empty(4 * (CHUNK + width + 6 * FOUR), np.float32), np.empty(2 * FOUR, np.float32)
+    few = (0,) * height if blur is None and height in FEW else None
+    across, along = (None, None) if blur is None else blur
+    a, b = images
+    _sums(
+        a.reshape(-1), None if b is None else b.reshape(-1), a.shape[0], a.shape[1] // 2, anchor, start[0], start[1],
+        parts, steps, along, plane, few, across, height, work, edge, spare, holes.reshape(-1),
+        out.shape[0], out.shape[1], out.reshape(-1),
+    )  # fmt: skip
+    missing = holes[centre[0] : centre[0] + out.shape[0]].any(axis=1)
     if missing.any():
         _blank(*images, start[0] + centre[0], start[1] + centre[1], missing, out)
 
 
-@jit
-def _slide(images, anchor, start, centre, window, along, space, sums, strip, out):  # type: ignore[no-untyped-def]
-    """Boxcar coherence of one strip. See the module `insarflow.kernels.window_sums` for prefixes and suffixes."""
-    left, n = strip
-    rows, slots = space[2], window + 1
-    prefix, nothing = sums[0], sums[1]
-    slot, base = (anchor + start[0]) % window, 0
-    oldest = slot
-    prefix[:] = 0.0
-    for k in range(out.shape[0] + window - 1):
-        here = rows[(slot + base) % slots]
-        _row_sums(images, k, start, centre, along, space, here, strip)
-        top = k - window + 1
-        if top >= 0:
-            suffix = rows[(slot + 2 + base) % slots] if slot + 1 < window else nothing
-            emit(prefix, here, suffix, n, out[top, left:])
-        else:
-            accumulate(prefix, here, n)
-        slot += 1
-        if slot == window:
-            # What were rows become sums from each row to the block's end; the next block's begin one place before.
-            for s in range(window - 2, max(0, oldest - 1), -1):
-                accumulate(rows[(s + base) % slots], rows[(s + 1 + base) % slots], n)
-            slot, base, oldest = 0, (base + slots - 1) % slots, 0
-            prefix[:] = 0.0
+def _steps(width: int, at: int, room: int) -> tuple[tuple[int, ...], np.ndarray | None]:
+    """How sums along x are built: how many neighbours at once (as the length of a tuple), then the rest.
+
+    A step is what `add_parts` is given: where its numbers begin, how far apart, how many, what else is added, where
+    its sums go (-1: to the row), and how many more than the row needs.
+    """
+    plan = plan_sums(width).tolist()
+    fused = plan[0] if plan[0] else 1
+    if fused == width:
+        return (0,) * fused, None
+    x, other, rest = at, at + room, at + 2 * room
+    parts, size, aside, steps = width // fused, fused, -1, []
+    for k in plan[1:] if plan[0] else plan:
+        if k == 0:
+            parts -= 1
+            steps.append((x + parts * size, 1, 1, aside, rest, 0))
+            aside = rest
+            continue
+        parts //= k
+        last = parts == 1 and aside < 0
+        steps.append((x, size, k, -1, -1 if last else other, 0 if last else (parts - 1) * size * k))
+        size *= k
+        x, other = other, x
+    if aside >= 0:
+        steps.append((x, 1, 1, aside, -1, 0))
+    return (0,) * fused, np.array(steps, np.int64)
 
 
 @jit
-def _slide_few(images, anchor, start, centre, window, along, space, strip, out):  # type: ignore[no-untyped-def]
-    """As `_slide`, for windows of three or five rows: two by two, the first one in an even row of the whole."""
-    left, n = strip
-    rows, slots = space[2], window + 1
-    outside = np.empty(n, np.float32)
-    odd = (anchor + start[0]) % 2
-    for k in range(-odd, out.shape[0] + window):
-        here = rows[k % slots]
-        if k < 0 or k == out.shape[0] + window - 1:
-            here[:] = 0.0
-        else:
-            _row_sums(images, k, start, centre, along, space, here, strip)
-        top = k - window
-        if (k + odd) % 2 == 1 and top + 1 >= 0 and top < out.shape[0]:
-            upper = out[top, left:] if top >= 0 else outside
-            lower = out[top + 1, left:] if top + 1 < out.shape[0] else outside
-            a, b, c, d = rows[top % slots], rows[(top + 1) % slots], rows[(top + 2) % slots], rows[(top + 3) % slots]
-            if window == 3:
-                emit_pair_3(a, b, c, d, n, upper, lower)
+def _sums(  # type: ignore[no-untyped-def]
+    a, b, rows, cols, anchor, top, left, parts, steps, along, plane, few, blur, window, work, edge, spare, holes,
+    height, width, out,
+):  # fmt: skip
+    """Coherence, strip by strip. See the module `insarflow.kernels.window_sums` for prefixes and suffixes.
+
+    Windows of few rows are summed two by two, the first one in an even row of the whole.
+    """
+    slots, terms = window + 1, (window + 3) * ROW
+    further = (plane - CHUNK) // 4 - 2
+    prefix, nothing = slots * ROW, (slots + 1) * ROW
+    odd, extra = ((anchor + top) % 2, 1) if few is not None else (0, 0)
+    for strip in range(0, width, STRIP):
+        n = min(STRIP, width - strip)
+        slot, base = (anchor + top) % window, 0
+        oldest = slot
+        clear(work, prefix)
+        for k in range(-odd, height + window - 1 + extra):
+            if blur is not None:
+                here = k % window * ROW
+            elif few is not None:
+                here = k % slots * ROW
             else:
-                emit_pair_5(a, b, c, d, rows[(top + 4) % slots], here, n, upper, lower)
-
-
-@jit
-def _blur(images, start, centre, weights, along, space, sums, strip, out):  # type: ignore[no-untyped-def]
-    """Gaussian coherence of one strip."""
-    left, n = strip
-    rows = space[2]
-    for k in range(out.shape[0] + weights.size - 1):
-        _row_sums(images, k, start, centre, along, space, rows[k % weights.size], strip)
-        top = k - weights.size + 1
-        if top >= 0:
-            gaussian_across(rows, top, weights, n, sums[0])
-            emit(sums[0], sums[1], sums[1], n, out[top, left:])
-
-
-@jit
-def _row_sums(images, k, start, centre, along, space, row, strip):  # type: ignore[no-untyped-def]
-    """Sums along x of the `k`-th row of a strip; counts the missing pixels of that row."""
-    a, b = images
-    window, plan, spare, weights = along
-    terms, missing = space[0], space[1]
-    y = start[0] + k
-    if y < 0 or y >= a.shape[0]:
-        row[:] = 0.0
-        return
-    holes, chunk = 0, terms.shape[1] - window + 1
-    for first in range(0, strip[1], chunk):
-        n = min(chunk, strip[1] - first)
-        needed, x = n + window - 1, start[1] + strip[0] + first
-        before, stop = max(0, -x), min(needed, a.shape[1] // 2 - x)
-        if before or stop < needed:
-            terms[:] = 0.0
-        holes += _terms(a, b, y, 2 * (x + before), stop - before, terms, before)
-        _along(weights, spare, terms, plan, window, n, row, first)
-    if 0 <= k - centre[0] < missing.size:
-        missing[k - centre[0]] += holes
-
-
-@jit
-def _terms(a, b, y, x, n, terms, at):  # type: ignore[no-untyped-def]
-    """What is summed of `n` pixels, into the planes of `terms` from `at` on; returns the number of missing pixels."""
-    if b is None:
-        return _phase_terms(a[y, x:], n, terms, at)
-    else:  # noqa: RET505 - numba leaves the other branch out only if there are two
-        return _pair_terms(a[y, x:], b[y, x:], n, terms, at)
-
-
-@jit
-def _along(weights, spare, terms, plan, window, n, row, first):  # type: ignore[no-untyped-def]
-    """Sums along x; what is None is compiled away."""
-    if weights is not None:
-        gaussian_along(terms, weights, n, row, first)
-    elif spare is not None:
-        sum_along(terms, spare, plan, window, n, row, first)
-    else:
-        sum_few_along(terms, window, n, row, first)
-
-
-@jit
-def _pair_terms(a, b, n, terms, at):  # type: ignore[no-untyped-def]
-    """Products of two images into planes; returns the number of missing pixels."""
-    re, im, first, second = terms[0, at:], terms[1, at:], terms[2, at:], terms[3, at:]
-    holes = 0
-    for c in range(n):
-        ar, ai = np.float64(a[2 * c]), np.float64(a[2 * c + 1])
-        br, bi = np.float64(b[2 * c]), np.float64(b[2 * c + 1])
-        power, other = ar * ar + ai * ai, br * br + bi * bi
-        there = power + other < np.inf
-        re[c] = ar * br + ai * bi if there else 0.0
-        im[c] = ai * br - ar * bi if there else 0.0
-        first[c] = power if there else 0.0
-        second[c] = other if there else 0.0
-        holes += not there
-    return holes
-
-
-@jit
-def _phase_terms(z, n, terms, at):  # type: ignore[no-untyped-def]
-    """Unit phasors, and their number twice: the square root of its square is what the length is divided by."""
-    re, im, first, second = terms[0, at:], terms[1, at:], terms[2, at:], terms[3, at:]
-    holes = 0
-    for c in range(n):
-        zr, zi = np.float64(z[2 * c]), np.float64(z[2 * c + 1])
-        power = zr * zr + zi * zi
-        there = 0.0 < power < np.inf
-        length = np.sqrt(power if there else 1.0)
-        re[c] = zr / length if there else 0.0
-        im[c] = zi / length if there else 0.0
-        first[c] = 1.0 if there else 0.0
-        second[c] = 1.0 if there else 0.0
-        holes += not power < np.inf
-    return holes
+                here = (slot + base) % slots * ROW
+            y = top + k
+            if k < 0 or k >= height + window - 1 or y < 0 or y >= rows:
+                clear(work, here)
+            else:
+                for first in range(0, n, CHUNK):
+                    groups, x, to = (min(CHUNK, n - first) + 3) // 4, left + strip + first, here + 4 * first
+                    if steps is None:
+                        form_sums(a, b, 2 * cols * y, x, cols, edge, groups, parts, work, to, GROUP, 4, holes, k)
+                    else:
+                        wide = groups + further
+                        form_sums(a, b, 2 * cols * y, x, cols, edge, wide, parts, work, terms, 4, plane, holes, k)
+                        if along is not None:
+                            add_weighted(work, terms, along, along.size, plane, to, groups)
+                        else:
+                            for s in range(steps.shape[0]):
+                                last = steps[s, 4] < 0
+                                add_parts(
+                                    work, steps[s, 0], steps[s, 1], steps[s, 2], steps[s, 3],
+                                    to if last else steps[s, 4], GROUP if last else 4, plane, 4 if last else plane,
+                                    groups + (steps[s, 5] + 3) // 4,
+                                )  # fmt: skip
+            at = (k - window + 1) * width + strip
+            if blur is not None:
+                if k >= window - 1:
+                    emit_weighted(work, (k + 1) % window, blur, window, n, out, at, spare)
+            elif few is not None:
+                if (k + odd) % 2 == 1 and window - 1 <= k < height + window:
+                    upper = at - width if k >= window else -1
+                    lower = at if k < height + window - 1 else -1
+                    a0, a1, a2 = (k + 1) % slots * ROW, (k + 2) % slots * ROW, (k + 3) % slots * ROW
+                    a3, a4 = (k + 4) % slots * ROW, (k + 5) % slots * ROW
+                    emit_pair(work, a0, a1, a2, a3, a4, here, few, n, out, upper, lower, spare)
+            else:
+                if k >= window - 1:
+                    suffix = (slot + 2 + base) % slots * ROW if slot + 1 < window else nothing
+                    emit(work, prefix, here, suffix, n, out, at, spare)
+                else:
+                    accumulate(work, prefix, here, (n + 3) // 4)
+                slot += 1
+                if slot == window:
+                    # What were rows become sums from each row to the block's end; the next block's begin one before.
+                    for s in range(window - 2, max(0, oldest - 1), -1):
+                        accumulate(work, (s + base) % slots * ROW, (s + 1 + base) % slots * ROW, (n + 3) // 4)
+                    slot, base, oldest = 0, (base + slots - 1) % slots, 0
+                    clear(work, prefix)
 
 
 @jit

@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
+from llvmlite import ir
+from numba.core import cgutils
 
 from insarflow.kernels._jit import jit
 from insarflow.kernels.coherence import coherence as sliding_coherence
 from insarflow.kernels.coherence import window_reads
+from insarflow.kernels.doubles import FOUR, Doubles, Sum, load, prefetch, store, whole
+from insarflow.kernels.lanes import Memory, lanes_function, repeat
 from insarflow.kernels.multilook import enough, fold, multilook
-from insarflow.kernels.window_sums import correlation
+from insarflow.kernels.window_sums import PLANES, correlation, terms_of
 from insarflow.types import Looks, Tile, Window
 
 Estimate = Literal["block", "sliding"]
@@ -23,6 +27,9 @@ CHUNK = 256
 
 BAND = 128
 """Rows whose sliding coherence is formed before it is averaged, so that it never leaves the cache."""
+
+BATCH = 4
+"""Rows whose products are added in registers."""
 
 HALF_PI = (1.5707963267341256, 6.077100506303966e-11)
 """Half of pi in two parts, the first with so few bits that its multiples are exact."""
@@ -97,8 +104,8 @@ def _pair(
     igram, gamma = np.empty(out.shape, np.complex64), np.empty(out.shape, np.float32)
     origin = tile.core.y0 * looks.y - tile.read.y0, tile.core.x0 * looks.x - tile.read.x0
     needed = enough(min_valid, looks.y * looks.x)
-    images = a.view(np.float32), b.view(np.float32), turn
-    _blocks(images, origin, (looks.y, looks.x), needed, igram.view(np.float32), gamma)
+    x, y = a.view(np.float32), b.view(np.float32)
+    _blocks(x, y, turn, x.reshape(-1), y.reshape(-1), origin, (looks.y, looks.x), needed, igram.view(np.float32), gamma)
     if coherence == "sliding":
         step = max(1, BAND // looks.y)
         for first in range(tile.core.y0, tile.core.y1, step):
@@ -117,49 +124,84 @@ def _pair(
 
 
 @jit
-def _blocks(images, origin, looks, enough, igram, gamma):  # type: ignore[no-untyped-def]
+def _blocks(a, b, turn, flat_a, flat_b, origin, looks, enough, igram, gamma):  # type: ignore[no-untyped-def]
     """Interferogram and block coherence."""
-    a, b, turn = images
     looks_y, looks_x = looks
     blocks = max(1, CHUNK // looks_x)
-    sums, spare = np.empty((4, blocks * looks_x)), np.empty((4, blocks * looks_x))
-    counts = np.empty(blocks)
+    sums, spare = np.empty((4, blocks * looks_x + FOUR)), np.empty((4, blocks * looks_x + FOUR))
+    counts, holes = np.empty(blocks), np.empty(FOUR)
     for i in range(gamma.shape[0]):
+        top = origin[0] + i * looks_y
         for first in range(0, gamma.shape[1], blocks):
             m = min(blocks, gamma.shape[1] - first)
             n = m * looks_x
-            top, left = origin[0] + i * looks_y, origin[1] + first * looks_x
-            holes = _add_rows(a, b, turn, top, left, looks_y, n, sums)
+            left = origin[1] + first * looks_x
+            holes[:] = 0.0
+            if turn is not None:
+                sums[:] = 0.0
+                for r in range(top, top + looks_y):
+                    holes[0] += _add_turned(a[r, 2 * left :], b[r, 2 * left :], turn[r, left:], n, sums)
+            else:
+                for r in range(0, looks_y, BATCH):
+                    at, size = (top + r) * a.shape[1] + 2 * left, min(BATCH, looks_y - r)
+                    add_products(flat_a, flat_b, at, a.shape[1], size, n, r, sums, sums.shape[1], holes)
             counts[:] = looks_y * looks_x
-            if holes:
+            if holes.any():
                 _count(a, b, turn, (top, left), looks, counts[:m])
-            re, im = fold(sums[0], spare[0], n, looks_x), fold(sums[1], spare[1], n, looks_x)
-            power, second = fold(sums[2], spare[2], n, looks_x), fold(sums[3], spare[3], n, looks_x)
+            for q in range(4):
+                total = fold(sums[q], spare[q], n, looks_x)
+                for j in range(m):
+                    spare[q, j] = total[j]
             z, length = igram[i, 2 * first :], gamma[i, first:]
             for j in range(m):
                 scale = 1.0 / counts[j] if counts[j] >= enough else np.nan
-                z[2 * j] = re[j] * scale
-                z[2 * j + 1] = im[j] * scale
-                length[j] = correlation(re[j] * scale, im[j] * scale, power[j] * scale, second[j] * scale)
+                re, im = spare[0, j] * scale, spare[1, j] * scale
+                z[2 * j] = re
+                z[2 * j + 1] = im
+                length[j] = correlation(re, im, spare[2, j] * scale, spare[3, j] * scale)
 
 
-@jit
-def _add_rows(a, b, turn, top, left, rows, n, sums):  # type: ignore[no-untyped-def]
-    """Sums over the rows of blocks, `turn` (or None) removed; returns the number of missing pixels."""
-    holes = 0
-    if turn is not None:
-        sums[:] = 0.0
-        for r in range(top, top + rows):
-            holes += _add_turned(a[r, 2 * left :], b[r, 2 * left :], turn[r, left:], n, sums)
-    else:
-        if rows == 1:
-            sums[:] = 0.0
-        for r in range(top, top + rows - 1, 2):
-            lower = a[r + 1, 2 * left :], b[r + 1, 2 * left :]
-            holes += _add_two(a[r, 2 * left :], b[r, 2 * left :], lower[0], lower[1], n, r == top, sums)
-        if rows % 2 == 1:
-            holes += _add_one(a[top + rows - 1, 2 * left :], b[top + rows - 1, 2 * left :], n, sums)
-    return holes
+@lanes_function
+def add_products(
+    builder: ir.IRBuilder, first: Memory, second: Memory, at: ir.Value, stride: ir.Value, rows: ir.Value, n: ir.Value,
+    more: ir.Value, sums: Memory, plane: ir.Value, holes: Memory,
+) -> None:  # fmt: skip
+    """Products of a few rows, from the number `at` of both images on, in planes of `sums`; added to these if `more`."""
+    rest = builder.and_(n, whole(FOUR - 1))
+    copies = cgutils.alloca_once(builder, ir.FloatType(), size=whole(4 * BATCH * FOUR))
+    images = []
+    for k, image in enumerate((first, second)):
+        end, copied = image.at(at).at(builder.sub(n, rest), 2), Memory(builder, copies).at(2 * BATCH * FOUR * k)
+        with builder.if_then(builder.icmp_signed(">", rest, whole(0))), repeat(builder, rows) as row:
+            place = copied.at(row.index, 2 * FOUR)
+            cgutils.memset(builder, place.start, whole(8 * FOUR), 0)
+            cgutils.raw_memcpy(builder, place.start, end.at(row.index, stride).start, rest, 8)
+        images.append((image.at(at), copied))
+    missing, one = Sum(builder), Doubles.all(builder, 1.0)
+    with repeat(builder, builder.ashr(builder.add(n, whole(FOUR - 1)), whole(2))) as group:
+        column = builder.mul(group.index, whole(FOUR))
+        whole_group = builder.icmp_signed("<=", builder.add(column, whole(FOUR)), n)
+        step = builder.select(whole_group, stride, whole(2 * FOUR))
+        sources = [
+            Memory(builder, builder.select(whole_group, image.at(column, 2).start, copied.start))
+            for image, copied in images
+        ]
+        totals = [Sum(builder) for _ in range(PLANES)]
+        for total in totals:
+            total.become(Doubles.all(builder, 0.0))
+        with builder.if_then(builder.icmp_signed(">", more, whole(0))):
+            for q, total in enumerate(totals):
+                total.become(load(sums.at(column).at(plane, q)))
+        with repeat(builder, rows) as row:
+            terms, absent = terms_of(builder, [source.at(row.index, step) for source in sources])
+            for total, term in zip(totals, terms, strict=True):
+                total.become(total.now + term)
+            missing.become(missing.now + one.where(absent))
+            for source in sources:
+                prefetch(source.at(row.index, step).at(stride, BATCH))
+        for q, total in enumerate(totals):
+            store(total.now, sums.at(column).at(plane, q))
+    store(load(holes) + missing.now, holes)
 
 
 @jit
@@ -183,50 +225,6 @@ def _product(ar, ai, br, bi):  # type: ignore[no-untyped-def]
     there = power + other < np.inf
     re, im = ar * br + ai * bi, ai * br - ar * bi
     return re if there else 0.0, im if there else 0.0, power if there else 0.0, other if there else 0.0, not there
-
-
-@jit
-def _add_one(a, b, n, sums):  # type: ignore[no-untyped-def]
-    re, im, first, second = sums[0], sums[1], sums[2], sums[3]
-    holes = 0
-    for c in range(n):
-        ar, ai, br, bi = np.float64(a[2 * c]), np.float64(a[2 * c + 1]), np.float64(b[2 * c]), np.float64(b[2 * c + 1])
-        u, v, p, q, hole = _product(ar, ai, br, bi)
-        re[c] += u
-        im[c] += v
-        first[c] += p
-        second[c] += q
-        holes += hole
-    return holes
-
-
-@jit
-def _add_two(a, b, a1, b1, n, first_rows, sums):  # type: ignore[no-untyped-def]
-    """As `_add_one`, of two rows, with half the passes over the sums; the first rows need not be added to zero."""
-    re, im, first, second = sums[0], sums[1], sums[2], sums[3]
-    holes = 0
-    if first_rows:
-        for c in range(n):
-            re[c], im[c], first[c], second[c], hole = _two_products(a, b, a1, b1, c)
-            holes += hole
-    else:
-        for c in range(n):
-            u, v, p, q, hole = _two_products(a, b, a1, b1, c)
-            re[c] += u
-            im[c] += v
-            first[c] += p
-            second[c] += q
-            holes += hole
-    return holes
-
-
-@jit
-def _two_products(a, b, a1, b1, c):  # type: ignore[no-untyped-def]
-    ar, ai, br, bi = np.float64(a[2 * c]), np.float64(a[2 * c + 1]), np.float64(b[2 * c]), np.float64(b[2 * c + 1])
-    u, v, p, q, hole = _product(ar, ai, br, bi)
-    ar, ai, br, bi = np.float64(a1[2 * c]), np.float64(a1[2 * c + 1]), np.float64(b1[2 * c]), np.float64(b1[2 * c + 1])
-    u1, v1, p1, q1, hole1 = _product(ar, ai, br, bi)
-    return u + u1, v + v1, p + p1, q + q1, hole + hole1
 
 
 @jit

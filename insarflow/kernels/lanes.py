@@ -12,7 +12,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from llvmlite import ir
@@ -36,60 +36,64 @@ def octaves(size: int) -> tuple[int, ...]:
 class Lanes:
     """Eight float32 of a function that is being generated: arithmetic with it emits instructions."""
 
+    KIND = _FLOATS
+
     def __init__(self, builder: ir.IRBuilder, value: ir.Value) -> None:
         self.builder, self.value = builder, value
 
     @classmethod
-    def all(cls, builder: ir.IRBuilder, number: ir.Value | float) -> Lanes:
+    def all(cls, builder: ir.IRBuilder, number: ir.Value | float) -> Self:
         """One number in every lane."""
         if not isinstance(number, ir.Value):
-            return cls(builder, ir.Constant(_FLOATS, [float(np.float32(number))] * LANES))
-        one = builder.insert_element(ir.Constant(_FLOATS, ir.Undefined), number, ir.Constant(_LANE, 0))
-        return cls(builder, one).chosen(cls(builder, one), [0] * LANES)
+            exact = float(np.float32(number)) if cls.KIND is _FLOATS else number
+            return cls(builder, ir.Constant(cls.KIND, [exact] * cls.KIND.count))
+        one = builder.insert_element(ir.Constant(cls.KIND, ir.Undefined), number, ir.Constant(_LANE, 0))
+        return cls(builder, one).chosen(cls(builder, one), [0] * cls.KIND.count)
 
-    def __add__(self, other: Lanes | float) -> Lanes:
-        return Lanes(self.builder, self.builder.fadd(self.value, self._operand(other), flags=_FUSE))
+    def __add__(self, other: Lanes | float) -> Self:
+        return type(self)(self.builder, self.builder.fadd(self.value, self._operand(other), flags=_FUSE))
 
-    def __sub__(self, other: Lanes | float) -> Lanes:
-        return Lanes(self.builder, self.builder.fsub(self.value, self._operand(other), flags=_FUSE))
+    def __sub__(self, other: Lanes | float) -> Self:
+        return type(self)(self.builder, self.builder.fsub(self.value, self._operand(other), flags=_FUSE))
 
-    def __mul__(self, other: Lanes | float) -> Lanes:
-        return Lanes(self.builder, self.builder.fmul(self.value, self._operand(other), flags=_FUSE))
+    def __mul__(self, other: Lanes | float) -> Self:
+        return type(self)(self.builder, self.builder.fmul(self.value, self._operand(other), flags=_FUSE))
 
-    def __truediv__(self, other: Lanes | float) -> Lanes:
-        return Lanes(self.builder, self.builder.fdiv(self.value, self._operand(other)))
+    def __truediv__(self, other: Lanes | float) -> Self:
+        return type(self)(self.builder, self.builder.fdiv(self.value, self._operand(other)))
 
-    def __neg__(self) -> Lanes:
-        return Lanes(self.builder, self.builder.fneg(self.value))
+    def __neg__(self) -> Self:
+        return type(self)(self.builder, self.builder.fneg(self.value))
 
-    def sqrt(self) -> Lanes:
+    def sqrt(self) -> Self:
         """Square root."""
         return self._call("sqrt")
 
-    def floor(self) -> Lanes:
+    def floor(self) -> Self:
         """Next whole number below."""
         return self._call("floor")
 
-    def chosen(self, other: Lanes, lanes: list[int]) -> Lanes:
+    def chosen(self, other: Lanes, lanes: list[int]) -> Self:
         """Lanes of this one (0 to 7) and of `other` (8 to 15)."""
         mask = ir.Constant(ir.VectorType(_LANE, len(lanes)), lanes)
-        return Lanes(self.builder, self.builder.shuffle_vector(self.value, other.value, mask))
+        return type(self)(self.builder, self.builder.shuffle_vector(self.value, other.value, mask))
 
     def is_zero(self) -> ir.Value:
         """Mask of the lanes that are 0; NaN is not."""
-        return self.builder.fcmp_ordered("==", self.value, Lanes.all(self.builder, 0.0).value)
+        return self.builder.fcmp_ordered("==", self.value, self.all(self.builder, 0.0).value)
 
-    def where(self, mask: ir.Value) -> Lanes:
+    def where(self, mask: ir.Value) -> Self:
         """These numbers where the mask is set, 0 elsewhere."""
-        return Lanes(self.builder, self.builder.select(mask, self.value, Lanes.all(self.builder, 0.0).value))
+        return type(self)(self.builder, self.builder.select(mask, self.value, self.all(self.builder, 0.0).value))
 
     def _operand(self, other: Lanes | float) -> ir.Value:
-        return other.value if isinstance(other, Lanes) else Lanes.all(self.builder, other).value
+        return other.value if isinstance(other, Lanes) else self.all(self.builder, other).value
 
-    def _call(self, name: str) -> Lanes:
-        kind = ir.FunctionType(_FLOATS, [_FLOATS])
-        function = cgutils.get_or_insert_function(self.builder.module, kind, f"llvm.{name}.v{LANES}f32")
-        return Lanes(self.builder, self.builder.call(function, [self.value]))
+    def _call(self, name: str) -> Self:
+        kind = ir.FunctionType(self.KIND, [self.KIND])
+        suffix = f"v{self.KIND.count}{'f32' if self.KIND.element == ir.FloatType() else 'f64'}"
+        function = cgutils.get_or_insert_function(self.builder.module, kind, f"llvm.{name}.{suffix}")
+        return type(self)(self.builder, self.builder.call(function, [self.value]))
 
 
 class Memory:
@@ -98,10 +102,10 @@ class Memory:
     def __init__(self, builder: ir.IRBuilder, start: ir.Value) -> None:
         self.builder, self.start = builder, start
 
-    def at(self, index: ir.Value | int, size: int = 1) -> Memory:
+    def at(self, index: ir.Value | int, size: ir.Value | int = 1) -> Memory:
         """The same, from the element ``index * size`` on."""
-        number = ir.Constant(_INDEX, index) if isinstance(index, int) else index
-        offset = self.builder.mul(number, ir.Constant(_INDEX, size))
+        number, step = (ir.Constant(_INDEX, k) if isinstance(k, int) else k for k in (index, size))
+        offset = self.builder.mul(number, step)
         return Memory(self.builder, self.builder.gep(self.start, [offset]))
 
     def load(self, index: ir.Value | int = 0) -> Lanes:
@@ -127,7 +131,7 @@ def lanes_function(generate: Callable[..., None]) -> Any:
     ----------
     generate
         Called with an `ir.IRBuilder` and the arguments: float32 arrays as `Memory`, `octaves` as the number they stand
-        for, other numbers as `ir.Value`.
+        for, None as None, other numbers as `ir.Value`.
     """
 
     def typed(typing_context, *kinds):  # type: ignore[no-untyped-def]
@@ -135,6 +139,8 @@ def lanes_function(generate: Callable[..., None]) -> Any:
             def seen(kind: Any, value: ir.Value) -> Any:
                 if isinstance(kind, types.Array):
                     return Memory(builder, cgutils.create_struct_proxy(kind)(context, builder, value=value).data)
+                if kind is types.none:
+                    return None
                 return 1 << len(kind) if isinstance(kind, types.UniTuple) else value
 
             generate(builder, *(seen(k, v) for k, v in zip(signature.args, arguments, strict=True)))
