@@ -2,8 +2,7 @@
 
 Each transform is called with a batch ``(image, mask)`` and an optional `torch.Generator`, and works on the device of
 the image. The first channels are always ``coherence, cos, sin``; more may follow, whose names say how they move with
-the scene. Names ending in ``_east`` and ``_north`` are the parts of a vector, ``aspect`` is an azimuth (rad, clockwise
-from north, the direction of steepest descent); all others are numbers that only change their place. North is up.
+the scene, see `insarflow.learn.orientation`.
 """
 
 from __future__ import annotations
@@ -15,14 +14,12 @@ from typing import Protocol
 
 import torch
 from torch import Generator, Tensor
-from torch.nn import functional
 
 from insarflow.learn import phase
+from insarflow.learn.orientation import Batch, checked, is_directional, turn
 from insarflow.learn.phase import CHANNELS
+from insarflow.learn.warp import warp
 from insarflow.simulate.truth import MISSING
-
-Batch = tuple[Tensor, Tensor]
-"""``image`` (float, ``(batch, channel, y, x)``) and ``mask`` (``(batch, y, x)``)."""
 
 
 class Transform(Protocol):
@@ -79,7 +76,7 @@ class RandomConjugation:
     channels: Sequence[str] = CHANNELS
 
     def __post_init__(self) -> None:
-        told = [name for name in _checked(self.channels) if name == "dem" or _directional(name)]
+        told = [name for name in checked(self.channels) if name == "dem" or is_directional(name)]
         if told:
             raise ValueError(
                 f"channels must not tell up from down the slope if dates are exchanged, instead got {told}: leave "
@@ -103,7 +100,7 @@ class RandomTurn:
     channels: Sequence[str] = CHANNELS
 
     def __post_init__(self) -> None:
-        names = _checked(self.channels)
+        names = checked(self.channels)
         sloping = [name for name in names if name in ("dem", "aspect") or name.startswith("aspect_")]
         if sloping and not {"los_east", "los_north"} <= set(names):
             raise ValueError(
@@ -119,14 +116,14 @@ class RandomTurn:
 
 @dataclass(frozen=True)
 class RandomAtmosphere:
-    """Add turbulent delay: an isotropic Gaussian field whose power falls as wavenumber to the minus `exponent`.
+    """Add turbulent delay: an isotropic Gaussian field with a power-law spectrum.
 
     Attributes
     ----------
     rms
         Standard deviation of the phase, rad; each sample draws its own, from 0 to twice this.
     exponent
-        Of the two-dimensional spectrum: 8/3 to 11/3 for the troposphere.
+        Of the two-dimensional spectrum: -11/3 to -8/3 for the troposphere.
 
     References
     ----------
@@ -134,7 +131,7 @@ class RandomAtmosphere:
     """
 
     rms: float = 0.5
-    exponent: float = 11 / 3
+    exponent: float = -11 / 3
 
     def __call__(self, image: Tensor, mask: Tensor, generator: Generator | None = None) -> Batch:
         """One field a sample."""
@@ -154,7 +151,7 @@ class RandomStratification:
     spread: float = 1.0
 
     def __post_init__(self) -> None:
-        if "dem" not in _checked(self.channels):
+        if "dem" not in checked(self.channels):
             raise ValueError(f"channels must have dem, heights in m, instead got {tuple(self.channels)}")
 
     def __call__(self, image: Tensor, mask: Tensor, generator: Generator | None = None) -> Batch:
@@ -169,7 +166,7 @@ class RandomStratification:
 class RandomDecorrelation:
     """Lower the coherence of each sample by a factor between `least` and 1, with the phase noise that belongs to it.
 
-    For images that were not filtered; on filtered ones it is a disturbance without known statistics.
+    For images that are not filtered; `RandomDegradation` is for those that are.
     """
 
     looks: int
@@ -179,6 +176,10 @@ class RandomDecorrelation:
         """One factor a sample."""
         factor = self.least + (1 - self.least) * _uniform(len(image), image, generator)
         return phase.decorrelate(image, factor, looks=self.looks, generator=generator), mask
+
+
+class RandomDegradation(RandomDecorrelation):
+    """The same on filtered images: they get worse, but without the statistics of a real pair, whose noise is smooth."""
 
 
 @dataclass(frozen=True)
@@ -210,66 +211,10 @@ class RandomWarp:
         return warp(image, mask, factor, theta, channels=self.channels, missing=self.missing)
 
 
-def turn(image: Tensor, mask: Tensor, *, turns: int, mirror: bool, channels: Sequence[str] = CHANNELS) -> Batch:
-    """Turn a batch by quarters, counter-clockwise, then exchange east and west if `mirror`.
-
-    Parameters
-    ----------
-    image, mask
-        Shapes ``(batch, channel, y, x)`` and ``(batch, y, x)``.
-    turns
-        Number of quarters.
-    channels
-        Names of the channels.
-
-    Returns
-    -------
-    Batch
-        Phase as it was; vectors and azimuths in the new frame.
-    """
-    image, mask = image.rot90(turns, (-2, -1)), mask.rot90(turns, (-2, -1))
-    if mirror:
-        image, mask = image.flip(-1), mask.flip(-1)
-    quarter = turns % 4
-    return _redirected(image, channels, (1, 0, -1, 0)[quarter], (0, 1, 0, -1)[quarter], mirror=mirror), mask
-
-
-def warp(
-    image: Tensor, mask: Tensor, factor: Tensor, theta: Tensor, *, channels: Sequence[str] = CHANNELS, missing: int
-) -> Batch:
-    """Enlarge each sample by `factor` and turn it by `theta` rad, counter-clockwise, about its centre.
-
-    Phase comes from interpolated ``coherence * exp(i phase)``; the other channels are interpolated by themselves (an
-    azimuth as a vector); what lies outside is 0 in the first three channels, and `missing` in the mask.
-    """
-    cos, sin = torch.cos(theta) / factor, torch.sin(theta) / factor
-    height, width = image.shape[-2:]
-    stretch = height / width
-    rows = [torch.stack((cos, -sin * stretch, 0 * cos), 1), torch.stack((sin / stretch, cos, 0 * cos), 1)]
-    size = [len(image), 1, height, width]
-    grid = functional.affine_grid(torch.stack(rows, 1), size, align_corners=False).to(image)
-
-    def sample(values: Tensor, mode: str = "bilinear", padding: str = "zeros") -> Tensor:
-        moved: Tensor = functional.grid_sample(values, grid, mode=mode, padding_mode=padding, align_corners=False)
-        return moved
-
-    coherence, phasor = image[:, :1], image[:, 1:3]
-    mixed = sample(coherence * phasor)
-    length = mixed.norm(dim=1, keepdim=True)
-    known = sample((phasor != 0).any(1, keepdim=True).to(image), "nearest") > 0
-    unit = torch.where(known & (length > 0), mixed / length.clamp_min(1e-12), torch.zeros_like(mixed))
-    first = torch.where((unit != 0).any(1, keepdim=True), sample(coherence), torch.zeros_like(coherence))
-    inside = sample(torch.ones_like(coherence), "nearest")[:, 0] > 0
-    moved = sample(mask[:, None].to(image), "nearest")[:, 0].to(mask.dtype)
-    parts = [first, unit, *_sampled(image, channels, sample)]
-    image = _redirected(torch.cat(parts, 1), channels, torch.cos(theta), torch.sin(theta), mirror=False)
-    return image, torch.where(inside, moved, torch.full_like(moved, missing))
-
-
 def power_law(
     shape: tuple[int, int, int], exponent: float, *, like: Tensor, generator: Generator | None = None
 ) -> Tensor:
-    """Isotropic Gaussian fields of unit variance in the mean, whose spectrum is ``k ** -exponent``.
+    """Isotropic Gaussian fields of unit variance in the mean, whose power spectrum is ``k ** exponent``.
 
     Parameters
     ----------
@@ -287,7 +232,7 @@ def power_law(
     kx = torch.fft.rfftfreq(width, device=like.device)
     k = torch.hypot(ky, kx)
     k[0, 0] = torch.inf
-    gain = k ** (-exponent / 2)
+    gain = k ** (exponent / 2)
     noise = torch.fft.rfft2(_normal((shape[0], height, width), like, generator).float())
     field = torch.fft.irfft2(noise * gain, s=(height, width))
     twice = torch.full_like(gain, 2.0)  # half a spectrum stands for both halves
@@ -297,58 +242,6 @@ def power_law(
     variance = (twice * gain**2).sum() / (height * width)
     cut: Tensor = (field / variance.sqrt())[:, : shape[1], : shape[2]].to(like)
     return cut
-
-
-def _redirected(
-    image: Tensor, channels: Sequence[str], cos: Tensor | int, sin: Tensor | int, *, mirror: bool
-) -> Tensor:
-    """Vectors and azimuths turned counter-clockwise, then mirrored east to west; the rest as it is."""
-    names = _checked(channels)
-    if image.shape[1] != len(names):
-        raise ValueError(f"image must have the channels {tuple(names)}, instead got {image.shape[1]} channels")
-    if not any(map(_directional, names)):
-        return image
-    cosine, sine = (torch.as_tensor(v, device=image.device).to(image).reshape(-1, 1, 1) for v in (cos, sin))
-    sign = -1 if mirror else 1
-    parts = list(image.unbind(1))
-    for at, name in enumerate(names):
-        if name == "aspect":
-            parts[at] = torch.remainder(sign * (parts[at] - torch.atan2(sine, cosine)), 2 * torch.pi)
-        elif name.endswith("_east"):
-            other = names.index(name.removesuffix("_east") + "_north")
-            east, north = parts[at], parts[other]
-            parts[at], parts[other] = sign * (east * cosine - north * sine), east * sine + north * cosine
-    return torch.stack(parts, 1)
-
-
-def _sampled(image: Tensor, channels: Sequence[str], sample: object) -> list[Tensor]:
-    """Channels after the first three, interpolated; what lies outside is as at the edge."""
-    found = []
-    for at, name in enumerate(list(channels)[len(CHANNELS) :], len(CHANNELS)):
-        values = image[:, at : at + 1]
-        if name == "aspect":
-            east, north = (sample(f(values), padding="border") for f in (torch.sin, torch.cos))  # type: ignore[operator]
-            found.append(torch.atan2(east, north))
-        else:
-            found.append(sample(values, padding="border"))  # type: ignore[operator]
-    return found
-
-
-def _directional(name: str) -> bool:
-    return name == "aspect" or name.endswith(("_east", "_north", "_up"))
-
-
-def _checked(channels: Sequence[str]) -> list[str]:
-    names = list(channels)
-    if tuple(names[: len(CHANNELS)]) != CHANNELS or len(set(names)) != len(names):
-        raise ValueError(f"channels must begin with {CHANNELS} and differ, instead got {tuple(names)}")
-    ends = {"_east": "_north", "_north": "_east"}
-    alone = [
-        n for n in names for end, other in ends.items() if n.endswith(end) and n.removesuffix(end) + other not in names
-    ]
-    if alone:
-        raise ValueError(f"channels must have both parts of a vector, _east and _north, instead got one of {alone}")
-    return names
 
 
 def _uniform(shape: int | tuple[int, ...], like: Tensor, generator: Generator | None) -> Tensor:

@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from insarflow.kernels.decorrelate import gamma_quantile
+
 CHANNELS: Final = ("coherence", "cos", "sin")
 """What `encode` gives, in this order."""
 
@@ -176,9 +178,8 @@ def decorrelate(x: Tensor, factor: Tensor, *, looks: int, generator: Generator |
     a_re, a_im, b_re, b_im = torch.randn((4, *coherence.shape), generator=generator, device=x.device).to(x) / (
         (2 * looks) ** 0.5
     )
-    others = _gamma(looks - 2, coherence, generator) / looks
-    power = _gamma(looks, coherence, generator) / looks
-    rest = torch.sqrt((1 - k * k) / power)
+    others = _gamma(looks - 2, coherence, generator) * ((looks - 2) / looks)
+    rest = torch.sqrt((1 - k * k) / _gamma(looks, coherence, generator).clamp_min(1e-6))
     re, im = coherence * cos, coherence * sin
     along = re * a_re + im * a_im + torch.sqrt((1 - coherence**2).clamp_min(0)) * b_re
     total = k * k + 2 * k * rest * along + rest**2 * (a_re**2 + a_im**2 + b_re**2 + b_im**2 + others)
@@ -187,15 +188,16 @@ def decorrelate(x: Tensor, factor: Tensor, *, looks: int, generator: Generator |
     length = torch.hypot(new_re, new_im)
     there = ((cos != 0) | (sin != 0)).to(x)
     unit = there / length.clamp_min(1e-12)
-    return torch.cat((torch.stack((length * there, new_re * unit, new_im * unit), dim=1), x[:, 3:]), dim=1)
+    return torch.cat((torch.stack((length.clamp_max(1) * there, new_re * unit, new_im * unit), dim=1), x[:, 3:]), dim=1)
 
 
 def _gamma(shape: int, like: Tensor, generator: Generator | None) -> Tensor:
-    """Gamma-distributed numbers of whole shape and unit scale, one for each pixel: sums of exponential ones."""
-    total, one = torch.zeros_like(like), torch.empty_like(like)
-    for _ in range(shape):
-        total += one.exponential_(generator=generator)
-    return total
+    """Gamma-distributed numbers of whole shape and mean 1, one for each pixel."""
+    normal = torch.randn(like.shape, generator=generator, device=like.device).to(like)
+    root = torch.zeros_like(like)
+    for coefficient in gamma_quantile(shape).tolist()[::-1]:
+        root = root * normal + coefficient
+    return root.clamp_min(0) ** 3
 
 
 def _check(x: Tensor, **per_sample: Tensor) -> None:

@@ -3,24 +3,28 @@ import pytest
 import torch
 from scipy import stats
 
+from insarflow.kernels.atmosphere import turbulence
+from insarflow.kernels.decorrelate import decorrelate
 from insarflow.learn import phase
 from insarflow.learn.augment import (
     Chain,
     RandomAtmosphere,
     RandomConjugation,
     RandomDecorrelation,
+    RandomDegradation,
     RandomOffset,
     RandomRamp,
     RandomStratification,
     RandomTurn,
     RandomWarp,
     power_law,
-    turn,
-    warp,
 )
+from insarflow.learn.orientation import turn
 from insarflow.learn.phase import CHANNELS
 from insarflow.learn.train import augment
+from insarflow.learn.warp import warp
 from insarflow.simulate.truth import MISSING
+from insarflow.types import Tile
 
 TERRAIN = (*CHANNELS, "dem", "slope", "aspect", "los_east", "los_north", "los_up")
 
@@ -48,6 +52,7 @@ def phasor(image):
     "transform",
     [
         RandomOffset(), RandomRamp(), RandomConjugation(), RandomTurn(), RandomAtmosphere(), RandomDecorrelation(8),
+        RandomDegradation(8),
         RandomWarp(), Chain((RandomOffset(), RandomTurn())),
     ],
 )  # fmt: skip
@@ -141,17 +146,28 @@ def test_four_quarters_and_two_mirrors_are_nothing():
 
 
 def test_atmosphere_has_the_spectrum_it_is_asked_for():
-    field = power_law((64, 128, 128), 3.0, like=torch.zeros(1), generator=seeded()).double()
+    field = power_law((64, 128, 128), -3.0, like=torch.zeros(1), generator=seeded()).double()
     lags = np.array([2, 4, 8, 16])
     structure = [float(((field[:, :, lag:] - field[:, :, :-lag]) ** 2).mean()) for lag in lags]
     slope = np.polyfit(np.log(lags), np.log(structure), 1)[0]
-    assert slope == pytest.approx(1.0, abs=0.2)  # exponent - 2
+    assert slope == pytest.approx(1.0, abs=0.2)  # -exponent - 2
     down = [float(((field[:, lag:] - field[:, :-lag]) ** 2).mean()) for lag in lags]
     np.testing.assert_allclose(down, structure, rtol=0.15)  # isotropic
-    shallow = power_law((64, 128, 128), 2.2, like=torch.zeros(1), generator=seeded())
+    shallow = power_law((64, 128, 128), -2.2, like=torch.zeros(1), generator=seeded())
     assert float((shallow[:, :, 1:] - shallow[:, :, :-1]).std()) > 1.5 * float(
         (field[:, :, 1:] - field[:, :, :-1]).std()
     )
+
+
+def test_atmosphere_has_the_structure_of_the_kernels():
+    lags = [1, 2, 4, 8, 16]
+    ours = power_law((60, 64, 64), -11 / 3, like=torch.zeros(1), generator=seeded()).double().numpy()
+    options = {"cell": 0, "std": 1.0, "exponent": -11 / 3, "longest": 128.0, "pixel_size": (1.0, 1.0)}
+    theirs = np.stack([turbulence(Tile.whole((64, 64)), seed=k, **options) for k in range(60)])
+    found, expected = (
+        np.array([np.mean((field[..., n:] - field[..., :-n]) ** 2) for n in lags]) for field in (ours, theirs)
+    )
+    np.testing.assert_allclose(found / found[-1], expected / expected[-1], rtol=0.2)
 
 
 def test_atmosphere_multiplies_the_phasor():
@@ -173,8 +189,6 @@ def test_stratified_delay_is_linear_in_height():
 
 @pytest.mark.parametrize(("factor", "looks", "coherence"), [(0.5, 8, 0.9), (0.3, 12, 0.6), (0.8, 2, 0.7)])
 def test_decorrelation_agrees_with_the_kernel_in_distribution(factor, looks, coherence):
-    from insarflow.kernels.decorrelate import decorrelate
-
     shape = (200, 200)
     gamma = np.full(shape, coherence, np.float32)
     expected = decorrelate(np.ones(shape, np.complex64), gamma, factor=factor, looks=looks, seed=1)
@@ -190,7 +204,7 @@ def test_warp_by_nothing_is_nothing():
     one, zero = torch.ones(3), torch.zeros(3)
     result, moved = warp(image, mask, one, zero, channels=TERRAIN, missing=MISSING)
     np.testing.assert_allclose(result, image, atol=1e-3)
-    assert torch.equal(moved, mask)
+    assert torch.equal(moved, mask.masked_fill(phasor(image) == 0, MISSING))
 
 
 @pytest.mark.parametrize("shape", [(33, 33), (24, 40)])
@@ -215,6 +229,24 @@ def test_warp_enlarges_and_turns_counter_clockwise(shape):
     small, moved = warp(image, mask, torch.tensor([0.5]), torch.zeros(1), missing=MISSING)
     assert (moved[0, 0] == MISSING).all()
     assert (small[0, :, 0] == 0).all()
+
+
+def test_warp_leaves_out_what_is_missing_and_says_so():
+    names = (*CHANNELS, "dem", "layover")
+    image = torch.zeros(1, len(names), 20, 20)
+    image[:, 0], image[:, 1], image[:, 3], image[:, 4, :, 10:] = 0.6, 1.0, 500.0, 1.0
+    image[:, :3, :, :6] = 0
+    image[:, 0, :, 15:] = 0  # no coherence is no lack of phase
+    mask = torch.ones((1, 20, 20), dtype=torch.uint8)
+    result, moved = warp(image, mask, torch.tensor([1.07]), torch.tensor([0.05]), channels=names, missing=MISSING)
+    gone = (phasor(result) == 0)[0]
+    assert torch.equal(moved[0] == MISSING, gone)
+    assert 0.2 < float(gone.float().mean()) < 0.4
+    assert (result[0, 0][gone] == 0).all()
+    np.testing.assert_allclose(result[0, 0, :, 7:14][~gone[:, 7:14]], 0.6, atol=1e-5)  # not dimmed beside the missing
+    np.testing.assert_allclose(result[0, 1][~gone], 1.0, atol=1e-5)
+    np.testing.assert_allclose(result[0, 3], 500.0, rtol=1e-5)
+    assert set(result[0, 4].unique().tolist()) == {0.0, 1.0}
 
 
 @pytest.mark.parametrize(
