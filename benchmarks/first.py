@@ -22,6 +22,7 @@ CALLS = {
     "phase offset": "insarflow.add_offset(z, 1.0)",
     "phase ramp": "insarflow.add_ramp(z, slope_y=0.1, slope_x=0.1)",
     "decorrelate": "insarflow.decorrelate(ds, factor=0.6, looks=12, seed=1)",
+    "turbulence": "insarflow.add_turbulence(z, std=0.5, seed=1)",
 }
 """What is called, by name."""
 

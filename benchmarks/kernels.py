@@ -24,7 +24,7 @@ class Images:
         self.z, self.other = (complex_noise(Window(0, 0, size, size), width=size, seed=1, stream=k) for k in (0, 1))
         self.gamma = np.full(self.z.shape, 0.7, np.float32)
         self.turn = np.float32(20) * np.angle(self.other)
-        self.out = np.empty_like(self.z)
+        self.out = self.z.copy()
         self.pixels = size * size
 
     def copy(self) -> Case:

@@ -144,6 +144,8 @@ def _magnitude(z, out):  # type: ignore[no-untyped-def]
 def _with_magnitude(z, other, out):  # type: ignore[no-untyped-def]
     for r in range(z.shape[0]):
         for c in range(z.shape[1]):
-            length = np.sqrt(np.float64(z[r, c].real) ** 2 + np.float64(z[r, c].imag) ** 2)
-            wanted = np.sqrt(np.float64(other[r, c].real) ** 2 + np.float64(other[r, c].imag) ** 2)
-            out[r, c] = np.complex64(z[r, c] * (wanted / length))
+            re, im, p, q = z[r, c].real, z[r, c].imag, other[r, c].real, other[r, c].imag
+            length = np.sqrt(np.float64(re) * np.float64(re) + np.float64(im) * np.float64(im))
+            wanted = np.sqrt(np.float64(p) * np.float64(p) + np.float64(q) * np.float64(q))
+            gain = wanted / length
+            out[r, c] = complex(np.float32(re * gain), np.float32(im * gain))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.polynomial import chebyshev
 from scipy.special import gammainccinv, gammaincinv, ndtr
 
-from insarflow.kernels._jit import jit
+from insarflow.kernels._jit import jit, part
 from insarflow.kernels.elementary import RUN, gaussians, workspace
 from insarflow.kernels.noise import stream_key
 from insarflow.types import Tile
@@ -107,7 +107,7 @@ def gamma_quantile(shape: int) -> np.ndarray:
     return coefficients
 
 
-@jit
+@part
 def _cubed(x, c):  # type: ignore[no-untyped-def]
     p = c[5] + x * (c[6] + x * (c[7] + x * (c[8] + x * c[9])))
     p = c[0] + x * (c[1] + x * (c[2] + x * (c[3] + x * (c[4] + x * p))))
@@ -137,7 +137,7 @@ def _decorrelate(  # type: ignore[no-untyped-def]
             )  # fmt: skip
 
 
-@jit
+@part
 def _mixed(z, gamma, factor, others, power, normal, out):  # type: ignore[no-untyped-def]
     one, zero, two = np.float32(1.0), np.float32(0.0), np.float32(2.0)
     lost = one - factor * factor

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from insarflow.kernels._jit import jit
+from insarflow.kernels._jit import part
 from insarflow.kernels.noise import mix
 
 RUN = 512
@@ -29,14 +29,14 @@ _L0, _L1, _L2, _L3, _L4, _L5, _L6, _L7, _L8 = (
 )  # fmt: skip
 
 
-@jit
+@part
 def sine(angle):  # type: ignore[no-untyped-def]
     """Sine of an angle between -pi/2 and pi/2, right within 2e-7."""
     s = angle * angle
     return angle + angle * s * (_S1 + s * (_S2 + s * (_S3 + s * (_S4 + s * _S5))))
 
 
-@jit
+@part
 def cosine(angle):  # type: ignore[no-untyped-def]
     """Cosine of an angle between -pi/2 and pi/2, right within 6e-7."""
     s = angle * angle
@@ -49,7 +49,7 @@ def workspace() -> tuple[np.ndarray, np.ndarray]:
     return words, words.view(np.float32)
 
 
-@jit
+@part
 def gaussians(key, first, step, scale, words, floats, one, other):  # type: ignore[no-untyped-def]
     """Two independent Gaussian numbers for each of a run of counters, by Box and Muller's formula.
 

@@ -78,7 +78,8 @@ def map_region(ds: xr.Dataset, folder: Path, *, model: str | Path = "default", s
     -----
     The model runs once: its blocks are kept in a store, from which the rasters are written and the polygons outlined.
     Each block is computed from its own window of the source, so memory does not grow with the region or the number of
-    interferograms (unless a recipe holds ``add_ramp`` or ``decorrelate``, which look at the place in the whole).
+    interferograms (unless a recipe holds ``add_ramp``, ``decorrelate`` or another operation that looks at the place in
+    the whole).
     """
     run = MapRun(source=(str(folder),), model=str(model))
     lazy = lay_out(ds, run)

@@ -86,5 +86,6 @@ def test_what_depends_on_the_whole_region_is_not_cut(large, tmp_path):
     for step in (
         {"operation": "add_ramp", "slope_y": 0.1, "slope_x": 0.0},
         {"operation": "decorrelate", "factor": 0.8, "looks": 9, "seed": 1},
+        {"operation": "add_turbulence", "std": 0.5, "seed": 1},
     ):
         assert lay_out(large, [step], tmp_path)[1] is None
