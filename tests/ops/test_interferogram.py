@@ -149,8 +149,6 @@ def test_bad_input(arguments, options, error, message):
 
 def test_real_pair(data):
     folder = data / "amsterdam-s1-slc-pair"
-    if not folder.is_dir():
-        pytest.skip("real data amsterdam-s1-slc-pair not at hand")
     later = labelled(np.load(folder / "slc_20230331_reference.npy"))
     earlier = labelled(np.load(folder / "slc_20230319_secondary_coregistered.npy"))
     gamma = coherence(earlier, later, window=5)
