@@ -62,7 +62,7 @@ class _Trial:
         with warnings.catch_warnings():
             # Laying out the real work has warned already.
             warnings.simplefilter("ignore", RecipeWarning)
-            small, _ = prepare(window.isel(y=slice(64), x=slice(64)), trained, recipe)
+            small, _ = prepare(window.isel(y=slice(128), x=slice(128)), trained, recipe)
             segment(small, model, device=device)
             filtering, (prepared, _) = timed(lambda: prepare(window, trained, recipe))
             predicting, self.out = timed(lambda: segment(prepared, model, device=device))
