@@ -125,7 +125,7 @@ def _apply(igram: xr.DataArray, *, coherence: xr.DataArray | None, settings: Set
     if min(size.values()) < settings.patch_size:
         raise ValueError(
             f"patch_size must be at most the image's size, which is {size}, instead got "
-            f"patch_size={settings.patch_size}: choose a smaller patch or a larger image"
+            f"patch_size={settings.patch_size}: choose a smaller patch or a larger area"
         )
     arrays = [image.data]
     if settings.alpha == "adaptive":
