@@ -85,7 +85,10 @@ class Images:
         return [
             Case(
                 "pair 8 x 2", lambda: pair(z, other, looks=Looks(8, 2)), n,
-                {"NumPy block means": (lambda: baselines.interferogram(z, other, 8, 2), n)},
+                {
+                    "NumPy block means": (lambda: baselines.interferogram(z, other, 8, 2), n),
+                    "reading both images": (lambda: baselines.read(z, other), n),
+                },
             ),
             Case(
                 "pair 8 x 2, phase removed", lambda: pair(z, other, turn, looks=Looks(8, 2)), n,

@@ -7,7 +7,7 @@ from typing import Any
 from llvmlite import ir
 from numba.core import cgutils
 
-from insarflow.kernels.lanes import Lanes, Memory
+from insarflow.kernels.lanes import Lanes, Memory, Total
 
 FOUR = 4
 _LANE, _INDEX = ir.IntType(32), ir.IntType(64)
@@ -45,21 +45,11 @@ class Floats(Doubles):
         return Floats(self.builder, self.builder.select(self > limit, self.all(self.builder, limit).value, self.value))
 
 
-class Sum:
-    """Four doubles that a loop adds to or replaces."""
+class Sum(Total[Doubles]):
+    """Four doubles that a loop adds to or replaces, zero at first."""
 
     def __init__(self, builder: ir.IRBuilder) -> None:
-        self.builder = builder
-        self.place = cgutils.alloca_once_value(builder, Doubles.all(builder, 0.0).value)
-
-    @property
-    def now(self) -> Doubles:
-        """The present numbers."""
-        return Doubles(self.builder, self.builder.load(self.place))
-
-    def become(self, value: Doubles) -> None:
-        """Replace them."""
-        self.builder.store(value.value, self.place)
+        super().__init__(builder, Doubles.all(builder, 0.0))
 
 
 def load(memory: Memory, index: ir.Value | int = 0) -> Doubles:
@@ -89,6 +79,14 @@ def load_complex(memory: Memory) -> tuple[Doubles, Doubles]:
         for p in (0, 1)
     )
     return Doubles(builder, builder.fpext(re, _DOUBLES)), Doubles(builder, builder.fpext(im, _DOUBLES))
+
+
+def doubles_of(lanes: Lanes) -> tuple[Doubles, Doubles]:
+    """Eight float32 as two times four doubles."""
+    builder = lanes.builder
+    halves = (lanes.chosen(lanes, list(range(k, k + FOUR))).value for k in (0, FOUR))
+    low, high = (Doubles(builder, builder.fpext(half, _DOUBLES)) for half in halves)
+    return low, high
 
 
 def whole(number: int) -> ir.Constant:

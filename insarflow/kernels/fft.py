@@ -114,13 +114,13 @@ def _function(module: ir.Module, size: int) -> ir.Function:
 
 @lanes_function
 def fft_lanes(
-    builder: ir.IRBuilder, source: Memory, at: ir.Value, to: Memory, to_at: ir.Value, inverse: ir.Value, size: int
+    builder: ir.IRBuilder, work: Memory, source: ir.Value, to: ir.Value, inverse: ir.Value, size: int
 ) -> None:
-    """Transform eight columns: `size` rows of eight complex numbers from the elements `at` to `to_at`, or in place.
+    """Transform eight columns: `size` rows of eight complex numbers at `source`, to `to`, which may be the same.
 
     `inverse` is 0, or 1 for the inverse, unscaled; `size` is passed as `insarflow.kernels.lanes.octaves`.
     """
     first = builder.mul(inverse, ir.Constant(inverse.type, LANES))
     parts = first, builder.sub(ir.Constant(first.type, LANES), first)
-    addresses = [memory.at(place).at(part).start for memory, place in ((source, at), (to, to_at)) for part in parts]
+    addresses = [work.at(place).at(part).start for place in (source, to) for part in parts]
     builder.call(_function(builder.module, size), addresses)

@@ -8,8 +8,7 @@ import numpy as np
 
 from insarflow.kernels._jit import jit
 from insarflow.kernels.lanes import octaves
-from insarflow.kernels.spectrum import window_shares
-from insarflow.kernels.strips import Rules, Work, filter_image
+from insarflow.kernels.strips import Places, Rules, filter_image
 from insarflow.types import Tile
 
 Alpha = float | Literal["adaptive"]
@@ -146,29 +145,37 @@ def goldstein(
     tops = _touching(core.y0, core.y1, place.shape[0], patch_size, step, edges) - read.y0
     lefts = _touching(core.x0, core.x1, place.shape[1], patch_size, step, edges) - read.x0
     inner = core.y0 - read.y0, core.y1 - read.y0, core.x0 - read.x0, core.x1 - read.x0
-    adaptive, no_coherence = alpha == "adaptive", np.empty((0, 0), np.float32)
+    adaptive, no_coherence = alpha == "adaptive", np.empty(0, np.float32)
     low, high = alpha_range if alpha == "adaptive" else (alpha, alpha)
-    weights, clipped = patch_window(patch_size, window), smoothing_ends == "clipped"
     rules = Rules(
-        window=weights, scaled_window=weights / np.float32(patch_size**2 if normalise else 1),
-        lowest=np.float32(low), highest=np.float32(high), clipped=clipped, smoothing=smoothing,
-        shares=window_shares(patch_size, smoothing, clipped=clipped), min_valid=float(min_valid * patch_size**2),
+        lowest=np.float32(low), highest=np.float32(high), smoothing=(0,) * smoothing,
+        clipped=smoothing_ends == "clipped", min_valid=float(min_valid * patch_size**2),
         amplitude=("input", "filter", "unit").index(amplitude), normalise=normalise, fill=edges == "fill",
         forward=int(swap_iq),
     )  # fmt: skip
-    work = Work.allocate(igram.shape[-1], patch_size, smoothing)
+    width, scale = igram.shape[-1], 1 / patch_size**2 if normalise else 1.0
+    work, places = Places.allocate(width, patch_window(patch_size, window), scale, smoothing, clipped=rules.clipped)
     out = np.empty((*igram.shape[:-2], *core.shape), igram.dtype)
+    covered = (0, 0)  # rows of the core that lie in patches
+    if tops.size and lefts.size:
+        covered = max(0, int(tops[0]) - inner[0]), max(0, min(int(tops[-1]) + patch_size, inner[1]) - inner[0])
     for index in np.ndindex(igram.shape[:-2]):
         image = _parts(igram[index])
         gamma = _valid_coherence(image, coherence[index]) if adaptive and coherence is not None else no_coherence
-        part = image.view(np.complex64)[inner[0] : inner[1], inner[2] : inner[3]]
-        filtered = np.where(np.isfinite(part), np.complex64(0.0), _MISSING) if edges == "zero" else part.copy()
+        phase_only = igram.dtype == np.float32
+        filtered = np.empty(core.shape, np.complex64) if phase_only else out[index]
         if not _any_valid(igram[index]):
             filtered[:] = _MISSING
-        elif tops.size and lefts.size:
-            size = octaves(patch_size)
-            filter_image(image, gamma, tops, lefts, inner, rules, work, size, filtered.view(np.float32))
-        out[index] = np.angle(filtered) if igram.dtype == np.float32 else filtered
+        else:
+            part = image.view(np.complex64)[inner[0] : inner[1], inner[2] : inner[3]]
+            for rows in (slice(0, covered[0]), slice(covered[1], None)):
+                rest = part[rows]
+                filtered[rows] = np.where(np.isfinite(rest), np.complex64(0.0), _MISSING) if edges == "zero" else rest
+            if covered[0] < covered[1]:
+                pixels, to = (image.reshape(-1), gamma.reshape(-1)), filtered.view(np.float32).reshape(-1)
+                filter_image(*pixels, width, tops, lefts, inner, rules, work, places, octaves(patch_size), to)
+        if phase_only:
+            out[index] = np.angle(filtered)
     return out
 
 

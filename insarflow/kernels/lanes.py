@@ -12,7 +12,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any, Self
+from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
 from llvmlite import ir
@@ -73,6 +73,15 @@ class Lanes:
         """Next whole number below."""
         return self._call("floor")
 
+    def abs(self) -> Self:
+        """Magnitude."""
+        return self._call("fabs")
+
+    def larger(self, other: Lanes) -> Self:
+        """The larger of two numbers, the other one if they do not compare."""
+        more = self.builder.fcmp_ordered(">", self.value, other.value)
+        return type(self)(self.builder, self.builder.select(more, self.value, other.value))
+
     def chosen(self, other: Lanes, lanes: list[int]) -> Self:
         """Lanes of this one (0 to 7) and of `other` (8 to 15)."""
         mask = ir.Constant(ir.VectorType(_LANE, len(lanes)), lanes)
@@ -96,6 +105,26 @@ class Lanes:
         return type(self)(self.builder, self.builder.call(function, [self.value]))
 
 
+T = TypeVar("T", bound=Lanes)
+
+
+class Total(Generic[T]):
+    """Numbers that a loop adds to or replaces."""
+
+    def __init__(self, builder: ir.IRBuilder, first: T) -> None:
+        self.builder, self._kind = builder, type(first)
+        self.place = cgutils.alloca_once_value(builder, first.value)
+
+    @property
+    def now(self) -> T:
+        """The present numbers."""
+        return self._kind(self.builder, self.builder.load(self.place))
+
+    def become(self, value: T) -> None:
+        """Replace them."""
+        self.builder.store(value.value, self.place)
+
+
 class Memory:
     """Memory of a function that is being generated, from the address of a float32 on."""
 
@@ -111,6 +140,12 @@ class Memory:
     def load(self, index: ir.Value | int = 0) -> Lanes:
         """The lanes that begin at the element `index`."""
         return Lanes(self.builder, self.builder.load(self._lanes(index), align=4))
+
+    def load_complex(self) -> tuple[Lanes, Lanes]:
+        """Real and imaginary parts of eight complex64."""
+        first, second = self.load(), self.load(LANES)
+        re, im = (first.chosen(second, list(range(k, 2 * LANES, 2))) for k in (0, 1))
+        return re, im
 
     def store(self, lanes: Lanes, index: ir.Value | int = 0) -> None:
         """Write lanes from the element `index` on."""

@@ -50,9 +50,9 @@ def multilook(values: np.ndarray, *, looks: Looks, min_valid: float = 0.5, tile:
             _any(image, (top, left), (looks.y, looks.x), out[index])
         elif np.iscomplexobj(values):
             kind = image.real.dtype
-            _mean(image.view(kind), (top, 2 * left), (looks.y, looks.x), 2, needed, out[index].view(kind))
+            _blocks(image.view(kind), (top, 2 * left), looks, 2, needed, out[index].view(kind))
         else:
-            _mean(image, (top, left), (looks.y, looks.x), 1, needed, out[index])
+            _blocks(image, (top, left), looks, 1, needed, out[index])
     return out
 
 
@@ -62,22 +62,29 @@ def enough(min_valid: float, size: int) -> int:
     return max(1, count - 1 if count and (count - 1) / size >= min_valid else count)
 
 
-@jit
-def _mean(values, origin, looks, parts, enough, out):  # type: ignore[no-untyped-def]
+def _blocks(
+    values: np.ndarray, origin: tuple[int, int], looks: Looks, parts: int, enough: int, out: np.ndarray
+) -> None:
     """Means of blocks from `origin` on; a pixel is `parts` neighbouring numbers."""
-    looks_y, looks_x = looks
-    blocks = max(1, CHUNK // (looks_x * parts))
-    size = blocks * looks_x * parts
-    sums, spare = np.empty(size), np.empty(size)
+    blocks = max(1, CHUNK // (looks.x * parts))
+    sums, spare = np.empty((2, blocks * looks.x * parts))
+    _mean(values, origin, (looks.y, looks.x), blocks, (0,) * parts, enough, sums, spare, out)
+
+
+@jit
+def _mean(values, origin, looks, blocks, pixel, enough, sums, spare, out):  # type: ignore[no-untyped-def]
+    """Means of blocks, a number of them at a time."""
+    (looks_y, looks_x), parts = looks, len(pixel)
     scale = looks_y * looks_x
     for i in range(out.shape[0]):
         for first in range(0, out.shape[1] // parts, blocks):
-            count = min(blocks, out.shape[1] // parts - first)
+            left_over = out.shape[1] // parts - first
+            count = blocks if blocks < left_over else left_over
             n = count * looks_x * parts
             top, left = origin[0] + i * looks_y, origin[1] + first * looks_x * parts
             add_rows(values[top : top + looks_y], left, sums[:n])
             row = out[i, first * parts : (first + count) * parts]
-            total = fold_pairs(sums, spare, n, looks_x) if parts == 2 else fold(sums, spare, n, looks_x)
+            total = fold(sums, spare, n, looks_x, pixel)
             whole = 0
             for j in range(row.size):
                 mean = total[j] / scale
@@ -134,43 +141,27 @@ def add_rows(values, left, sums):  # type: ignore[no-untyped-def]
 
 
 @jit
-def fold(x, spare, n, looks):  # type: ignore[no-untyped-def]
-    """Sums of each `looks` neighbours of the first `n`, in one of the two arrays given; the other is overwritten."""
+def fold(x, spare, n, looks, pixel):  # type: ignore[no-untyped-def]
+    """Sums of each `looks` pixels of the first `n` numbers, in one of the two arrays given; the other is overwritten.
+
+    `pixel` is a tuple as long as a pixel has numbers, so that the loops are compiled for it.
+    """
+    parts = len(pixel)
     while looks % 2 == 0:
         n //= 2
-        for j in range(n):
-            spare[j] = x[2 * j] + x[2 * j + 1]
+        for j in range(0, n, parts):
+            for p in range(parts):
+                spare[j + p] = x[2 * j + p] + x[2 * j + p + parts]
         x, spare = spare, x
         looks //= 2
     if looks == 1:
         return x
-    for j in range(n // looks):
-        total = 0.0
-        for k in range(j * looks, (j + 1) * looks):
-            total += x[k]
-        spare[j] = total
-    return spare
-
-
-@jit
-def fold_pairs(x, spare, n, looks):  # type: ignore[no-untyped-def]
-    """As `fold`, for numbers that come in pairs: real and imaginary part."""
-    while looks % 2 == 0:
-        n //= 2
-        for j in range(n // 2):
-            spare[2 * j] = x[4 * j] + x[4 * j + 2]
-            spare[2 * j + 1] = x[4 * j + 1] + x[4 * j + 3]
-        x, spare = spare, x
-        looks //= 2
-    if looks == 1:
-        return x
-    for j in range(n // looks // 2):
-        first, second = 0.0, 0.0
-        for k in range(j * looks, (j + 1) * looks):
-            first += x[2 * k]
-            second += x[2 * k + 1]
-        spare[2 * j] = first
-        spare[2 * j + 1] = second
+    for j in range(n // (looks * parts)):
+        for p in range(parts):
+            total = 0.0
+            for k in range(j * looks, (j + 1) * looks):
+                total += x[parts * k + p]
+            spare[parts * j + p] = total
     return spare
 
 

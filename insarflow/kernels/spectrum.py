@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba.core import cgutils
 
 from insarflow.kernels._jit import part
 from insarflow.kernels.columns import PAIR
@@ -36,51 +35,53 @@ def window_shares(side: int, smoothing: int, *, clipped: bool) -> np.ndarray:
 
 
 @part
-def sharpen(patch, alpha, shares, smoothing, clipped, plane, row, size):  # type: ignore[no-untyped-def]
+def sharpen(work, patch, alpha, shares, smoothing, clipped, plane, row, size):  # type: ignore[no-untyped-def]
     """``Z S^alpha`` in place, `S` being ``|Z|`` or its mean over a window around each bin.
 
     Parameters
     ----------
+    work
+        The array in which everything has its place.
     patch
-        The spectrum `Z`.
+        Place of the spectrum `Z`.
     shares
-        See `window_shares`.
+        Of `window_shares`.
     smoothing
-        Bins along a side of the window.
+        A tuple as long as a side of the window, so that the sums are compiled for it.
     clipped
         Windows end at the first and last bin; otherwise the spectrum goes round.
     plane
-        Scratch of ``(side + smoothing - 1) ** 2`` elements and eight, zero at first.
+        Of ``(side + smoothing - 1) ** 2`` elements and eight, zero at first.
     row
-        Scratch of one row of it, and eight.
+        Of one row of it, and eight.
     size
         `insarflow.kernels.lanes.octaves` of the side.
     """
-    if smoothing > 1:
-        width, margin = (1 << len(size)) + smoothing - 1, smoothing // 2
+    if len(smoothing) > 1:
+        width, margin = (1 << len(size)) + len(smoothing) - 1, len(smoothing) // 2
         groups = (width + LANES - 1) // LANES
-        spread_amplitude(patch, plane, margin * width + margin, width, size)
+        spread_amplitude(work, patch, plane + margin * width + margin, width, size)
         if not clipped:
-            wrap(plane, margin, width, size)
+            wrap(work, plane, margin, width, size)
         if alpha == np.float32(1.0):
-            scale_by_mean(patch, plane, width, smoothing, groups, row, shares, alpha, size)
+            scale_by_mean(work, patch, plane, width, smoothing, groups, row, shares, alpha, size)
         else:
-            scale_by_mean_power(patch, plane, width, smoothing, groups, row, shares, alpha, size)
+            scale_by_mean_power(work, patch, plane, width, smoothing, groups, row, shares, alpha, size)
     elif alpha == np.float32(0.5):
-        scale_by_root(patch, alpha, size)
+        scale_by_root(work, patch, alpha, size)
     elif alpha == np.float32(1.0):
-        scale_by_amplitude(patch, alpha, size)
+        scale_by_amplitude(work, patch, alpha, size)
     else:
-        scale_by_power(patch, alpha, size)
+        scale_by_power(work, patch, alpha, size)
 
 
 @lanes_function
-def wrap(builder: ir.IRBuilder, plane: Memory, margin: ir.Value, width: ir.Value, size: int) -> None:
+def wrap(builder: ir.IRBuilder, work: Memory, plane: ir.Value, margin: ir.Value, width: ir.Value, size: int) -> None:
     """Fill the margins of a square plane with what lies at the other end: of its rows, then of its columns."""
     along, across = ir.Constant(width.type, 1), width
     for step, other in ((along, across), (across, along)):
         with repeat(builder, width) as line, repeat(builder, margin) as loop:
-            near = plane.at(builder.mul(line.index, other)).at(builder.mul(loop.index, step))
+            near = work.at(plane).at(builder.mul(line.index, other)).at(builder.mul(loop.index, step))
             far = near.at(builder.mul(step, ir.Constant(width.type, size)))
             inner = builder.mul(margin, step)
             builder.store(builder.load(far.start), near.start)
@@ -90,10 +91,10 @@ def wrap(builder: ir.IRBuilder, plane: Memory, margin: ir.Value, width: ir.Value
 def _scale_by(gain: Callable[[Lanes, Lanes], Lanes]) -> Any:
     """Multiply every bin by a function of its squared magnitude and of the exponent."""
 
-    def scale(builder: ir.IRBuilder, patch: Memory, exponent: ir.Value, size: int) -> None:
+    def scale(builder: ir.IRBuilder, work: Memory, patch: ir.Value, exponent: ir.Value, size: int) -> None:
         alpha = Lanes.all(builder, exponent)
         with repeat(builder, size * size // LANES) as loop:
-            _scale(patch.at(loop.index, PAIR), lambda re, im: gain(re * re + im * im, alpha))
+            _scale(work.at(patch).at(loop.index, PAIR), lambda re, im: gain(re * re + im * im, alpha))
 
     return lanes_function(scale)
 
@@ -105,13 +106,13 @@ scale_by_power = _scale_by(lambda power, alpha: _power(power, alpha * 0.5))
 
 @lanes_function
 def spread_amplitude(
-    builder: ir.IRBuilder, patch: Memory, plane: Memory, at: ir.Value, width: ir.Value, size: int
+    builder: ir.IRBuilder, work: Memory, patch: ir.Value, plane: ir.Value, width: ir.Value, size: int
 ) -> None:
-    """Write the amplitude of bin ``(kx, ky)`` to row `kx`, column `ky` of a plane, which begin at `at`."""
+    """Write the amplitude of bin ``(kx, ky)`` to row `kx`, column `ky` of a plane, from the place `plane` on."""
     with repeat(builder, size // LANES) as group, repeat(builder, size) as kx:
-        bins = patch.at(group.index, PAIR * size).at(kx.index, PAIR)
+        bins = work.at(patch).at(group.index, PAIR * size).at(kx.index, PAIR)
         re, im = bins.load(), bins.load(LANES)
-        to = plane.at(at).at(group.index, LANES).at(builder.mul(kx.index, width))
+        to = work.at(plane).at(group.index, LANES).at(builder.mul(kx.index, width))
         to.store((re * re + im * im).sqrt())
 
 
@@ -119,19 +120,21 @@ def _scale_by_mean(gain: Callable[[Lanes, Lanes], Lanes]) -> Any:
     """Multiply every bin by a function of the mean amplitude of its window and of the exponent."""
 
     def scale(
-        builder: ir.IRBuilder, patch: Memory, plane: Memory, width: ir.Value, smoothing: ir.Value, groups: ir.Value,
-        row: Memory, shares: Memory, exponent: ir.Value, size: int,
+        builder: ir.IRBuilder, work: Memory, patch: ir.Value, plane: ir.Value, width: ir.Value, smoothing: int,
+        groups: ir.Value, row: ir.Value, shares: ir.Value, exponent: ir.Value, size: int,
     ) -> None:  # fmt: skip
-        alpha = Lanes.all(builder, exponent)
+        alpha, bins = Lanes.all(builder, exponent), smoothing.bit_length() - 1
         with repeat(builder, size) as kx:
             # Sums of columns first; the last ones may begin in the plane's next row and are not used.
             with repeat(builder, groups) as group:
-                lines = plane.at(builder.mul(kx.index, width)).at(group.index, LANES)
-                row.at(group.index, LANES).store(_sum(builder, lines, width, smoothing))
+                lines = work.at(plane).at(builder.mul(kx.index, width)).at(group.index, LANES)
+                work.at(row).at(group.index, LANES).store(_sum(lines, width, bins))
             with repeat(builder, size // LANES) as group:
-                share = shares.at(kx.index, size).at(group.index, LANES).load()
-                mean = _sum(builder, row.at(group.index, LANES), ir.Constant(width.type, 1), smoothing) * share
-                _scale(patch.at(group.index, PAIR * size).at(kx.index, PAIR), lambda re, im: gain(mean, alpha))
+                share = work.at(shares).at(kx.index, size).at(group.index, LANES).load()
+                line = work.at(row).at(group.index, LANES)
+                mean = _sum(line, ir.Constant(width.type, 1), bins) * share
+                place = work.at(patch).at(group.index, PAIR * size).at(kx.index, PAIR)
+                _scale(place, lambda re, im: gain(mean, alpha))
 
     return lanes_function(scale)
 
@@ -140,12 +143,11 @@ scale_by_mean = _scale_by_mean(lambda mean, alpha: mean)
 scale_by_mean_power = _scale_by_mean(lambda mean, alpha: _power(mean, alpha))
 
 
-def _sum(builder: ir.IRBuilder, first: Memory, stride: ir.Value, count: ir.Value) -> Lanes:
-    total = cgutils.alloca_once_value(builder, Lanes.all(builder, 0.0).value)
-    with repeat(builder, count) as loop:
-        more = first.load(builder.mul(loop.index, stride))
-        builder.store((Lanes(builder, builder.load(total)) + more).value, total)
-    return Lanes(builder, builder.load(total))
+def _sum(first: Memory, stride: ir.Value, count: int) -> Lanes:
+    total = first.load()
+    for k in range(1, count):
+        total = total + first.at(stride, k).load()
+    return total
 
 
 def _scale(bins: Memory, gain: Callable[[Lanes, Lanes], Lanes]) -> None:

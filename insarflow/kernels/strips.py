@@ -3,6 +3,8 @@
 All patches of a strip share rows. So the transform along y is done once per column, before patches are cut, and its
 inverse once per column, after the weighted patches are added; only the transform along x is each patch's own. The
 columns at work and the spectrum of one patch stay in the fastest caches.
+
+All scratch is one array, in which everything has its place: with an array for each, compiling takes twice as long.
 """
 
 from __future__ import annotations
@@ -14,11 +16,15 @@ import numpy as np
 from insarflow.kernels._jit import jit, part
 from insarflow.kernels.columns import (
     PAIR,
+    PLANES,
+    add_line,
     add_patch,
     add_rows,
     add_weights,
     clear,
     clear_columns,
+    copy_rows,
+    finish,
     load_columns,
     move_columns,
     sum_columns,
@@ -27,12 +33,10 @@ from insarflow.kernels.columns import (
 )
 from insarflow.kernels.fft import fft_lanes
 from insarflow.kernels.lanes import LANES
-from insarflow.kernels.spectrum import sharpen
+from insarflow.kernels.spectrum import sharpen, window_shares
 
-ROOM = 4
+ROOM = 2
 """Columns at work, in sides of a patch."""
-INPUT, FILTER, UNIT = range(3)
-"""Magnitude of the result: the input's, the filter's own, or one."""
 
 
 class Rules(NamedTuple):
@@ -40,18 +44,14 @@ class Rules(NamedTuple):
 
     Attributes
     ----------
-    window
-        float32: weight of the pixels of a patch along y.
-    scaled_window
-        Along x, times the factor of the inverse transform.
     lowest, highest
         Limits of the exponent.
-    shares, smoothing, clipped
-        Smoothing of the spectrum's amplitude; see `insarflow.kernels.spectrum.sharpen`.
+    smoothing, clipped
+        Smoothing of the spectrum's amplitude; see `insarflow.kernels.spectrum.sharpen`. A tuple of the window's length.
     min_valid
         Smallest number of valid pixels in a patch that is filtered.
     amplitude
-        INPUT, FILTER or UNIT.
+        Magnitude of the result; see `insarflow.kernels.columns.finish`.
     normalise
         The sum of the patches is divided by the sum of their weights.
     fill
@@ -60,12 +60,9 @@ class Rules(NamedTuple):
         Which transform comes first: 0 for the forward one. With 1, the inverse, real and imaginary part change places.
     """
 
-    window: np.ndarray
-    scaled_window: np.ndarray
     lowest: np.float32
     highest: np.float32
-    shares: np.ndarray
-    smoothing: int
+    smoothing: tuple[int, ...]
     clipped: bool
     min_valid: float
     amplitude: int
@@ -74,13 +71,21 @@ class Rules(NamedTuple):
     forward: int
 
 
-class Work(NamedTuple):
-    """Scratch for one strip of patches; see `insarflow.kernels.columns` for blocks and columns.
+class Places(NamedTuple):
+    """Where things begin in the scratch for a strip of patches; see `insarflow.kernels.columns` for blocks and columns.
 
     Attributes
     ----------
+    window
+        Weight of the pixels of a patch along y.
+    scaled_window
+        Along x, times the factor of the inverse transform.
+    shares
+        See `insarflow.kernels.spectrum.window_shares`.
     edge
         The image's last columns, too few for a block: pairs, the rest missing.
+    edge_coherence
+        Their coherence, the rest 0.
     block
         Eight columns.
     ahead
@@ -97,166 +102,159 @@ class Work(NamedTuple):
         Their coherence, added up.
     covered
         Sum of the weights of the patches that were filtered, for each column.
-    sum_re, sum_im, weight
-        The last `side` rows of the result: row `y` at ``y % side``.
+    sums
+        The last `side` rows of the result, real, imaginary and weight: row `y` at ``y % side``.
+    line
+        One row of the result.
+    padded
+        Not a place: columns of a row of `sums`.
+    room
+        Nor this: columns at work, `ahead` and `after`.
     """
 
-    edge: np.ndarray
-    block: np.ndarray
-    ahead: np.ndarray
-    patch: np.ndarray
-    after: np.ndarray
-    plane: np.ndarray
-    row: np.ndarray
-    valid: np.ndarray
-    coherence: np.ndarray
-    covered: np.ndarray
-    sum_re: np.ndarray
-    sum_im: np.ndarray
-    weight: np.ndarray
+    window: int
+    scaled_window: int
+    shares: int
+    edge: int
+    edge_coherence: int
+    block: int
+    ahead: int
+    patch: int
+    after: int
+    plane: int
+    row: int
+    valid: int
+    coherence: int
+    covered: int
+    sums: int
+    line: int
+    padded: int
+    room: int
 
     @classmethod
-    def allocate(cls, width: int, side: int, smoothing: int) -> Self:
-        """Scratch for images of `width` columns."""
+    def allocate(
+        cls, width: int, window: np.ndarray, scale: float, smoothing: int, *, clipped: bool
+    ) -> tuple[np.ndarray, Self]:
+        """Scratch for images of `width` columns, and what stands where in it."""
+        side = window.size
         padded, spread, room = (width // LANES + 2) * LANES, side + smoothing - 1, ROOM * side
+        shares = window_shares(side, smoothing, clipped=clipped)
         sizes = (
-            *(side * PAIR, side * PAIR, 2 * side * room, 2 * side * side, 2 * side * room),
-            *(spread * spread + LANES, spread + LANES, *[padded] * 3, *[side * padded] * 3),
+            *(side, side, shares.size, side * PAIR, side * LANES, side * PAIR, 2 * side * room, 2 * side * side),
+            *(2 * side * room, spread * spread + LANES, spread + LANES, *[padded] * 3, PLANES * side * padded),
+            2 * (padded + LANES),
         )
-        work = cls(*(np.zeros(n, np.float32) for n in sizes))
-        work.edge[:] = np.nan
-        return work
+        starts = np.concatenate([[0], np.cumsum([-(-size // LANES) * LANES for size in sizes])]).tolist()
+        places, work = cls._make([*starts[:-1], padded, room]), np.zeros(starts[-1], np.float32)
+        work[places.window :][:side], work[places.scaled_window :][:side] = window, window * np.float32(scale)
+        work[places.shares :][: shares.size], work[places.edge :][: side * PAIR] = shares.reshape(-1), np.nan
+        return work, places
 
 
 @jit
-def filter_image(image, coherence, tops, lefts, core, rules, work, size, out):  # type: ignore[no-untyped-def]
+def filter_image(image, coherence, width, tops, lefts, core, rules, work, places, size, out):  # type: ignore[no-untyped-def]
     """Filter the part `core` of an image into `out`.
 
     Parameters
     ----------
     image
-        float32 ``(y, 2 x)``, contiguous: pairs of real and imaginary part.
+        Rows of `width` pairs of real and imaginary part, float32, in one dimension.
     coherence
-        float32 ``(y, x)``, 0 where the image is missing. Without elements the exponent is ``rules.lowest``.
+        Likewise, 0 where the image is missing. Without elements the exponent is ``rules.lowest``.
     tops, lefts
         First row and first column of the patches, rising; all patches lie inside the image.
     core
         First row, row after the last, first column, column after the last.
+    work, places
+        What `Places.allocate` gives.
     size
         Side of a patch as `insarflow.kernels.lanes.octaves`.
     out
-        float32 ``(rows, 2 columns)``; rows in no strip are left as they are.
+        The core's rows of pairs; rows in no strip are left as they are.
     """
-    side, padded = 1 << len(size), work.covered.size
+    side, padded, columns = 1 << len(size), places.padded, core[3] - core[2]
     for k in range(tops.size):
         top = tops[k]
         next_top = tops[k + 1] if k + 1 < tops.size else top + side
-        _filter_strip(image, coherence, top, lefts, core, rules, work, size)
-        add_weights(work.covered, work.weight, padded // LANES, top, rules.window, size)
+        _filter_strip(image, coherence, width, top, lefts, core, rules, work, places, size)
+        add_weights(work, places.covered, places.sums + 2 * side * padded, padded, top, places.window, size)
         for row in range(top, next_top):
-            at = (row & (side - 1)) * padded
+            at = places.sums + (row & (side - 1)) * padded
             if core[0] <= row < core[1]:
-                first, last = at + core[2], at + core[3]
-                _finish(
-                    image[row, 2 * core[2] :], work.sum_re[first:last], work.sum_im[first:last],
-                    work.weight[first:last], rules.amplitude, rules.normalise, rules.fill, out[row - core[0]],
+                finish(
+                    image, 2 * (row * width + core[2]), columns, work, at + core[2], side * padded, places.line,
+                    rules.amplitude, rules.normalise, rules.fill, out, 2 * (row - core[0]) * columns,
                 )  # fmt: skip
-            for plane in (work.sum_re, work.sum_im, work.weight):
-                clear(plane, at, padded // LANES)
+            clear(work, at, padded, side * padded, PLANES)
 
 
 @part
-def _filter_strip(image, coherence, top, lefts, core, rules, work, size):  # type: ignore[no-untyped-def]
+def _filter_strip(image, coherence, width, top, lefts, core, rules, work, places, size):  # type: ignore[no-untyped-def]
     """Add the patches that begin in row `top` to the sums."""
     side = 1 << len(size)
-    room, padded = ROOM * side, work.covered.size
-    clear(work.covered, 0, padded // LANES)
+    room, padded = places.room, places.padded
+    clear(work, places.covered, padded, 0, 1)
     # Columns first:entered are at work. Patches have been added up to column `reached`; columns before `left` are
     # complete and have been added to the sums.
     first = entered = reached = left = lefts[0]
     for k in range(lefts.size):
         start, stop = lefts[k], lefts[k] + side
         if stop + LANES > first + room:
-            for columns in (work.ahead, work.after):
-                move_columns(columns, left - first, entered - left, room, size)
+            move_columns(work, places.ahead, left - first, entered - left, room, size)
+            move_columns(work, places.after, left - first, entered - left, room, size)
             first = left
         while entered < stop:
-            _enter(image, coherence, top, entered, entered - first, rules.forward, work, size)
+            _enter(image, coherence, width, top, entered, entered - first, rules.forward, work, places, size)
             entered += LANES
         valid, coherent = np.float32(0.0), 0.0
         for column in range(start, stop):
-            valid += work.valid[column]
-            coherent += work.coherence[column]
+            valid += work[places.valid + column]
+            coherent += work[places.coherence + column]
         if valid > 0 and valid >= rules.min_valid:
             mean = coherent / valid
             alpha = np.float32(1.0 - mean) if coherence.size > 0 else rules.lowest
             alpha = alpha if alpha > rules.lowest else rules.lowest
             alpha = alpha if alpha < rules.highest else rules.highest
             for group in range(side // LANES):
-                place = group * room + start - first
-                fft_lanes(work.ahead, place * PAIR, work.patch, group * side * PAIR, rules.forward, size)
-            sharpen(work.patch, alpha, rules.shares, rules.smoothing, rules.clipped, work.plane, work.row, size)
+                at = places.ahead + (group * room + start - first) * PAIR
+                fft_lanes(work, at, places.patch + group * side * PAIR, rules.forward, size)
+            sharpen(
+                work, places.patch, alpha, places.shares, rules.smoothing, rules.clipped, places.plane, places.row, size
+            )
             for group in range(side // LANES):
-                fft_lanes(work.patch, group * side * PAIR, work.patch, group * side * PAIR, 1 - rules.forward, size)
-            add_patch(work.patch, work.after, start - first, reached - start, room, rules.scaled_window, size)
-            for column in range(side):
-                work.covered[start + column] += rules.window[column]
+                at = places.patch + group * side * PAIR
+                fft_lanes(work, at, at, 1 - rules.forward, size)
+            at = places.after + (start - first) * PAIR
+            add_patch(work, places.patch, at, reached - start, room, places.scaled_window, size)
+            add_line(work, places.window, places.covered + start, size)
         else:
-            clear_columns(work.after, reached - first, stop - reached, room, size)
+            clear_columns(work, places.after, reached - first, stop - reached, room, size)
         reached = stop
         if k + 1 == lefts.size:
-            clear_columns(work.after, stop - first, entered - stop, room, size)
+            clear_columns(work, places.after, stop - first, entered - stop, room, size)
         next_start = lefts[k + 1] if k + 1 < lefts.size else stop + LANES
         while left + LANES <= next_start and left < stop:
             if left + LANES > core[2] and left < core[3]:
-                turn_to_block(work.after, left - first, room, work.block, size)
-                fft_lanes(work.block, 0, work.block, 0, 1 - rules.forward, size)
-                add_rows(work.block, work.sum_re, work.sum_im, left, padded, top, rules.window, size)
+                turn_to_block(work, places.after + (left - first) * PAIR, room, places.block, size)
+                fft_lanes(work, places.block, places.block, 1 - rules.forward, size)
+                add_rows(work, places.block, places.sums + left, padded, top, places.window, size)
             left += LANES
 
 
 @part
-def _enter(image, coherence, top, column, place, forward, work, size):  # type: ignore[no-untyped-def]
+def _enter(image, coherence, width, top, column, place, forward, work, places, size):  # type: ignore[no-untyped-def]
     """Transform eight columns of the strip along y; they become the columns at work from number `place` on."""
-    side, room, width = 1 << len(size), ROOM << len(size), image.shape[1] // 2
-    if column + LANES <= width:
-        load_columns(image, (top * width + column) * 2, 2 * width, work.block, work.valid, column, size)
-        if coherence.size > 0:
-            sum_columns(coherence, top * width + column, width, work.coherence, column, size)
-    else:
-        for row in range(side):
-            for k in range(2 * (width - column)):
-                work.edge[row * PAIR + k] = image[top + row, 2 * column + k]
-        load_columns(work.edge, 0, PAIR, work.block, work.valid, column, size)
-        if coherence.size > 0:
-            for k in range(column, width):
-                work.coherence[k] = np.float32(0.0)
-                for row in range(top, top + side):
-                    work.coherence[k] += coherence[row, k]
-    fft_lanes(work.block, 0, work.block, 0, forward, size)
-    turn_to_columns(work.block, work.ahead, place, room, size)
-
-
-@jit
-def _finish(image, sum_re, sum_im, weight, amplitude, normalise, fill, out):  # type: ignore[no-untyped-def]
-    """One row of the result, NaN where the image is missing, from the sums."""
-    zero, one, nan = np.float32(0.0), np.float32(1.0), np.float32(np.nan)
-    for k in range(out.size // 2):
-        re, im = image[2 * k], image[2 * k + 1]
-        missing = not (re - re == zero and im - im == zero)
-        kept = weight[k] == zero or (sum_re[k] == zero and sum_im[k] == zero)
-        a, b = sum_re[k], sum_im[k]
-        if kept:
-            a, b = (re, im) if fill else (zero, zero)
-        if amplitude == FILTER:
-            gain = one / weight[k] if normalise and not kept else one
-        else:
-            # Divided by the larger part first, because a square may be too large.
-            given = abs(re) if abs(re) > abs(im) else abs(im)
-            got = abs(a) if abs(a) > abs(b) else abs(b)
-            shrink, turned = one / given if given > zero else zero, one / got if got > zero else zero
-            x, y, c, d = re * shrink, im * shrink, a * turned, b * turned
-            wanted = given * np.sqrt(x * x + y * y) if amplitude == INPUT else one
-            gain = wanted * turned / np.sqrt(c * c + d * d) if got > zero else one
-        out[2 * k] = nan if missing else a * gain
-        out[2 * k + 1] = nan if missing else b * gain
+    side, room, adaptive = 1 << len(size), places.room, coherence.size > 0
+    pixels, at, stride = image, (top * width + column) * 2, 2 * width
+    gamma, gamma_at, gamma_stride = coherence, top * width + column, width
+    if column + LANES > width:
+        copy_rows(image, at, stride, work, places.edge, PAIR, 2 * (width - column), side)
+        pixels, at, stride = work, places.edge, PAIR
+        if adaptive:
+            copy_rows(coherence, gamma_at, width, work, places.edge_coherence, LANES, width - column, side)
+            gamma, gamma_at, gamma_stride = work, places.edge_coherence, LANES
+    load_columns(pixels, at, stride, work, places.block, places.valid + column, size)
+    if adaptive:
+        sum_columns(gamma, gamma_at, gamma_stride, work, places.coherence + column, size)
+    fft_lanes(work, places.block, places.block, forward, size)
+    turn_to_columns(work, places.block, places.ahead + place * PAIR, room, size)

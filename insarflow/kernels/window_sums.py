@@ -18,10 +18,10 @@ import numpy as np
 from llvmlite import ir
 from numba.core import cgutils
 
-from insarflow.kernels._jit import jit
 from insarflow.kernels.doubles import (
     FOUR,
     Doubles,
+    Floats,
     Sum,
     greater,
     lesser,
@@ -50,11 +50,9 @@ ROW = PLANES * STRIP + 24
 """Distance of rows of sums; no power of two, whose rows would fall into the same lines of the cache."""
 
 
-@jit
-def correlation(re, im, first, second):  # type: ignore[no-untyped-def]
+def correlation_of(re: Doubles, im: Doubles, first: Doubles, second: Doubles) -> Floats:
     """Coherence of four sums; NaN where both images are dark."""
-    length = np.sqrt(np.float32((re * re + im * im) / (first * second)))
-    return np.float32(1.0) if length > np.float32(1.0) else length
+    return ((re * re + im * im) / (first * second)).floats().sqrt().at_most(1.0)
 
 
 def plan_sums(window: int) -> np.ndarray:
@@ -211,9 +209,8 @@ class _Out:
         self.row = out.at(at)
 
     def write(self, group: ir.Value, sums: list[Doubles]) -> None:
-        """Coherence of four sums; NaN where both images are dark."""
-        re, im, first, second = sums
-        length = ((re * re + im * im) / (first * second)).floats().sqrt().at_most(1.0)
+        """Coherence of four sums."""
+        length = correlation_of(*sums)
         start = self.builder.mul(group, whole(FOUR))
         fits = self.builder.icmp_signed("<=", self.builder.add(start, whole(FOUR)), self.n)
         place = self.builder.select(self.builder.and_(fits, self.wanted), self.row.at(start).start, self.spare.start)
