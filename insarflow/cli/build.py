@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from insarflow.cli.options import DryRun, Machine, Output, Overwrite, Select, Sources
+from insarflow.cli.options import Append, DryRun, Exact, Machine, Output, Overwrite, Select, Sources
 from insarflow.cli.plan import computing, show_plan
 from insarflow.cli.screen import Screen
 from insarflow.cli.values import one_or_many, output_path
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     examples=[
         "insarflow build interferograms/ -o stack.zarr",
         "insarflow build hyp3/*.zip -o stack.zarr --bbox 6.5,44.9,7.1,45.3 --delays 6,12",
+        "insarflow build new_interferograms/ -o stack.zarr --append",
         "insarflow build interferograms/ -o stack.zarr --dry-run",
     ],
 )
@@ -28,13 +29,15 @@ def build(
     source: Sources,
     output: Output,
     overwrite: Overwrite = False,
+    append: Append = False,
+    exact: Exact = False,
     select: Select,
     machine: Machine,
     dry_run: DryRun = False,
     screen: Screen,
 ) -> None:
-    """Make a stack, a Zarr store, from a product."""
-    from insarflow.stack.store import build_stack
+    """Make a stack, a Zarr store, from a product, or add to one. Interrupted, the same command goes on where it was."""
+    from insarflow.stack.store import append_stack, build_stack
 
     sources, path, selection = one_or_many(source), output_path(output), select.keywords()
 
@@ -46,6 +49,12 @@ def build(
     if dry_run:
         show_plan(screen, machine, planner)
         return
+    if append:
+        with computing(screen, machine, planner), screen.stage("appending"):
+            added = [pair.name for pair in append_stack(sources, path, **selection)]
+        told = f"added {len(added)} interferograms to {path}" if added else f"{path} holds all of them already"
+        screen.result({"written": [path] if added else [], "added": added}, [told], then=command("info", path))
+        return
     with computing(screen, machine, planner), screen.stage("building"):
-        build_stack(sources, path, overwrite=overwrite, **selection)
+        build_stack(sources, path, exact=exact, overwrite=overwrite, **selection)
     screen.result({"written": [path]}, [f"wrote {path}"], then=command("info", path))

@@ -87,7 +87,7 @@ def written_stack(ds: xr.Dataset, window: xr.Dataset, known: float) -> tuple[flo
 
 def count_writes(ds: xr.Dataset) -> int:
     """Tasks of `insarflow.write_stack`."""
-    static, cells = lazy_writes(ds, NOWHERE)
+    static, cells = lazy_writes(ds, NOWHERE, {})
     return count_tasks([*static, *cells.values()])
 
 

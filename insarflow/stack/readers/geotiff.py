@@ -231,7 +231,14 @@ def _recipe(found: Found, files: list[Raster], missing: Mapping[str, tuple[float
         date_order="earlier first",
         nodata=nodata,
         scale=scale,
+        interferogram="complex" if _any_complex(found, files) else "phase",
     )
+
+
+def _any_complex(found: Found, files: list[Raster]) -> bool:
+    """Whether an interferogram has a magnitude of its own."""
+    paths = {path for images in found.images.values() for path in images.get("phase", ())}
+    return any(np.dtype(raster.dtype).kind == "c" for raster in files if raster.path in paths)
 
 
 def _digest(files: list[Raster], root: Path) -> str:
