@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -68,9 +68,15 @@ def locked(path: Path) -> Iterator[None]:
     StoreError
         If another process, or another thread of this one, is writing, or the folder may not be written to.
     """
+    file = path.with_name(f".{path.name}.lock")
     try:
-        with FileLock(path.with_name(f".{path.name}.lock"), blocking=False, thread_local=False):
-            yield
+        with FileLock(file, blocking=False, thread_local=False):
+            try:
+                yield
+            finally:
+                # While it is held: who has opened it meanwhile sees that it is gone, and makes another.
+                with suppress(OSError):
+                    file.unlink()
     except Timeout as error:
         raise StoreError(f"path={str(path)!r} is being written by another process: wait until it has ended") from error
     except PermissionError as error:

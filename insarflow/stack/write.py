@@ -75,7 +75,7 @@ def create_stack(
 
     Notes
     -----
-    Zarr v3; a shard is one interferogram deep and at most 2048 x 2048 pixels, in chunks of 256 x 256. Whoever fills
+    Zarr v3; a shard is one interferogram deep and at most 2048 x 2048 pixels, in chunks of 512 x 512. Whoever fills
     a cell also sets its ``valid``.
     """
     target = as_path(path, "path")

@@ -196,6 +196,34 @@ class TestOthersSee:
         assert chunks_of(path, "igram") == ["1/1/0/0"]
 
 
+class TestCodes:
+    """Phase as int16, coherence as uint8."""
+
+    def test_only_where_nothing_is_lost(self, folder, tmp_path):
+        ds = open_stack(folder)
+        kept = {
+            "as read": (ds, "int16"),
+            "offset": (ds.insar.add_offset(1.0), "int16"),
+            "looks": (ds.insar.multilook(y=2, x=2), None),
+            "filtered": (ds.insar.goldstein(patch_size=16, step=8), "int16"),
+            "filter's own amplitude": (ds.insar.goldstein(patch_size=16, step=8, amplitude="filter"), None),
+        }
+        for name, (stack, dtype) in kept.items():
+            path = write_stack(stack, tmp_path / f"{name}.zarr")
+            group = zarr.open_group(path, mode="r")
+            assert (str(group["phase"].dtype) if "phase" in group else None) == dtype, name
+            opened = open_stack(path)
+            np.testing.assert_allclose(opened["igram"], stack["igram"], atol=1e-4)
+            assert opened["igram"].attrs.get("long_name") == stack["igram"].attrs["long_name"]
+
+    def test_a_magnitude_is_no_loss_without_a_word(self, folder, tmp_path):
+        ds = open_stack(folder)
+        ds["igram"] = ds["igram"] * np.float32(2)
+        with pytest.raises(SchemaError, match=r"^igram: igram must have magnitude 1 .*got 2; keep .* with exact=True$"):
+            write_stack(ds, tmp_path / "s.zarr")
+        assert open_stack(write_stack(ds, tmp_path / "s.zarr", exact=True)).attrs == ds.attrs
+
+
 class TestCreate:
     def test_is_empty_and_open(self, grid, tmp_path):
         dem = np.random.default_rng(0).random(grid.shape).astype(np.float32)
@@ -220,7 +248,7 @@ class TestCreate:
     def test_sizes_on_disk(self, tmp_path):
         grid = Grid((0.0, 20.0, 0.0, 0.0, 0.0, -20.0), (5000, 700), "EPSG:32632")
         array = zarr.open_group(create_stack(tmp_path / "s.zarr", ["20180106"], [12], grid), mode="r")["igram"]
-        assert (array.shards, array.chunks) == ((1, 1, 2048, 768), (1, 1, 256, 256))
+        assert (array.shards, array.chunks) == ((1, 1, 2048, 1024), (1, 1, 512, 512))
         assert open_stack(tmp_path / "s.zarr")["igram"].chunks[2:] == ((2048, 2048, 904), (700,))
 
     @pytest.mark.parametrize("size", [1, 60, 511, 512, 513, 2047, 2048, 2049, 10_000])
