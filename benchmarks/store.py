@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import shutil
 import signal
 import tempfile
 import time
@@ -150,7 +151,7 @@ def product(root: Path, size: int, pairs: int) -> Path:
     return root
 
 
-def build(size: int, runs: int, pairs: int = 4) -> Build:
+def build(size: int, runs: int, pairs: int = 6) -> Build:
     """Build a stack, and copy the same bytes by hand."""
     with tempfile.TemporaryDirectory() as folder, dask.config.set(scheduler="threads", num_workers=2):
         root = product(Path(folder) / "product", size, pairs)
@@ -192,22 +193,26 @@ def kills(count: int, size: int = 600, seed: int = 1) -> Kills:
     with tempfile.TemporaryDirectory() as folder:
         root = product(Path(folder) / "product", size, 2)
         whole, out = Path(folder) / "whole.zarr", Path(folder) / "s.zarr"
-        takes = _seconds(lambda: build_stack(root, whole))
+        with dask.config.set(scheduler="sync"):
+            build_stack(root, whole)
+            takes = _seconds(lambda: build_stack(root, whole, overwrite=True))
         wanted = _digest(whole)
         killed = builds = damaged = 0
         while killed < count:
             child = os.fork()
             if child == 0:
                 try:
-                    build_stack(root, out, overwrite=True)
+                    with dask.config.set(scheduler="sync"):  # the parent's threads are not in the child
+                        build_stack(root, out)
                 finally:
                     os._exit(0)
-            time.sleep(draw.uniform(0, takes))
+            time.sleep(draw.uniform(0, 2 * takes))
             os.kill(child, signal.SIGKILL)
             killed += os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
             if out.exists():
                 builds += 1
                 damaged += _digest(out) != wanted
+                shutil.rmtree(out)
     return Kills("kills", killed, builds, damaged)
 
 

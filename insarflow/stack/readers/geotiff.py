@@ -13,6 +13,7 @@ import numpy as np
 import xarray as xr
 
 from insarflow.errors import GridMismatchError, ProductError
+from insarflow.kernels.phase import phasor
 from insarflow.stack.archive import read_starts
 from insarflow.stack.assemble import Array, stack_pairs
 from insarflow.stack.geometry import ground_point, line_of_sight
@@ -206,14 +207,8 @@ def _clip(coherence: da.Array) -> da.Array:
 
 def _wrap(phase: Any) -> da.Array:
     """``exp(i phase)``, block by block."""
-    wrapped: da.Array = phase.map_blocks(_unit, dtype=np.complex64, meta=np.empty((0, 0), np.complex64))
+    wrapped: da.Array = phase.map_blocks(phasor, dtype=np.complex64, meta=np.empty((0, 0), np.complex64))
     return wrapped
-
-
-def _unit(phase: np.ndarray) -> np.ndarray:
-    out = np.empty(phase.shape, np.complex64)
-    out.real, out.imag = np.cos(phase), np.sin(phase)
-    return out
 
 
 def _recipe(found: Found, files: list[Raster], missing: Mapping[str, tuple[float, ...]], *, gamma: bool) -> Recipe:
