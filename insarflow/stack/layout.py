@@ -225,21 +225,24 @@ class _Hidden:
 
 
 def _write_shard(block: np.ndarray, place: Place, hidden: _Hidden) -> np.ndarray:
-    count = block.size - int(np.count_nonzero(np.isnan(block)))
     try:
         values = block if place.code is None else place.code.encode(block)
     except ValueError as error:
         raise SchemaError(f"{place.name}: {error}; keep the stack's numbers as they are with exact=True") from error
-    fault_point()
     index: tuple[int | slice, ...] = (*place.cell, *hidden.window)
+    fault_point()
     place.open()[index] = values
-    return np.array([[count]], np.int64)
+    return _count(values, place)
 
 
 def _count_shard(place: Place, hidden: _Hidden) -> np.ndarray:
     """Pixels that are not missing of a shard that is there."""
     index: tuple[int | slice, ...] = (*place.cell, *hidden.window)
-    values = np.asarray(place.open("r")[index])
+    return _count(np.asarray(place.open("r")[index]), place)
+
+
+def _count(values: np.ndarray, place: Place) -> np.ndarray:
+    """Pixels that are not missing."""
     missing = np.isnan(values) if place.code is None else values == place.code.missing
     return np.array([[values.size - int(np.count_nonzero(missing))]], np.int64)
 
