@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from itertools import product
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import dask.array as da
 import numpy as np
 import pandas as pd
 import xarray as xr
+from dask._task_spec import Task, TaskRef
 from dask.base import compute, tokenize
-from dask.highlevelgraph import HighLevelGraph
 
+from insarflow.ops.cells import missing_block
+from insarflow.ops.cells import nan_of as nan_of
 from insarflow.ops.checks import check_kind
+from insarflow.ops.layer import array_by_rule
 from insarflow.schema import (
     CELLS,
     COORDINATE_ATTRS,
@@ -188,16 +191,6 @@ def valid_cells(ds: xr.Dataset) -> np.ndarray:
     return np.asarray((~da.isnan(_blocks(ds[images[0]]))).any(axis=(2, 3)).compute(), dtype=bool)
 
 
-def nan_of(dtype: np.dtype) -> complex:
-    """What "missing" is in a dtype: NaN, or NaN + NaN i."""
-    return complex(np.nan, np.nan) if dtype.kind == "c" else np.nan
-
-
-def missing_block(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """Make a block of NaN that takes the memory of one."""
-    return np.broadcast_to(np.array(nan_of(dtype), dtype), shape)
-
-
 def _blocks(array: xr.DataArray) -> da.Array:
     """Return a 4-D variable as dask blocks, one pair deep."""
     data = array.data
@@ -272,28 +265,53 @@ def _cube(
     dtype: np.dtype,
 ) -> da.Array:
     """Make the ``(date, delay, y, x)`` array of images by cell; the cells without one are NaN."""
+    blocks = {cell: (image.name,) for cell, image in images.items()}
     name = f"cube-{tokenize(images, shape, chunks, dtype.str)}"
-    graph: dict[Any, Any] = {}
-    for cell in np.ndindex(shape):
-        image = images.get((cell[0], cell[1]))
-        for block, size in _sizes(chunks):
-            if image is None:
-                graph[(name, *cell, *block)] = (missing_block, (1, 1, *size), dtype)
-            else:
-                graph[(name, *cell, *block)] = (_lift, (image.name, *block))
-    sources: list[Any] = list(images.values())
-    layer = HighLevelGraph.from_collections(name, graph, dependencies=sources)
+    return cube(name, blocks, shape, chunks, dtype, list(images.values()))
+
+
+def cube(
+    name: str,
+    cells: Mapping[tuple[int, int], tuple[Any, ...]],
+    shape: tuple[int, int],
+    chunks: tuple[tuple[int, ...], tuple[int, ...]],
+    dtype: np.dtype,
+    sources: Sequence[da.Array],
+) -> da.Array:
+    """Lazy ``(date, delay, y, x)`` array, a cell a block, NaN where there is no image.
+
+    Parameters
+    ----------
+    name
+        Of the array; one for one content.
+    cells
+        For each cell with an image the keys of its blocks without their last two numbers, rows and columns of blocks.
+    sources
+        Arrays whose keys these are.
+    """
     ones = ((1,) * shape[0], (1,) * shape[1])
-    return da.Array(layer, name, chunks=(*ones, *chunks), meta=np.empty((0, 0, 0, 0), dtype))
+    return array_by_rule(name, _Cube(cells, chunks, dtype), (*ones, *chunks), dtype, sources)
 
 
-def _sizes(chunks: tuple[tuple[int, ...], tuple[int, ...]]) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
-    for (i, height), (j, width) in product(enumerate(chunks[0]), enumerate(chunks[1])):
-        yield (i, j), (height, width)
+@dataclass(frozen=True)
+class _Cube:
+    """The rule of the tasks of `cube`."""
+
+    cells: Mapping[tuple[int, int], tuple[Any, ...]]
+    chunks: tuple[tuple[int, ...], tuple[int, ...]]
+    dtype: np.dtype
+
+    def task(self, key: tuple[Any, ...]) -> Task:
+        """Lift a block of an image, or make one that is missing."""
+        _, date, delay, row, col = key
+        source = self.cells.get((date, delay))
+        if source is None:
+            return Task(key, missing_block, (1, 1, self.chunks[0][row], self.chunks[1][col]), self.dtype)
+        return Task(key, _lift, TaskRef((*source, row, col)))
 
 
 def _lift(block: np.ndarray) -> np.ndarray:
-    return block[None, None]
+    return block.reshape(1, 1, *block.shape[-2:])
 
 
 def _per_cell(values: Mapping[Pair, float], at: Mapping[Pair, tuple[int, int]], shape: tuple[int, int]) -> np.ndarray:

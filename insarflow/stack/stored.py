@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import dask.array as da
 import numpy as np
 import xarray as xr
 import zarr
@@ -16,6 +15,7 @@ from dask.base import tokenize
 from zarr.errors import ZarrUserWarning
 
 from insarflow.errors import SchemaError, StoreError
+from insarflow.ops.layer import read_blocks
 from insarflow.schema import CELLS, DIMS, SCHEMA_VERSION, VARIABLES, normalise_time, validate
 from insarflow.stack.codes import Code, stored_codes
 
@@ -100,7 +100,7 @@ def _lazy(path: Path, name: str, arrays: Mapping[str, zarr.Array[Any]], code: Co
     changed = (path / "zarr.json").stat().st_mtime_ns
     token = tokenize(str(path.resolve()), name, array.shape, str(array.dtype), changed)
     blocks = array.shards or array.chunks
-    data = da.from_array(pixels, chunks=blocks, name=f"stored-{token}", lock=False, fancy=False, inline_array=True)
+    data = read_blocks(pixels, blocks, f"stored-{token}")
     attrs = dict(array.attrs)
     if code is not None:
         attrs = {k: v for k, v in attrs.items() if k not in code.attributes() or k == "quantisation_error"}
