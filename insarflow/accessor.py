@@ -24,6 +24,7 @@ from insarflow.ops.recipe import apply_recipe
 from insarflow.ops.residues import residue_count, residues
 from insarflow.stack.assemble import pairs_table
 from insarflow.stack.labels import select_pair
+from insarflow.stack.pairs import from_pairs, to_pairs
 from insarflow.types import DateLike, DelayLike, PairLike, Recipe
 
 if TYPE_CHECKING:
@@ -87,6 +88,14 @@ class InsarAccessor:
     def pairs(self) -> pd.DataFrame:
         """Table of the interferograms; see `insarflow.pairs_table`. One pass over the data."""
         return pairs_table(self._ds)
+
+    def to_pairs(self) -> xr.Dataset:
+        """The interferograms one behind the other, ``(pair, y, x)``; see `insarflow.to_pairs`."""
+        return to_pairs(self._ds)
+
+    def from_pairs(self) -> xr.Dataset:
+        """The stack of a list of pairs; see `insarflow.from_pairs`."""
+        return from_pairs(self._ds)
 
     def goldstein(
         self,

@@ -40,9 +40,11 @@ def present_cells(obj: xr.DataArray | xr.Dataset, name: str) -> np.ndarray | Non
 
 
 def nan_of(dtype: np.dtype) -> Any:
-    """What "missing" is in a dtype: NaN, or NaN + NaN i; 0 where there is none."""
+    """What "missing" is in a dtype: NaN, NaN + NaN i, NaT; 0 where there is none."""
     if dtype.kind in "biu":
         return dtype.type(0)
+    if dtype.kind in "mM":
+        return dtype.type("NaT")
     return complex(np.nan, np.nan) if dtype.kind == "c" else np.nan
 
 

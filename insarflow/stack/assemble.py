@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import dask.array as da
 import numpy as np
 import pandas as pd
 import xarray as xr
-from dask._task_spec import Task, TaskRef
 from dask.base import compute, tokenize
 
-from insarflow.ops.cells import missing_block
 from insarflow.ops.cells import nan_of as nan_of
 from insarflow.ops.checks import check_kind
-from insarflow.ops.layer import array_by_rule
 from insarflow.schema import (
     CELLS,
     COORDINATE_ATTRS,
@@ -27,6 +23,7 @@ from insarflow.schema import (
     describe,
     validate,
 )
+from insarflow.stack.cube import cube, pick
 from insarflow.stack.georeference import georeference
 from insarflow.types import Grid, Pair, Recipe
 
@@ -141,13 +138,14 @@ def pairs_table(ds: xr.Dataset) -> pd.DataFrame:
     images = [name for name in VARIABLES if name in ds and VARIABLES[name].dims == DIMS]
     known = ds["valid"].values if "valid" in ds and not isinstance(ds["valid"].data, da.Array) else None
     rows, cols = np.nonzero(np.ones((ds.sizes["date"], ds.sizes["delay"]), bool) if known is None else known)
+    cells = list(zip(rows.tolist(), cols.tolist(), strict=True))
     lazy: dict[str, Any] = {}
     if images:
-        lazy["count"] = _per_pair(~da.isnan(_blocks(ds[images[0]])), rows, cols)
+        lazy["count"] = _per_pair(~da.isnan(pick(_blocks(ds[images[0]]), cells)))
     if "coherence" in ds:
-        coherence = _blocks(ds["coherence"])
-        lazy["coherence_sum"] = _per_pair(da.where(da.isnan(coherence), 0.0, coherence), rows, cols)
-        lazy["coherence_count"] = _per_pair(~da.isnan(coherence), rows, cols)
+        coherence = pick(_blocks(ds["coherence"]), cells)
+        lazy["coherence_sum"] = _per_pair(da.where(da.isnan(coherence), 0.0, coherence))
+        lazy["coherence_count"] = _per_pair(~da.isnan(coherence))
     for name in ("valid", "perpendicular_baseline"):
         if name in ds:
             lazy[name] = ds[name].data
@@ -202,9 +200,9 @@ def _blocks(array: xr.DataArray) -> da.Array:
     return blocks
 
 
-def _per_pair(image: da.Array, rows: np.ndarray, cols: np.ndarray) -> da.Array:
-    """Sum over ``y`` and ``x`` of the cells named, in double precision; the other cells are never read."""
-    sums: da.Array = image.sum(axis=(2, 3), dtype=np.float64).vindex[rows, cols]
+def _per_pair(image: da.Array) -> da.Array:
+    """Sum over ``y`` and ``x``, in double precision."""
+    sums: da.Array = image.sum(axis=(1, 2), dtype=np.float64)
     return sums
 
 
@@ -268,50 +266,6 @@ def _cube(
     blocks = {cell: (image.name,) for cell, image in images.items()}
     name = f"cube-{tokenize(images, shape, chunks, dtype.str)}"
     return cube(name, blocks, shape, chunks, dtype, list(images.values()))
-
-
-def cube(
-    name: str,
-    cells: Mapping[tuple[int, int], tuple[Any, ...]],
-    shape: tuple[int, int],
-    chunks: tuple[tuple[int, ...], tuple[int, ...]],
-    dtype: np.dtype,
-    sources: Sequence[da.Array],
-) -> da.Array:
-    """Lazy ``(date, delay, y, x)`` array, a cell a block, NaN where there is no image.
-
-    Parameters
-    ----------
-    name
-        Of the array; one for one content.
-    cells
-        For each cell with an image the keys of its blocks without their last two numbers, rows and columns of blocks.
-    sources
-        Arrays whose keys these are.
-    """
-    ones = ((1,) * shape[0], (1,) * shape[1])
-    return array_by_rule(name, _Cube(cells, chunks, dtype), (*ones, *chunks), dtype, sources)
-
-
-@dataclass(frozen=True)
-class _Cube:
-    """The rule of the tasks of `cube`."""
-
-    cells: Mapping[tuple[int, int], tuple[Any, ...]]
-    chunks: tuple[tuple[int, ...], tuple[int, ...]]
-    dtype: np.dtype
-
-    def task(self, key: tuple[Any, ...]) -> Task:
-        """Lift a block of an image, or make one that is missing."""
-        _, date, delay, row, col = key
-        source = self.cells.get((date, delay))
-        if source is None:
-            return Task(key, missing_block, (1, 1, self.chunks[0][row], self.chunks[1][col]), self.dtype)
-        return Task(key, _lift, TaskRef((*source, row, col)))
-
-
-def _lift(block: np.ndarray) -> np.ndarray:
-    return block.reshape(1, 1, *block.shape[-2:])
 
 
 def _per_cell(values: Mapping[Pair, float], at: Mapping[Pair, tuple[int, int]], shape: tuple[int, int]) -> np.ndarray:

@@ -18,6 +18,7 @@ from insarflow.errors import SchemaError, StoreError
 from insarflow.ops.layer import read_blocks
 from insarflow.schema import CELLS, DIMS, SCHEMA_VERSION, VARIABLES, normalise_time, validate
 from insarflow.stack.codes import Code, stored_codes
+from insarflow.stack.pairs import sorted_cells
 
 MAX_LENGTH = 2**22
 """Longest axis of a store that is opened: coordinates are read into memory."""
@@ -51,10 +52,7 @@ def open_store(path: Path) -> xr.Dataset:
         lazy = {name: _lazy(path, name, arrays, codes.get(name)) for name in images}
         ds = normalise_time(frame.assign(lazy))
         ds = ds[[name for name in VARIABLES if name in ds]]
-        for dim in CELLS:
-            if not ds.indexes[dim].is_monotonic_increasing:
-                ds = ds.sortby(dim)
-        return validate(ds)
+        return validate(sorted_cells(ds))
     except _DAMAGE as error:
         raise StoreError(f"source={str(path)!r} is damaged or no stack store: {error}") from error
 
