@@ -141,9 +141,9 @@ def pairs_table(ds: xr.Dataset) -> pd.DataFrame:
     cells = list(zip(rows.tolist(), cols.tolist(), strict=True))
     lazy: dict[str, Any] = {}
     if images:
-        lazy["count"] = _per_pair(~da.isnan(pick(_blocks(ds[images[0]]), cells)))
+        lazy["count"] = _per_pair(~da.isnan(pick(as_blocks(ds[images[0]]), cells)))
     if "coherence" in ds:
-        coherence = pick(_blocks(ds["coherence"]), cells)
+        coherence = pick(as_blocks(ds["coherence"]), cells)
         lazy["coherence_sum"] = _per_pair(da.where(da.isnan(coherence), 0.0, coherence))
         lazy["coherence_count"] = _per_pair(~da.isnan(coherence))
     for name in ("valid", "perpendicular_baseline"):
@@ -186,10 +186,10 @@ def valid_cells(ds: xr.Dataset) -> np.ndarray:
     images = [name for name in VARIABLES if name in ds and VARIABLES[name].dims == DIMS]
     if not images:
         return np.zeros((ds.sizes["date"], ds.sizes["delay"]), bool)
-    return np.asarray((~da.isnan(_blocks(ds[images[0]]))).any(axis=(2, 3)).compute(), dtype=bool)
+    return np.asarray((~da.isnan(as_blocks(ds[images[0]]))).any(axis=(2, 3)).compute(), dtype=bool)
 
 
-def _blocks(array: xr.DataArray) -> da.Array:
+def as_blocks(array: xr.DataArray) -> da.Array:
     """Return a 4-D variable as dask blocks, one pair deep."""
     data = array.data
     blocks: da.Array = (

@@ -87,8 +87,8 @@ def written_stack(ds: xr.Dataset, window: xr.Dataset, known: float) -> tuple[flo
 
 def count_writes(ds: xr.Dataset) -> int:
     """Tasks of `insarflow.write_stack`."""
-    static, cells = lazy_writes(ds, NOWHERE, {})
-    return count_tasks([*static, *cells.values()])
+    static, _, counts = lazy_writes(ds, NOWHERE, {})
+    return count_tasks([*static, counts])
 
 
 def count_tasks(arrays: Sequence[da.Array]) -> int:
