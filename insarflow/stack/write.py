@@ -161,7 +161,7 @@ def write_stack(
     """
     validate(ds)
     target = as_path(path, "path")
-    extra = sorted(str(n) for n in (set(ds.variables) - set(VARIABLES) - {*DIMS, "spatial_ref"}))
+    extra = unknown_variables(ds)
     if extra:
         raise SchemaError(f"a store holds the contract's variables only, instead got {extra}: drop them first")
     names = [n for n in VARIABLES if n in ds]
@@ -195,6 +195,11 @@ def write_stack(
     if fsync:
         flush(target.resolve().parent, deep=False)
     return target
+
+
+def unknown_variables(ds: xr.Dataset) -> list[str]:
+    """What of a dataset a store does not hold."""
+    return sorted(str(n) for n in (set(ds.variables) - set(VARIABLES) - {*DIMS, "spatial_ref"}))
 
 
 def lazy_writes(ds: xr.Dataset, folder: Path, codes: Mapping[str, Code]) -> tuple[list[da.Array], list[Cell], da.Array]:

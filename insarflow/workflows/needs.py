@@ -97,7 +97,7 @@ def count_tasks(arrays: Sequence[da.Array]) -> int:
     for array in optimize(*arrays):
         graph.update(array.__dask_graph__())
     # An array of several blocks is put together by one more task.
-    return len(graph) + sum(array.npartitions > 1 for array in arrays)
+    return len(graph) + sum(1 for array in arrays if array.npartitions > 1)
 
 
 def stack_pixels(ds: xr.Dataset) -> int:
