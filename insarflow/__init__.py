@@ -26,6 +26,7 @@ from insarflow.stack.labels import select_pair
 from insarflow.stack.pairs import from_pairs, to_pairs
 from insarflow.stack.store import append_pairs, append_stack, build_stack, create_stack, open_stack, write_stack
 from insarflow.types import Grid, Looks, Pair, Recipe
+from insarflow.workflows.operation import plan
 
 __version__ = version("insarflow")
 
@@ -61,6 +62,7 @@ __all__ = [
     "pairs_table",
     "phase",
     "phase_std",
+    "plan",
     "read_recipe",
     "residue_count",
     "residues",

@@ -26,14 +26,17 @@ from insarflow.stack.assemble import pairs_table
 from insarflow.stack.labels import select_pair
 from insarflow.stack.pairs import from_pairs, to_pairs
 from insarflow.types import DateLike, DelayLike, PairLike, Recipe
+from insarflow.workflows.operation import plan
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     import folium
     import geopandas as gpd
 
     from insarflow.plot import Plot
+    from insarflow.workflows.plan import Plan
 
 
 @xr.register_dataset_accessor("insar")  # type: ignore[no-untyped-call]
@@ -213,6 +216,17 @@ class InsarAccessor:
         from insarflow.inventory import inventory
 
         return inventory(self._ds, threshold=threshold, min_area=min_area)
+
+    def plan(
+        self,
+        operation: str | Callable[[xr.Dataset], xr.Dataset | xr.DataArray],
+        /,
+        *,
+        workers: int | None = None,
+        **parameters: object,
+    ) -> Plan:
+        """Tasks, memory, disk and time that an operation will need; see `insarflow.plan`."""
+        return plan(self._ds, operation, workers=workers, **parameters)
 
     def apply_recipe(self, recipe: Recipe) -> xr.Dataset:
         """Apply the steps of a recipe; see `insarflow.apply_recipe`."""

@@ -20,7 +20,7 @@ import xarray as xr
 from dask._task_spec import Task
 from dask.base import compute, optimize
 
-from insarflow.errors import SchemaError
+from insarflow.errors import InsarError, SchemaError
 from insarflow.ops.checks import check_whole
 from insarflow.ops.closure import closure_phase
 from insarflow.ops.phase import amplitude, phase
@@ -29,6 +29,7 @@ from insarflow.ops.recipe import OPERATIONS, apply_recipe
 from insarflow.ops.residues import residue_count, residues
 from insarflow.schema import CELLS, DIMS, SPACE, VARIABLES, validate
 from insarflow.stack.assemble import SHARD
+from insarflow.stack.codes import CODES
 from insarflow.stack.layout import shard_size
 from insarflow.stack.pairs import from_pairs, to_pairs
 from insarflow.stack.write import lazy_writes, unknown_variables, write_stack
@@ -108,13 +109,13 @@ def plan(
     if not exists.any():
         raise SchemaError("plan needs at least one interferogram, instead got valid=False everywhere")
     to_disk = _is_stack(result)
-    trial = _Trial.of(ds, work, exists, to_disk)
+    trial = _Trial.of(ds, work, exists, result, to_disk)
     tasks = _count_stack(ds, work, exists) if to_disk else count_tasks(_lazy(result))
-    share = int(exists.sum()) * trial.blocks
     held = 0.0 if to_disk else 2.0 * sum(array.nbytes for array in _lazy(result))
     memory = resident() + workers * (trial.memory + _THREAD) + trial.waiting + tasks * _TASK + held
-    seconds = share * trial.seconds / min(workers, cpus(), share)
-    return Plan(tasks, int(memory), int(trial.disk(result, share)) if to_disk else 0, seconds, workers)
+    seconds = trial.blocks * trial.seconds / min(workers, cpus(), max(1.0, trial.blocks))
+    disk = int(trial.disk(result, int(exists.sum()))) if to_disk else 0
+    return Plan(tasks, int(memory), disk, seconds, workers)
 
 
 def _work(operation: str | Work, parameters: Mapping[str, object]) -> Work:
@@ -230,7 +231,7 @@ class _Trial:
     Attributes
     ----------
     blocks
-        Number of such blocks in an interferogram.
+        Number of such blocks in all.
     seconds
         On one thread.
     memory
@@ -251,44 +252,47 @@ class _Trial:
     rest: int
 
     @classmethod
-    def of(cls, ds: xr.Dataset, work: Work, exists: np.ndarray, to_disk: bool) -> _Trial:
+    def of(cls, ds: xr.Dataset, work: Work, exists: np.ndarray, result: Any, to_disk: bool) -> _Trial:
         """Compute a block of an interferogram in the middle of the stack."""
-        i, j = np.argwhere(exists)[int(exists.sum()) // 2]
+        i, j = (int(k) for k in np.argwhere(exists)[int(exists.sum()) // 2])
+        here = {"date": slice(i, i + 1), "delay": slice(j, j + 1)}
         if to_disk:
             alone = np.zeros_like(exists)
             alone[i, j] = True
-            stack: Any = work(_with_valid(ds, alone)).isel(date=[i], delay=[j])
+            stack: Any = work(_with_valid(ds, alone)).isel(here)
             # Without "valid" a block without pixels is none that ought to have some.
             whole: Any = stack.drop_vars([n for n in stack.data_vars if n == "valid" or VARIABLES[n].dims == SPACE])
         else:
-            stack = whole = work(ds.isel(date=[i], delay=[j]))
-        block = _block(whole, ds, (int(i), int(j)))
+            stack = whole = _of_one(ds.isel(here), work, result)
+        times = 1 if whole is result else int(exists.sum())
+        block = _block(whole, ds, (i, j))
         part = whole.isel(block)
         arrays = (_writes(part), _writes(whole)) if to_disk else (_lazy(part), _lazy(whole))
-        here, all_of_it = (_Graph.of(a) for a in arrays)
+        few, all_of_it = (_Graph.of(a) for a in arrays)
         with tempfile.TemporaryDirectory() as folder, dask.config.set(scheduler="sync"):
             path = Path(folder) / "block.zarr"
             run = partial(write_stack, part, path, overwrite=True) if to_disk else partial(compute, *arrays[0])
             seconds, memory = _measured(run)
             if to_disk and len(stack.data_vars) > len(whole.data_vars) + 1:
                 write_stack(stack.drop_vars("valid").isel(block), path, overwrite=True)
-            sizes = {n: _size(path / n) for n in VARIABLES if to_disk and n in stack and VARIABLES[n].dims != CELLS}
+            images = [n for n in VARIABLES if to_disk and n in stack and VARIABLES[n].dims != CELLS]
+            sizes = {n: sum(_size(path / kept) for kept in _folders(n)) for n in images}
             rest = _size(path) - sum(sizes.values()) if to_disk else 0
         pixels = int(np.prod([part.sizes.get(dim, 1) for dim in SPACE]))
         waiting = 0.0
         if all_of_it.shared:
             # Whole rows of blocks wait for the next row.
-            one = memory / max(1, here.work)
+            one = memory / max(1, few.work)
             waiting, memory = 3.0 * one * min(all_of_it.shared, 2 * all_of_it.shared**0.5), int(3 * one)
         kept = {name: size / pixels for name, size in sizes.items()}
-        return cls(all_of_it.work / max(1, here.work), seconds, memory, waiting, kept, rest)
+        return cls(times * all_of_it.work / max(1, few.work), seconds, memory, waiting, kept, rest)
 
-    def disk(self, result: xr.Dataset | xr.DataArray, blocks: float) -> float:
-        """Bytes of the whole result."""
+    def disk(self, result: xr.Dataset | xr.DataArray, pairs: int) -> float:
+        """Bytes of the whole result, of so many interferograms."""
         area = result.sizes["y"] * result.sizes["x"]
         images = sum(size for name, size in self.kept.items() if VARIABLES[name].dims == DIMS)
         static = sum(size for name, size in self.kept.items() if VARIABLES[name].dims == SPACE)
-        return self.rest + area * (static + images * blocks / self.blocks)
+        return self.rest + area * (static + images * pairs)
 
 
 @dataclass(frozen=True)
@@ -315,10 +319,19 @@ class _Graph:
         return cls(work, sum(count > 1 for count in users.values()))
 
 
+def _of_one(alone: xr.Dataset, work: Work, result: xr.Dataset | xr.DataArray) -> xr.Dataset | xr.DataArray:
+    """The operation on one interferogram; `result`, of all, if it needs several."""
+    try:
+        return work(alone)
+    except (ValueError, InsarError):
+        return result
+
+
 def _block(whole: xr.Dataset | xr.DataArray, ds: xr.Dataset, cell: tuple[int, int]) -> dict[str, slice]:
     """The block of the result, or the shard if that is larger, in whose middle a pixel of the source is known."""
+    others = {str(dim): slice(0, 1) for dim in whole.dims if dim not in SPACE}
     if not set(SPACE) <= set(whole.dims):
-        return {}
+        return others
     array = (
         whole
         if isinstance(whole, xr.DataArray)
@@ -342,7 +355,7 @@ def _block(whole: xr.Dataset | xr.DataArray, ds: xr.Dataset, cell: tuple[int, in
         near = image.isel({dim: slice(max(0, m - 32), m + 32) for dim, m in zip(SPACE, middle, strict=True)})
         if np.isfinite(near.values).any():
             break
-    return {"y": slice(*rows), "x": slice(*cols)}
+    return {**others, "y": slice(*rows), "x": slice(*cols)}
 
 
 def _measured(run: Callable[[], object]) -> tuple[float, int]:
@@ -381,6 +394,11 @@ class _Peak:
     def taken(self) -> int:
         """Bytes beyond those held before."""
         return self._most - self._before
+
+
+def _folders(name: str) -> set[str]:
+    """Names that a variable may have in a store."""
+    return {name, CODES[name].stored} if name in CODES else {name}
 
 
 def _size(folder: Path) -> int:
