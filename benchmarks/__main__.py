@@ -1,7 +1,8 @@
-"""Print tables: ``python -m benchmarks [kernels] [segment] [first] [--size 2048] [--runs 5] [--json]``.
+"""Print tables: ``python -m benchmarks [kernels] [segment] [first] [graphs] [--size 2048] [--runs 5] [--json]``.
 
 kernels: each kernel on one and two threads. segment: the embedded model over a region. first: the first call of each
-kernel, compilation included. Without a name: kernels and segment.
+kernel, compilation included. graphs: a stack of 1,500 pairs among 18,000 cells, opened and laid out, best with
+``--size 4096``. Without a name: kernels and segment.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from typing import Any
 import torch
 
 import insarflow
-from benchmarks import first, mapping
+from benchmarks import first, graphs, mapping
 from benchmarks.kernels import Images
 from benchmarks.measure import Row, measure
 
-TABLES = ("kernels", "segment", "first")
+TABLES = ("kernels", "segment", "first", "graphs")
 
 
 def main(arguments: list[str] | None = None) -> list[dict[str, Any]]:
@@ -49,6 +50,14 @@ def main(arguments: list[str] | None = None) -> list[dict[str, Any]]:
             print(f"\n{'first call in a fresh process':28} {'nothing compiled':>18} {'cached on disk':>16}")
             for call in calls:
                 print(f"{call.name:28} {call.empty:16.2f} s {call.cached:14.2f} s")
+    if "graphs" in tables:
+        few = {"dates": 6, "delays": 4, "pairs": 8, "two": 3} if options.size < 1024 else {}
+        laid_out = [graph for graph in graphs.measure(options.size, **few) if options.only in graph.name]
+        measured += [asdict(graph) for graph in laid_out]
+        if not options.json:
+            print(f"\n{'graph':40} {'made in':>10} {'tasks':>10} {'blocks':>8}")
+            for graph in laid_out:
+                print(f"{graph.name:40} {graph.seconds:8.2f} s {graph.tasks:10} {graph.blocks:8}")
     if options.json:
         print(json.dumps(measured, indent=2))
     return measured

@@ -23,8 +23,10 @@ from insarflow.schema import normalise_time, validate
 from insarflow.simulate.stack import simulate_stack
 from insarflow.stack.assemble import pairs_table, stack_pairs
 from insarflow.stack.labels import select_pair
+from insarflow.stack.pairs import from_pairs, to_pairs
 from insarflow.stack.store import append_pairs, append_stack, build_stack, create_stack, open_stack, write_stack
 from insarflow.types import Grid, Looks, Pair, Recipe
+from insarflow.workflows.operation import plan
 
 __version__ = version("insarflow")
 
@@ -50,6 +52,7 @@ __all__ = [
     "create_stack",
     "decorrelate",
     "degrade",
+    "from_pairs",
     "goldstein",
     "interferogram",
     "map_overlap",
@@ -59,12 +62,14 @@ __all__ = [
     "pairs_table",
     "phase",
     "phase_std",
+    "plan",
     "read_recipe",
     "residue_count",
     "residues",
     "select_pair",
     "simulate_stack",
     "stack_pairs",
+    "to_pairs",
     "validate",
     "write_stack",
 ]

@@ -24,15 +24,19 @@ from insarflow.ops.recipe import apply_recipe
 from insarflow.ops.residues import residue_count, residues
 from insarflow.stack.assemble import pairs_table
 from insarflow.stack.labels import select_pair
+from insarflow.stack.pairs import from_pairs, to_pairs
 from insarflow.types import DateLike, DelayLike, PairLike, Recipe
+from insarflow.workflows.operation import plan
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     import folium
     import geopandas as gpd
 
     from insarflow.plot import Plot
+    from insarflow.workflows.plan import Plan
 
 
 @xr.register_dataset_accessor("insar")  # type: ignore[no-untyped-call]
@@ -87,6 +91,14 @@ class InsarAccessor:
     def pairs(self) -> pd.DataFrame:
         """Table of the interferograms; see `insarflow.pairs_table`. One pass over the data."""
         return pairs_table(self._ds)
+
+    def to_pairs(self) -> xr.Dataset:
+        """The interferograms one behind the other, ``(pair, y, x)``; see `insarflow.to_pairs`."""
+        return to_pairs(self._ds)
+
+    def from_pairs(self) -> xr.Dataset:
+        """The stack of a list of pairs; see `insarflow.from_pairs`."""
+        return from_pairs(self._ds)
 
     def goldstein(
         self,
@@ -204,6 +216,17 @@ class InsarAccessor:
         from insarflow.inventory import inventory
 
         return inventory(self._ds, threshold=threshold, min_area=min_area)
+
+    def plan(
+        self,
+        operation: str | Callable[[xr.Dataset], xr.Dataset | xr.DataArray],
+        /,
+        *,
+        workers: int | None = None,
+        **parameters: object,
+    ) -> Plan:
+        """Tasks, memory, disk and time that an operation will need; see `insarflow.plan`."""
+        return plan(self._ds, operation, workers=workers, **parameters)
 
     def apply_recipe(self, recipe: Recipe) -> xr.Dataset:
         """Apply the steps of a recipe; see `insarflow.apply_recipe`."""

@@ -33,7 +33,18 @@ def test_tables_are_printed(capsys):
     assert [line.split()[0] for line in first.splitlines()] == ["first", "residues"]
     with pytest.raises(SystemExit):
         main(["kernel"])
-    assert "there is no table kernel: choose some of kernels, segment, first" in capsys.readouterr().err
+    assert "there is no table kernel: choose some of kernels, segment, first, graphs" in capsys.readouterr().err
+
+
+def test_graphs_at_small_size(capsys):
+    rows = {row["name"]: row for row in main(["graphs", "--size", "300", "--json"])}
+    assert json.loads(capsys.readouterr().out) == list(rows.values())
+    assert rows["goldstein, its pairs"]["tasks"] == rows["goldstein, its pairs"]["blocks"] + 1 == 9
+    assert rows["goldstein, all cells of the cube"]["tasks"] == 6 * 4 + 1
+    assert rows["goldstein, dask's map_overlap"]["tasks"] > rows["goldstein, all cells of the cube"]["tasks"]
+    for name in ("goldstein baran03", "coherence of two images"):
+        row = rows[f"3 pairs, {name}"]
+        assert row["tasks"] <= 1.3 * row["blocks"] + 1
 
 
 def test_baselines_compute_the_same():

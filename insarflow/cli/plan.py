@@ -12,7 +12,7 @@ import typer
 from insarflow.cli.options import Machine
 from insarflow.cli.screen import Screen
 from insarflow.cli.values import read_flag
-from insarflow.cli.words import columns, duration, size
+from insarflow.cli.words import columns
 
 if TYPE_CHECKING:
     from insarflow.workflows.plan import Plan
@@ -25,14 +25,7 @@ def show_plan(screen: Screen, machine: Machine, planner: Planner) -> None:
     """Answer ``--dry-run``."""
     with screen.stage("planning"):
         plan = _plan(machine, planner)
-    rows = [
-        ("tasks", plan.tasks),
-        ("workers", plan.workers),
-        ("peak memory", size(plan.peak_memory)),
-        ("disk", size(plan.disk)),
-        ("time", duration(plan.seconds)),
-    ]
-    screen.facts(asdict(plan), columns(rows), then="the same command without --dry-run does it")
+    screen.facts(asdict(plan), columns(plan.rows()), then="the same command without --dry-run does it")
 
 
 @contextmanager

@@ -6,6 +6,9 @@ import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from insarflow.workflows.words import duration as duration
+from insarflow.workflows.words import size as size
+
 if TYPE_CHECKING:
     import geopandas as gpd
 
@@ -35,22 +38,6 @@ def columns(rows: Sequence[Sequence[object]], *, left: int = 1) -> list[str]:
         ).rstrip()
         for row in cells
     ]
-
-
-def duration(seconds: float) -> str:
-    """``7.3 s``, ``12 min``, ``5.1 h``."""
-    if seconds < 90:
-        return f"{seconds:.1f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-def size(count: float) -> str:
-    """``1.2 GB``."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:.3g} TB"
 
 
 def describe(polygons: gpd.GeoDataFrame) -> tuple[dict[str, Any], str]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import dask.array as da
 import numpy as np
 import xarray as xr
 
 from insarflow.kernels import atmosphere as kernel
-from insarflow.ops.checks import Labelled, check_image, check_number, check_whole, on_igram
+from insarflow.ops.cells import present_cells
+from insarflow.ops.checks import Labelled, Present, check_image, check_number, check_whole, on_igram
 from insarflow.ops.overlap import map_overlap
 from insarflow.schema import SPACE, recipe_of, require
 
@@ -70,10 +74,10 @@ def add_turbulence(
     image = obj["igram"] if isinstance(obj, xr.Dataset) and "igram" in obj else obj
     reach = _longest(longest, image, size)
 
-    def apply(igram: xr.DataArray) -> xr.DataArray:
+    def apply(igram: xr.DataArray, present: Present) -> xr.DataArray:
         image = check_image(igram, "igram", "complex64")
         data = map_overlap(
-            kernel.add_turbulence, image.data, depth=0, dtype="complex64",
+            kernel.add_turbulence, image.data, depth=0, dtype="complex64", present=present,
             std=std, exponent=exponent, longest=reach, pixel_size=size, seed=seed,
         )  # fmt: skip
         return image.copy(data=data)
@@ -114,10 +118,19 @@ def add_stratified(ds: xr.Dataset, *, rad_per_km: float) -> xr.Dataset:
     dem = check_image(ds["dem"], "dem", "float32")
     if dem.dims != SPACE:
         raise ValueError(f"dem must have the dims {SPACE}, instead got dims={dem.dims}")
-    height = np.broadcast_to(dem.data, image.shape)  # lazy if it is
-    data = map_overlap(kernel.add_stratified, image.data, height, depth=0, dtype="complex64", rad_per_km=rad_per_km)
+    data = map_overlap(
+        kernel.add_stratified, image.data, _everywhere(dem.data, image), depth=0, dtype="complex64",
+        present=present_cells(ds, "igram"), rad_per_km=rad_per_km,
+    )  # fmt: skip
     recipe = recipe_of(ds).then("add_stratified", rad_per_km=rad_per_km)
     return ds.assign(igram=image.copy(data=data)).assign_attrs(recipe=recipe.to_json())
+
+
+def _everywhere(field: Any, image: xr.DataArray) -> Any:
+    """One field for every interferogram; lazy if it is."""
+    if isinstance(field, da.Array) and isinstance(image.data, da.Array):
+        return da.broadcast_to(field, image.shape, chunks=(*image.data.chunks[:-2], *field.chunks))
+    return np.broadcast_to(field, image.shape)
 
 
 def _pixel_size(given: float | tuple[float, float]) -> tuple[float, float]:

@@ -8,7 +8,16 @@ import xarray as xr
 
 from insarflow.kernels import augment as kernel
 from insarflow.kernels.decorrelate import decorrelate as decorrelate_kernel
-from insarflow.ops.checks import Labelled, check_fraction, check_image, check_number, check_whole, on_igram
+from insarflow.ops.cells import present_cells
+from insarflow.ops.checks import (
+    Labelled,
+    Present,
+    check_fraction,
+    check_image,
+    check_number,
+    check_whole,
+    on_igram,
+)
 from insarflow.ops.overlap import map_overlap
 from insarflow.schema import recipe_of, require
 
@@ -35,9 +44,10 @@ def add_offset(obj: Labelled, angle: float) -> Labelled:
     """
     angle = check_number("angle", angle)
 
-    def apply(igram: xr.DataArray) -> xr.DataArray:
+    def apply(igram: xr.DataArray, present: Present) -> xr.DataArray:
         image = check_image(igram, "igram", "complex64")
-        return image.copy(data=map_overlap(kernel.offset, image.data, depth=0, dtype="complex64", angle=angle))
+        data = map_overlap(kernel.offset, image.data, depth=0, dtype="complex64", present=present, angle=angle)
+        return image.copy(data=data)
 
     return on_igram(obj, apply, "add_offset", angle=angle)
 
@@ -55,9 +65,9 @@ def conjugate(obj: Labelled) -> Labelled:
     -1j
     """
 
-    def apply(igram: xr.DataArray) -> xr.DataArray:
+    def apply(igram: xr.DataArray, present: Present) -> xr.DataArray:
         image = check_image(igram, "igram", "complex64")
-        return image.copy(data=map_overlap(kernel.conjugate, image.data, depth=0, dtype="complex64"))
+        return image.copy(data=map_overlap(kernel.conjugate, image.data, depth=0, dtype="complex64", present=present))
 
     return on_igram(obj, apply, "conjugate")
 
@@ -81,9 +91,11 @@ def add_ramp(obj: Labelled, *, slope_y: float, slope_x: float) -> Labelled:
     """
     slope_y, slope_x = check_number("slope_y", slope_y), check_number("slope_x", slope_x)
 
-    def apply(igram: xr.DataArray) -> xr.DataArray:
+    def apply(igram: xr.DataArray, present: Present) -> xr.DataArray:
         image = check_image(igram, "igram", "complex64")
-        data = map_overlap(kernel.ramp, image.data, depth=0, dtype="complex64", slope_y=slope_y, slope_x=slope_x)
+        data = map_overlap(
+            kernel.ramp, image.data, depth=0, dtype="complex64", present=present, slope_y=slope_y, slope_x=slope_x
+        )
         return image.copy(data=data)
 
     return on_igram(obj, apply, "add_ramp", slope_y=slope_y, slope_x=slope_x)
@@ -165,11 +177,13 @@ def _noisier(ds: xr.Dataset, operation: str, factor: float, looks: int, seed: in
     if set(gamma.dims) != set(igram.dims):
         raise ValueError(f"coherence must have igram's dims {igram.dims}, instead got dims={gamma.dims}")
     gamma = gamma.transpose(*igram.dims)
+    present = present_cells(ds, "igram")
     both = map_overlap(
-        decorrelate_kernel, igram.data, gamma.data, depth=0, dtype="complex64", factor=factor, looks=looks, seed=seed
-    )
-    noisy = map_overlap(kernel.with_magnitude, both, igram.data, depth=0, dtype="complex64")
-    length = map_overlap(kernel.magnitude, both, depth=0, dtype="float32")
+        decorrelate_kernel, igram.data, gamma.data, depth=0, dtype="complex64", present=present, factor=factor,
+        looks=looks, seed=seed,
+    )  # fmt: skip
+    noisy = map_overlap(kernel.with_magnitude, both, igram.data, depth=0, dtype="complex64", present=present)
+    length = map_overlap(kernel.magnitude, both, depth=0, dtype="float32", present=present)
     recipe = recipe_of(ds).then(operation, factor=factor, looks=looks, seed=seed)
     changed = ds.assign(igram=igram.copy(data=noisy), coherence=gamma.copy(data=length))
     return changed.assign_attrs(recipe=recipe.to_json())

@@ -11,8 +11,12 @@ from typing import Any, TypeVar
 import numpy as np
 import xarray as xr
 
+from insarflow.ops.cells import present_cells
 from insarflow.schema import SPACE, recipe_of, require
 from insarflow.types import Looks
+
+Present = np.ndarray | None
+"""Which cells of an image variable hold an interferogram; see `insarflow.ops.cells.present_cells`."""
 
 Labelled = TypeVar("Labelled", xr.DataArray, xr.Dataset)
 
@@ -189,16 +193,16 @@ def check_number(name: str, value: float) -> float:
 
 
 def on_igram(
-    obj: Labelled, apply: Callable[[xr.DataArray], xr.DataArray], operation: str, /, **parameters: Any
+    obj: Labelled, apply: Callable[[xr.DataArray, Present], xr.DataArray], operation: str, /, **parameters: Any
 ) -> Labelled:
     """Apply an operation to an interferogram, or to the one in a Dataset, and note it in the recipe.
 
-    Everything else the Dataset holds is carried along.
+    Everything else the Dataset holds is carried along. `apply` is told, too, which cells hold an interferogram.
     """
     if isinstance(obj, xr.Dataset):
         require(obj, "igram", to=operation)
-        result = obj.assign(igram=apply(obj["igram"]))
+        result = obj.assign(igram=apply(obj["igram"], present_cells(obj, "igram")))
     else:
-        result = apply(obj)
+        result = apply(obj, None)
     result.attrs = {**obj.attrs, "recipe": recipe_of(obj).then(operation, **parameters).to_json()}
     return result

@@ -13,9 +13,10 @@ from insarflow.kernels.bias import Bias, unbias
 from insarflow.kernels.coherence import Weights
 from insarflow.kernels.interferogram import Estimate, interferogram, pair_reads
 from insarflow.kernels.multilook import multilook
-from insarflow.ops.checks import Labelled, check_choice, check_image, check_number, check_pair, check_window
+from insarflow.ops.cells import present_cells
+from insarflow.ops.checks import Labelled, Present, check_choice, check_image, check_number, check_pair, check_window
 from insarflow.ops.multilook import coarse_chunks, coarse_coordinates
-from insarflow.ops.overlap import Reads, map_windows
+from insarflow.ops.overlap import Reads, map_overlap, map_windows
 from insarflow.schema import SPACE, describe, recipe_of, require
 from insarflow.types import Looks, Recipe, Tile
 
@@ -93,17 +94,30 @@ def coherence(
                 "estimate must be 'sliding' with a Dataset, whose pixels stay, instead got estimate='block': "
                 "pass ds['igram']"
             )
-        result = coherence(obj["igram"], **options)
+        result = _coherence(obj["igram"], None, estimate, present_cells(obj, "igram"), **options)
         recipe = Recipe((*recipe_of(obj).steps, recipe_of(result).steps[-1]))
         del result.attrs["recipe"]
         return obj.assign(coherence=result).assign_attrs(recipe=recipe.to_json())
+    return _coherence(obj, secondary, estimate, None, **options)
 
+
+def _coherence(
+    obj: xr.DataArray,
+    secondary: xr.DataArray | None,
+    estimate: Estimate,
+    present: Present,
+    *,
+    window: int | tuple[int, int],
+    weights: Weights,
+    bias: Bias | None,
+    looks: float | None,
+) -> xr.DataArray:
     images = (check_image(obj, "igram", "complex64"),) if secondary is None else check_pair(obj, secondary)
     size = check_window("window", window, images[0])
     independent = _independent(looks, bias, size)
-    data, coords = _estimate(images, size, estimate, weights)
+    data, coords = _estimate(images, size, estimate, weights, present)
     if bias is not None:
-        data = _unbiased(data, bias, independent)
+        data = _unbiased(data, bias, independent, present)
     kept = {key: obj.attrs[key] for key in ("grid_mapping",) if key in obj.attrs}
     result = describe(xr.DataArray(data, coords, images[0].dims, attrs=kept), "coherence")
     estimator = f"{'phase only' if secondary is None else 'two images'}, {estimate} {weights}"
@@ -129,13 +143,13 @@ def _independent(looks: float | None, bias: Bias | None, window: Looks) -> float
 
 
 def _estimate(
-    images: tuple[xr.DataArray, ...], window: Looks, estimate: Estimate, weights: Weights
+    images: tuple[xr.DataArray, ...], window: Looks, estimate: Estimate, weights: Weights, present: Present
 ) -> tuple[Any, dict[Any, Any]]:
     first, data = images[0], [image.data for image in images]
     if estimate == "sliding":
         function: Any = kernel.phase_coherence if len(images) == 1 else kernel.coherence
         reads: list[Reads] = [partial(kernel.window_reads, window=n, weights=weights) for n in (window.y, window.x)]
-        arguments: dict[str, Any] = {"window": window, "weights": weights}
+        arguments: dict[str, Any] = {"present": present, "window": window, "weights": weights}
         return map_windows(function, *data, reads=(reads[0], reads[1]), dtype="float32", **arguments), dict(
             first.coords
         )
@@ -161,7 +175,9 @@ def _phase_blocks(igram: np.ndarray, *, window: Looks, tile: Tile) -> np.ndarray
     return length
 
 
-def _unbiased(data: Any, bias: Bias, looks: float) -> Any:
-    if isinstance(data, np.ndarray):
-        return unbias(data, method=bias, looks=looks)
-    return data.map_blocks(unbias, method=bias, looks=looks, dtype=np.float32, meta=data._meta)
+def _unbiased(data: Any, bias: Bias, looks: float, present: Present) -> Any:
+    return map_overlap(_unbias, data, depth=0, dtype="float32", present=present, method=bias, looks=looks)
+
+
+def _unbias(estimate: np.ndarray, *, method: Bias, looks: float, tile: Tile) -> np.ndarray:
+    return unbias(estimate, method=method, looks=looks)

@@ -9,7 +9,7 @@ import xarray as xr
 
 from insarflow.kernels import goldstein as kernel
 from insarflow.kernels.goldstein import Alpha, Amplitude, Edges, Ends, PatchWindow
-from insarflow.ops.checks import Labelled, check_image, on_igram
+from insarflow.ops.checks import Labelled, Present, check_image, on_igram
 from insarflow.ops.overlap import map_windows
 from insarflow.ops.presets import ALPHA_WITHOUT_COHERENCE, Preset, Settings
 from insarflow.schema import SPACE, require
@@ -119,7 +119,9 @@ def goldstein(
     return on_igram(obj, partial(_apply, coherence=coherence, settings=settings), "goldstein", **settings.noted())
 
 
-def _apply(igram: xr.DataArray, *, coherence: xr.DataArray | None, settings: Settings) -> xr.DataArray:
+def _apply(
+    igram: xr.DataArray, present: Present, *, coherence: xr.DataArray | None, settings: Settings
+) -> xr.DataArray:
     image = check_image(igram, "igram", "complex64", "float32")
     size = {dim: image.sizes[dim] for dim in SPACE}
     if min(size.values()) < settings.patch_size:
@@ -135,7 +137,9 @@ def _apply(igram: xr.DataArray, *, coherence: xr.DataArray | None, settings: Set
     reads = partial(
         kernel.patch_reads, patch_size=settings.patch_size, step=settings.step, edges=settings.edges
     )  # fmt: skip
-    filtered = map_windows(kernel.goldstein, *arrays, reads=(reads, reads), dtype=image.dtype, **asdict(settings))
+    filtered = map_windows(
+        kernel.goldstein, *arrays, reads=(reads, reads), dtype=image.dtype, present=present, **asdict(settings)
+    )
     return image.copy(data=filtered)
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import xarray as xr
 
 from insarflow.kernels import multilook as kernel
-from insarflow.ops.checks import Labelled, check_fraction, check_whole, refuse_wrapped
+from insarflow.ops.cells import present_cells
+from insarflow.ops.checks import Labelled, Present, check_fraction, check_whole, refuse_wrapped
 from insarflow.ops.overlap import Reads, map_windows
 from insarflow.schema import SPACE, recipe_of
 from insarflow.types import Looks
@@ -73,20 +74,22 @@ def multilook(obj: Labelled, *, y: int, x: int, min_valid: float = 0.5) -> Label
                 f"dims={tuple(map(str, variable.dims))}: drop it first with .drop_vars({name!r})"
             )
     averaged = {
-        name: _average(variable, looks, min_valid) if set(SPACE) <= set(variable.dims) else variable
+        name: _average(variable, looks, min_valid, present_cells(obj, str(name)))
+        if set(SPACE) <= set(variable.dims)
+        else variable
         for name, variable in obj.data_vars.items()
     }
     carried = {name: c for name, c in obj.coords.items() if not set(c.dims) & set(SPACE)}
     return xr.Dataset(averaged, {**carried, **coords}, attrs)
 
 
-def _average(array: xr.DataArray, looks: Looks, min_valid: float) -> xr.DataArray:
+def _average(array: xr.DataArray, looks: Looks, min_valid: float, present: Present = None) -> xr.DataArray:
     image = array.transpose(..., *SPACE)
     if image.dtype.kind in "iu":
         image = image.astype(np.float32)
     data = map_windows(
         kernel.multilook, image.data, reads=(_blocks(looks.y), _blocks(looks.x)),
-        out_chunks=coarse_chunks(image, looks), dtype=image.dtype, looks=looks, min_valid=min_valid,
+        out_chunks=coarse_chunks(image, looks), dtype=image.dtype, present=present, looks=looks, min_valid=min_valid,
     )  # fmt: skip
     carried = {name: c for name, c in image.coords.items() if not set(c.dims) & set(SPACE)}
     return xr.DataArray(data, carried, image.dims, image.name, image.attrs)

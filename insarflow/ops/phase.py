@@ -11,7 +11,11 @@ import xarray as xr
 from xarray.core.utils import UncachedAccessor
 from xarray.plot.accessor import DataArrayPlotAccessor
 
-from insarflow.schema import describe, require
+from insarflow.ops.cells import present_cells
+from insarflow.ops.checks import Present
+from insarflow.ops.overlap import map_overlap
+from insarflow.schema import SPACE, describe, require
+from insarflow.types import Tile
 
 COLOURS = "twilight"
 """Cyclic colour map of phase, by matplotlib's name: -pi and pi look the same."""
@@ -48,7 +52,8 @@ def phase(ds: xr.Dataset) -> xr.DataArray:
     """
     require(ds, "igram", to="phase")
     igram = ds["igram"]
-    values = Phase(each_pixel(np.angle, igram), igram.coords, igram.dims, "phase", _kept(igram))
+    angle = each_pixel(np.angle, igram, present_cells(ds, "igram"))
+    values = Phase(angle, igram.coords, igram.dims, "phase", _kept(igram))
     return values.assign_attrs(units="rad", long_name="phase, positive away from the satellite")
 
 
@@ -75,18 +80,31 @@ def amplitude(ds: xr.Dataset) -> xr.DataArray:
         return ds["amplitude"]
     require(ds, "igram", to="amplitude")
     igram = ds["igram"]
-    return describe(
-        xr.DataArray(each_pixel(np.abs, igram), igram.coords, igram.dims, attrs=_kept(igram)), "amplitude"
-    ).assign_attrs(long_name="magnitude of the interferogram")
+    magnitude = each_pixel(np.abs, igram, present_cells(ds, "igram"))
+    return describe(xr.DataArray(magnitude, igram.coords, igram.dims, attrs=_kept(igram)), "amplitude").assign_attrs(
+        long_name="magnitude of the interferogram"
+    )
 
 
-def each_pixel(function: Any, igram: xr.DataArray) -> np.ndarray | da.Array:
-    """Apply a function that gives a real number to each pixel; float32, lazy if `igram` is."""
+def each_pixel(function: Any, igram: xr.DataArray, present: Present = None) -> np.ndarray | da.Array:
+    """Apply a function that gives a real number to each pixel; float32, lazy if `igram` is.
+
+    `present` says which cells have pixels; without it all do.
+    """
+    if present is not None and igram.dims[-2:] == SPACE:
+        pixels: np.ndarray | da.Array = map_overlap(
+            _of_block, igram.data, depth=0, dtype=np.float32, present=present, function_of_pixel=function
+        )
+        return pixels
     if isinstance(igram.data, da.Array):
         meta = np.empty((0,) * igram.ndim, np.float32)
         lazy: da.Array = da.map_blocks(_as_float32, igram.data, function, dtype=np.float32, meta=meta)
         return lazy
     return _as_float32(igram.values, function)
+
+
+def _of_block(block: np.ndarray, *, function_of_pixel: Any, tile: Tile) -> np.ndarray:
+    return _as_float32(block, function_of_pixel)
 
 
 def _as_float32(block: np.ndarray, function: Any) -> np.ndarray:

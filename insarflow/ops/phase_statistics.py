@@ -9,9 +9,12 @@ import xarray as xr
 
 from insarflow.kernels import phase_statistics as kernel
 from insarflow.kernels.phase_statistics import Spread
+from insarflow.ops.cells import present_cells
 from insarflow.ops.checks import check_choice, check_number
+from insarflow.ops.overlap import map_overlap
 from insarflow.ops.phase import Phase, each_pixel
-from insarflow.schema import CELLS, require
+from insarflow.schema import CELLS, SPACE, require
+from insarflow.types import Tile
 
 
 def phase_std(coherence: xr.DataArray | xr.Dataset, *, looks: float, method: Spread = "exact") -> xr.DataArray:
@@ -49,6 +52,7 @@ def phase_std(coherence: xr.DataArray | xr.Dataset, *, looks: float, method: Spr
     >>> phase_std(gamma, looks=5).values.round(3)
     array([1.814, 0.175, 0.   ])
     """
+    present = present_cells(coherence, "coherence")
     if isinstance(coherence, xr.Dataset):
         require(coherence, "coherence", to="phase_std")
         coherence = coherence["coherence"]
@@ -60,12 +64,23 @@ def phase_std(coherence: xr.DataArray | xr.Dataset, *, looks: float, method: Spr
     if number < 1:
         raise ValueError(f"looks must be at least 1, instead got looks={looks}")
     check_choice("method", method, get_args(Spread))
-    spread: xr.DataArray = xr.apply_ufunc(
-        kernel.phase_std, coherence, kwargs={"looks": number, "method": method}, dask="parallelized",
-        output_dtypes=[coherence.dtype],
-    )  # fmt: skip
+    if present is not None and coherence.dims[-2:] == SPACE:
+        data = map_overlap(
+            _spread_of_block, coherence.data, depth=0, dtype=coherence.dtype, present=present, looks=number,
+            method=method,
+        )  # fmt: skip
+        spread = xr.DataArray(data, coherence.coords, coherence.dims)
+    else:
+        spread = xr.apply_ufunc(
+            kernel.phase_std, coherence, kwargs={"looks": number, "method": method}, dask="parallelized",
+            output_dtypes=[coherence.dtype],
+        )  # fmt: skip
     attrs = {"units": "rad", "long_name": "standard deviation of the phase", "looks": number, "method": method}
     return spread.rename("phase_std").assign_attrs({**_kept(coherence), **attrs})
+
+
+def _spread_of_block(block: np.ndarray, *, looks: float, method: Spread, tile: Tile) -> np.ndarray:
+    return kernel.phase_std(block, looks=looks, method=method)
 
 
 def circular_mean(obj: xr.DataArray | xr.Dataset, dim: str) -> xr.DataArray:

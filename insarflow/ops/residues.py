@@ -5,6 +5,7 @@ from __future__ import annotations
 import xarray as xr
 
 from insarflow.kernels import residues as kernel
+from insarflow.ops.cells import present_cells
 from insarflow.ops.checks import check_image
 from insarflow.ops.overlap import Reads, map_windows
 from insarflow.schema import SPACE, require
@@ -41,12 +42,13 @@ def residues(obj: xr.DataArray | xr.Dataset) -> xr.DataArray:
     array([[1, 0],
            [0, 0]], dtype=int8)
     """
+    present = present_cells(obj, "igram")
     if isinstance(obj, xr.Dataset):
         require(obj, "igram", to="residues")
         obj = obj["igram"]
     image = check_image(obj, "igram", "complex64")
     reads: Reads = kernel.loop_reads
-    data = map_windows(kernel.residues, image.data, reads=(reads, reads), dtype="int8")
+    data = map_windows(kernel.residues, image.data, reads=(reads, reads), dtype="int8", present=present)
     kept = {key: image.attrs[key] for key in ("grid_mapping",) if key in image.attrs}
     attrs = {**kept, "units": "1", "long_name": "phase residues"}
     return xr.DataArray(data, image.coords, image.dims, "residues", attrs)

@@ -13,6 +13,7 @@ from insarflow.errors import ModelError, RecipeWarning, SchemaError
 from insarflow.learn.models import spec_of
 from insarflow.learn.phase import CHANNELS, encode
 from insarflow.learn.weights import ModelCard, ModelRef, load_card, resolve_model
+from insarflow.ops.cells import present_cells
 from insarflow.ops.overlap import map_windows
 from insarflow.schema import SPACE, describe, recipe_of, require
 from insarflow.segment.device import check_device, predict
@@ -93,6 +94,7 @@ def segment(
         reads=(reads, reads),
         dtype=np.float32,
         parts=False,
+        present=present_cells(ds, "igram"),
         model=ref,
         device=device,
         tile_size=tile_size,

@@ -87,9 +87,10 @@ def append_pairs(ds: xr.Dataset, path: str | Path, *, fsync: bool = False) -> li
                 return []
             journal.write(file)
         codes = stored_codes(_arrays(target))
-        writes = write_cells(ds, target, codes, may_be_empty=is_cut(ds), places=plan.places, cells=plan.lengths)
-        counts = run(list(writes.values()), path)
-        added = [cell for cell, count in zip(writes, counts, strict=True) if count > 0]
+        cells, writes = write_cells(
+            ds, target, codes, may_be_empty=is_cut(ds), places=plan.places, lengths=plan.lengths
+        )
+        added = [cell for cell, count in zip(cells, run([writes], path)[0], strict=True) if count > 0]
         if fsync:
             flush(target)
         _commit(ds, target, plan, added, codes)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from itertools import product
+from collections.abc import Mapping
 from typing import Any
 
 import dask.array as da
@@ -11,8 +10,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from dask.base import compute, tokenize
-from dask.highlevelgraph import HighLevelGraph
 
+from insarflow.ops.cells import nan_of as nan_of
 from insarflow.ops.checks import check_kind
 from insarflow.schema import (
     CELLS,
@@ -24,6 +23,7 @@ from insarflow.schema import (
     describe,
     validate,
 )
+from insarflow.stack.cube import cube, pick
 from insarflow.stack.georeference import georeference
 from insarflow.types import Grid, Pair, Recipe
 
@@ -138,13 +138,14 @@ def pairs_table(ds: xr.Dataset) -> pd.DataFrame:
     images = [name for name in VARIABLES if name in ds and VARIABLES[name].dims == DIMS]
     known = ds["valid"].values if "valid" in ds and not isinstance(ds["valid"].data, da.Array) else None
     rows, cols = np.nonzero(np.ones((ds.sizes["date"], ds.sizes["delay"]), bool) if known is None else known)
+    cells = list(zip(rows.tolist(), cols.tolist(), strict=True))
     lazy: dict[str, Any] = {}
     if images:
-        lazy["count"] = _per_pair(~da.isnan(_blocks(ds[images[0]])), rows, cols)
+        lazy["count"] = _per_pair(~da.isnan(pick(as_blocks(ds[images[0]]), cells)))
     if "coherence" in ds:
-        coherence = _blocks(ds["coherence"])
-        lazy["coherence_sum"] = _per_pair(da.where(da.isnan(coherence), 0.0, coherence), rows, cols)
-        lazy["coherence_count"] = _per_pair(~da.isnan(coherence), rows, cols)
+        coherence = pick(as_blocks(ds["coherence"]), cells)
+        lazy["coherence_sum"] = _per_pair(da.where(da.isnan(coherence), 0.0, coherence))
+        lazy["coherence_count"] = _per_pair(~da.isnan(coherence))
     for name in ("valid", "perpendicular_baseline"):
         if name in ds:
             lazy[name] = ds[name].data
@@ -185,20 +186,10 @@ def valid_cells(ds: xr.Dataset) -> np.ndarray:
     images = [name for name in VARIABLES if name in ds and VARIABLES[name].dims == DIMS]
     if not images:
         return np.zeros((ds.sizes["date"], ds.sizes["delay"]), bool)
-    return np.asarray((~da.isnan(_blocks(ds[images[0]]))).any(axis=(2, 3)).compute(), dtype=bool)
+    return np.asarray((~da.isnan(as_blocks(ds[images[0]]))).any(axis=(2, 3)).compute(), dtype=bool)
 
 
-def nan_of(dtype: np.dtype) -> complex:
-    """What "missing" is in a dtype: NaN, or NaN + NaN i."""
-    return complex(np.nan, np.nan) if dtype.kind == "c" else np.nan
-
-
-def missing_block(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """Make a block of NaN that takes the memory of one."""
-    return np.broadcast_to(np.array(nan_of(dtype), dtype), shape)
-
-
-def _blocks(array: xr.DataArray) -> da.Array:
+def as_blocks(array: xr.DataArray) -> da.Array:
     """Return a 4-D variable as dask blocks, one pair deep."""
     data = array.data
     blocks: da.Array = (
@@ -209,9 +200,9 @@ def _blocks(array: xr.DataArray) -> da.Array:
     return blocks
 
 
-def _per_pair(image: da.Array, rows: np.ndarray, cols: np.ndarray) -> da.Array:
-    """Sum over ``y`` and ``x`` of the cells named, in double precision; the other cells are never read."""
-    sums: da.Array = image.sum(axis=(2, 3), dtype=np.float64).vindex[rows, cols]
+def _per_pair(image: da.Array) -> da.Array:
+    """Sum over ``y`` and ``x``, in double precision."""
+    sums: da.Array = image.sum(axis=(1, 2), dtype=np.float64)
     return sums
 
 
@@ -272,28 +263,9 @@ def _cube(
     dtype: np.dtype,
 ) -> da.Array:
     """Make the ``(date, delay, y, x)`` array of images by cell; the cells without one are NaN."""
+    blocks = {cell: (image.name,) for cell, image in images.items()}
     name = f"cube-{tokenize(images, shape, chunks, dtype.str)}"
-    graph: dict[Any, Any] = {}
-    for cell in np.ndindex(shape):
-        image = images.get((cell[0], cell[1]))
-        for block, size in _sizes(chunks):
-            if image is None:
-                graph[(name, *cell, *block)] = (missing_block, (1, 1, *size), dtype)
-            else:
-                graph[(name, *cell, *block)] = (_lift, (image.name, *block))
-    sources: list[Any] = list(images.values())
-    layer = HighLevelGraph.from_collections(name, graph, dependencies=sources)
-    ones = ((1,) * shape[0], (1,) * shape[1])
-    return da.Array(layer, name, chunks=(*ones, *chunks), meta=np.empty((0, 0, 0, 0), dtype))
-
-
-def _sizes(chunks: tuple[tuple[int, ...], tuple[int, ...]]) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
-    for (i, height), (j, width) in product(enumerate(chunks[0]), enumerate(chunks[1])):
-        yield (i, j), (height, width)
-
-
-def _lift(block: np.ndarray) -> np.ndarray:
-    return block[None, None]
+    return cube(name, blocks, shape, chunks, dtype, list(images.values()))
 
 
 def _per_cell(values: Mapping[Pair, float], at: Mapping[Pair, tuple[int, int]], shape: tuple[int, int]) -> np.ndarray:

@@ -10,7 +10,6 @@ import json
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,12 +17,13 @@ import dask.array as da
 import numpy as np
 import xarray as xr
 import zarr
+from dask._task_spec import Task, TaskRef
 from dask.base import tokenize
-from dask.highlevelgraph import HighLevelGraph
 from zarr.codecs import BloscCodec
 from zarr.errors import ZarrUserWarning
 
 from insarflow.errors import SchemaError
+from insarflow.ops.layer import Chunks, array_by_rule
 from insarflow.schema import CELLS, COORDINATE_ATTRS, SCHEMA_VERSION, SPACE, VARIABLES
 from insarflow.stack.assemble import SHARD, Array
 from insarflow.stack.codes import Code
@@ -184,67 +184,75 @@ def open_longer(path: Path, cells: tuple[int, ...], mode: str = "r+") -> zarr.Ar
 
 
 def write_image(image: Array, place: Place) -> da.Array:
-    """Write one image lazily, a task per shard; shards that are there already are not written or computed again.
+    """Write one image of shape ``(y, x)`` lazily; as `write_images`."""
+    return write_images(da.asarray(image)[None], [place])
+
+
+def write_images(images: da.Array, places: Sequence[Place]) -> da.Array:
+    """Write images lazily, a task per shard; shards that are there already are not written or computed again.
 
     Parameters
     ----------
-    image
-        Shape ``(y, x)``.
-    place
-        Where it goes.
+    images
+        Dims ``(image, y, x)``, one image a block.
+    places
+        Where each goes; all of one variable.
 
     Returns
     -------
     dask.array.Array
-        Scalar: the number of pixels that are not NaN.
+        int64: for each image and shard, ``(image, row, column)``, the number of pixels that are not NaN.
     """
-    shards = tuple(shard_size(size)[0] for size in image.shape)
-    source = image.rechunk(shards) if isinstance(image, da.Array) else da.from_array(image, chunks=shards, name=False)
-    name = f"write-{place.name}-{tokenize(source.name, place)}"
-    graph: dict[Any, Any] = {}
-    for row, col in product(*map(range, source.numblocks)):
-        y, x = row * shards[0], col * shards[1]
-        window = slice(y, y + source.chunks[0][row]), slice(x, x + source.chunks[1][col])
+    shards = tuple(shard_size(size)[0] for size in images.shape[1:])
+    source: da.Array = images.rechunk((1, *shards))
+    name = f"write-{places[0].name}-{tokenize(source, places)}"
+    rule = _Writes(source.name, source.chunks[1:], shards, places)
+    ones = tuple((1,) * n for n in source.numblocks)
+    return array_by_rule(name, rule, ones, np.dtype(np.int64), [source])
+
+
+@dataclass(frozen=True)
+class _Writes:
+    """The rule of the tasks of `write_images`."""
+
+    source: str
+    chunks: Chunks
+    shards: tuple[int, ...]
+    places: Sequence[Place]
+
+    def task(self, key: tuple[Any, ...]) -> Task:
+        """Write a shard, or count what one holds that is there."""
+        _, image, row, col = key
+        place = self.places[image]
+        starts = [n * shard for n, shard in zip((row, col), self.shards, strict=True)]
+        sizes = (self.chunks[0][row], self.chunks[1][col])
+        window = tuple(slice(start, start + size) for start, size in zip(starts, sizes, strict=True))
         if place.shard(row, col).is_file():
-            graph[name, row, col] = (_count_shard, place, _Hidden(window))
-        else:
-            graph[name, row, col] = (_write_shard, (source.name, row, col), place, _Hidden(window))
-    layer = HighLevelGraph.from_collections(name, graph, dependencies=[source])
-    ones = tuple((1,) * len(c) for c in source.chunks)
-    total: da.Array = da.Array(layer, name, chunks=ones, meta=np.empty((0, 0), np.int64)).sum()
-    return total
+            return Task(key, _count_shard, place, window)
+        return Task(key, _write_shard, TaskRef((self.source, *key[1:])), place, window)
 
 
-class _Hidden:
-    """A window out of dask's sight, so that it does not search it for keys."""
-
-    __slots__ = ("window",)
-
-    def __init__(self, window: tuple[slice, slice]) -> None:
-        self.window = window
-
-
-def _write_shard(block: np.ndarray, place: Place, hidden: _Hidden) -> np.ndarray:
+def _write_shard(block: np.ndarray, place: Place, window: tuple[slice, ...]) -> np.ndarray:
     try:
         values = block if place.code is None else place.code.encode(block)
     except ValueError as error:
         raise SchemaError(f"{place.name}: {error}; keep the stack's numbers as they are with exact=True") from error
-    index: tuple[int | slice, ...] = (*place.cell, *hidden.window)
+    index: tuple[int | slice, ...] = (*place.cell, *window)
     fault_point()
-    place.open()[index] = values
+    place.open()[index] = values[0]
     return _count(values, place)
 
 
-def _count_shard(place: Place, hidden: _Hidden) -> np.ndarray:
+def _count_shard(place: Place, window: tuple[slice, ...]) -> np.ndarray:
     """Pixels that are not missing of a shard that is there."""
-    index: tuple[int | slice, ...] = (*place.cell, *hidden.window)
+    index: tuple[int | slice, ...] = (*place.cell, *window)
     return _count(np.asarray(place.open("r")[index]), place)
 
 
 def _count(values: np.ndarray, place: Place) -> np.ndarray:
     """Pixels that are not missing."""
     missing = np.isnan(values) if place.code is None else values == place.code.missing
-    return np.array([[values.size - int(np.count_nonzero(missing))]], np.int64)
+    return np.array([[[values.size - int(np.count_nonzero(missing))]]], np.int64)
 
 
 def put_cells(folder: Path, name: str, values: np.ndarray) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import dask.array as da
 import numpy as np
 import xarray as xr
 import zarr
@@ -16,8 +15,10 @@ from dask.base import tokenize
 from zarr.errors import ZarrUserWarning
 
 from insarflow.errors import SchemaError, StoreError
+from insarflow.ops.layer import read_blocks
 from insarflow.schema import CELLS, DIMS, SCHEMA_VERSION, VARIABLES, normalise_time, validate
 from insarflow.stack.codes import Code, stored_codes
+from insarflow.stack.pairs import sorted_cells
 
 MAX_LENGTH = 2**22
 """Longest axis of a store that is opened: coordinates are read into memory."""
@@ -51,10 +52,7 @@ def open_store(path: Path) -> xr.Dataset:
         lazy = {name: _lazy(path, name, arrays, codes.get(name)) for name in images}
         ds = normalise_time(frame.assign(lazy))
         ds = ds[[name for name in VARIABLES if name in ds]]
-        for dim in CELLS:
-            if not ds.indexes[dim].is_monotonic_increasing:
-                ds = ds.sortby(dim)
-        return validate(ds)
+        return validate(sorted_cells(ds))
     except _DAMAGE as error:
         raise StoreError(f"source={str(path)!r} is damaged or no stack store: {error}") from error
 
@@ -100,7 +98,7 @@ def _lazy(path: Path, name: str, arrays: Mapping[str, zarr.Array[Any]], code: Co
     changed = (path / "zarr.json").stat().st_mtime_ns
     token = tokenize(str(path.resolve()), name, array.shape, str(array.dtype), changed)
     blocks = array.shards or array.chunks
-    data = da.from_array(pixels, chunks=blocks, name=f"stored-{token}", lock=False, fancy=False, inline_array=True)
+    data = read_blocks(pixels, blocks, f"stored-{token}")
     attrs = dict(array.attrs)
     if code is not None:
         attrs = {k: v for k, v in attrs.items() if k not in code.attributes() or k == "quantisation_error"}

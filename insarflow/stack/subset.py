@@ -13,10 +13,11 @@ from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph
 
 from insarflow.errors import SelectionError
+from insarflow.ops.cells import missing_block, nan_of
 from insarflow.ops.checks import check_number, check_whole
 from insarflow.schema import CELLS, DIMS, VARIABLES, recipe_of, validate
 from insarflow.stack.aoi import Area, read_area
-from insarflow.stack.assemble import Array, missing_block, nan_of
+from insarflow.stack.assemble import Array
 from insarflow.stack.georeference import Box, crop, degrees_of, grid_of, to_pixels, transform_box, window_of
 from insarflow.stack.sources import as_path
 from insarflow.types import DateLike, DelayLike, Grid, JsonValue, Window, parse_date, parse_delay

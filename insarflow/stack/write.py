@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import dask.array as da
 import numpy as np
 import xarray as xr
+from dask._task_spec import Task, TaskRef
 from dask.base import compute, tokenize
 
 from insarflow.errors import ProductError, SchemaError, SelectionError, StoreError
 from insarflow.ops.checks import check_kind
+from insarflow.ops.layer import array_by_rule
 from insarflow.schema import DIMS, SPACE, VARIABLES, recipe_of, validate
-from insarflow.stack.assemble import Array
+from insarflow.stack.assemble import Array, as_blocks
 from insarflow.stack.codes import CODES, Code, codes_for
+from insarflow.stack.cube import Cell, pick
 from insarflow.stack.georeference import grid_of
 from insarflow.stack.journal import Journal, remove_temporaries
-from insarflow.stack.layout import Place, lay_out, put_cells, write_image
+from insarflow.stack.layout import Place, lay_out, put_cells, write_image, write_images
 from insarflow.stack.replace import clear_folder, flush, new_store
 from insarflow.stack.sources import as_path
 from insarflow.types import DateLike, DelayLike, Grid, Pair, parse_date, parse_delay
@@ -157,7 +161,7 @@ def write_stack(
     """
     validate(ds)
     target = as_path(path, "path")
-    extra = sorted(str(n) for n in (set(ds.variables) - set(VARIABLES) - {*DIMS, "spatial_ref"}))
+    extra = unknown_variables(ds)
     if extra:
         raise SchemaError(f"a store holds the contract's variables only, instead got {extra}: drop them first")
     names = [n for n in VARIABLES if n in ds]
@@ -172,8 +176,8 @@ def write_stack(
             lay_out(folder, ds["date"].values, ds["delay"].values, grid_of(ds), attrs, ds.attrs, codes)
             journal.write(file)
         cut = is_cut(ds)
-        static, cells = lazy_writes(ds, folder, codes)
-        counts = run([*static, *cells.values()], path)[len(static) :]
+        static, cells, lazy_counts = lazy_writes(ds, folder, codes)
+        counts = run([*static, lazy_counts], path)[-1]
         if "valid" in ds and not cut:
             valid = ds["valid"].values
         else:
@@ -193,12 +197,15 @@ def write_stack(
     return target
 
 
-def lazy_writes(
-    ds: xr.Dataset, folder: Path, codes: Mapping[str, Code]
-) -> tuple[list[da.Array], dict[tuple[int, int], da.Array]]:
-    """What `write_stack` computes: the writes of the static images, and those of the interferograms by cell."""
+def unknown_variables(ds: xr.Dataset) -> list[str]:
+    """What of a dataset a store does not hold."""
+    return sorted(str(n) for n in (set(ds.variables) - set(VARIABLES) - {*DIMS, "spatial_ref"}))
+
+
+def lazy_writes(ds: xr.Dataset, folder: Path, codes: Mapping[str, Code]) -> tuple[list[da.Array], list[Cell], da.Array]:
+    """What `write_stack` computes: the writes of the static images; cells, and the writes of their interferograms."""
     static = [write_image(ds[n].data, Place(folder, n)) for n in VARIABLES if n in ds and VARIABLES[n].dims == SPACE]
-    return static, write_cells(ds, folder, codes, may_be_empty=is_cut(ds))
+    return static, *write_cells(ds, folder, codes, may_be_empty=is_cut(ds))
 
 
 def is_cut(ds: xr.Dataset) -> bool:
@@ -212,41 +219,57 @@ def write_cells(
     codes: Mapping[str, Code],
     *,
     may_be_empty: bool,
-    places: Mapping[tuple[int, int], tuple[int, int]] | None = None,
-    cells: tuple[int, ...] = (),
-) -> dict[tuple[int, int], da.Array]:
-    """Lazy writes of all images of the cells that exist, or may: number of pixels that are not NaN, by cell of `ds`.
+    places: Mapping[Cell, Cell] | None = None,
+    lengths: tuple[int, ...] = (),
+) -> tuple[list[Cell], da.Array]:
+    """Lazy writes of all images of the cells that exist, or may: cells of `ds`, and pixels of each that are not NaN.
 
-    `places` are the cells that are written, and where each is on disk, if that is not the same; `cells` the lengths of
+    `places` are the cells that are written, and where each is on disk, if that is not the same; `lengths` those of
     ``date`` and ``delay`` there.
     """
     known = np.asarray(ds["valid"].values) if "valid" in ds else None
     may_exist = np.ones((ds.sizes["date"], ds.sizes["delay"]), bool) if known is None else known
     names = [n for n in VARIABLES if n in ds and VARIABLES[n].dims == DIMS]
-    counts: dict[tuple[int, int], da.Array] = {}
-    for i, j in np.argwhere(may_exist).tolist():
-        if places is not None and (i, j) not in places:
-            continue
-        cell = (i, j) if places is None else places[i, j]
-        written = []
-        for name in names:
-            count = write_image(ds[name].data[i, j], Place(folder, name, cell, cells, codes.get(name)))
-            if name == "igram" and known is not None and not may_be_empty:
-                reference = ds["date"].values[i]
-                pair = Pair(reference, reference + ds["delay"].values[j])
-                count = da.map_blocks(_not_empty, count, pair.name, dtype=np.int64, meta=np.array(0))
-            written.append(count)
-        if written:
-            counts[i, j] = da.stack(written).sum()
-    return counts
+    cells: list[Cell] = [(int(i), int(j)) for i, j in np.argwhere(may_exist) if places is None or (i, j) in places]
+    if not cells or not names:
+        return [], da.zeros(0, dtype=np.int64)
+    at = cells if places is None else [places[cell] for cell in cells]
+    writes = []
+    for name in names:
+        images = pick(as_blocks(ds[name]), cells)
+        writes.append(write_images(images, [Place(folder, name, place, lengths, codes.get(name)) for place in at]))
+    strict = "igram" in names and known is not None and not may_be_empty
+    dates, delays = ds["date"].values, ds["delay"].values
+    pairs = [Pair(dates[i], dates[i] + delays[j]).name for i, j in cells] if strict else []
+    rule = _Totals([w.name for w in writes], writes[0].numblocks[1:], names.index("igram") if strict else None, pairs)
+    name = f"written-{tokenize(writes, strict)}"
+    return cells, array_by_rule(name, rule, ((1,) * len(cells),), np.dtype(np.int64), writes)
 
 
-def _not_empty(count: np.ndarray, pair: str) -> np.ndarray:
-    if not count:
+@dataclass(frozen=True)
+class _Totals:
+    """The rule of the tasks that add up what was written of a cell: arrays of counts; which must not be 0; names."""
+
+    sources: list[str]
+    numblocks: tuple[int, ...]
+    filled: int | None
+    pairs: list[str]
+
+    def task(self, key: tuple[Any, ...]) -> Task:
+        """Add up the counts of a cell."""
+        shards = list(np.ndindex(*self.numblocks))
+        counts = [TaskRef((source, key[1], *shard)) for source in self.sources for shard in shards]
+        filled = None if self.filled is None else slice(self.filled * len(shards), (self.filled + 1) * len(shards))
+        return Task(key, _total, filled, self.pairs[key[1]] if self.pairs else "", *counts)
+
+
+def _total(filled: slice | None, pair: str, *counts: np.ndarray) -> np.ndarray:
+    numbers = [int(count.sum()) for count in counts]
+    if filled is not None and not sum(numbers[filled]):
         raise ProductError(
             f"interferogram {pair} must hold pixels that are not NaN, instead all are missing: leave this pair out"
         )
-    return count
+    return np.array([sum(numbers)], np.int64)
 
 
 def run(writes: Sequence[da.Array], path: str | Path) -> list[np.ndarray]:

@@ -89,8 +89,8 @@ def written_stack(ds: xr.Dataset, window: xr.Dataset, known: float) -> tuple[flo
 
 def count_writes(ds: xr.Dataset) -> int:
     """Tasks of `insarflow.write_stack`."""
-    static, cells = lazy_writes(ds, NOWHERE, {})
-    return count_tasks([*static, *cells.values()])
+    static, _, counts = lazy_writes(ds, NOWHERE, {})
+    return count_tasks([*static, counts])
 
 
 def count_tasks(arrays: Sequence[da.Array]) -> int:
@@ -98,7 +98,8 @@ def count_tasks(arrays: Sequence[da.Array]) -> int:
     graph: set[object] = set()
     for array in optimize(*arrays):
         graph.update(array.__dask_graph__())
-    return len(graph)
+    # An array of several blocks is put together by one more task.
+    return len(graph) + sum(1 for array in arrays if array.npartitions > 1)
 
 
 def stack_pixels(ds: xr.Dataset) -> int:

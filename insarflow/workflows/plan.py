@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from insarflow.errors import InsarError
 from insarflow.ops.checks import check_whole
@@ -14,6 +14,7 @@ from insarflow.stack.store import open_stack
 from insarflow.workflows.needs import Needs, build_needs, cpus, resident
 from insarflow.workflows.sample import take_sample
 from insarflow.workflows.selection import Selection
+from insarflow.workflows.words import duration, size
 
 if TYPE_CHECKING:
     from insarflow.workflows.run import MapRun
@@ -42,6 +43,29 @@ class Plan:
     disk: int
     seconds: float
     workers: int
+
+    def rows(self) -> list[tuple[str, str]]:
+        """What is needed, in words."""
+        return [
+            ("tasks", f"{self.tasks}"),
+            ("workers", f"{self.workers}"),
+            ("peak memory", size(self.peak_memory)),
+            ("disk", size(self.disk)),
+            ("time", duration(self.seconds)),
+        ]
+
+    def __str__(self) -> str:
+        """Table of a few lines."""
+        return "\n".join(f"{name:<11}  {value:>9}" for name, value in self.rows())
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """The table, in an interactive session."""
+        printer.text(str(self))
+
+    def _repr_html_(self) -> str:
+        """The table, in a notebook."""
+        rows = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in self.rows())
+        return f"<table>{rows}</table>"
 
 
 def plan_build(
@@ -127,18 +151,18 @@ def parse_memory(text: str | int) -> int:
     """
     wanted = "memory must be a size such as 4GB or 500MiB"
     if isinstance(text, int) and not isinstance(text, bool):
-        size = text
+        count = text
     elif isinstance(text, str):
         found = re.fullmatch(r"\s*([0-9]{1,15}(?:\.[0-9]{1,9})?)\s*([kMGT])(i?)B?\s*", text, re.IGNORECASE)
         if found is None:
             raise ValueError(f"{wanted}, instead got memory={text!r:.80}")
         power = "kmgt".index(found[2].lower()) + 1
-        size = int(float(found[1]) * (1024 if found[3] else 1000) ** power)
+        count = int(float(found[1]) * (1024 if found[3] else 1000) ** power)
     else:
         raise TypeError(f"{wanted}, instead got memory={text!r:.80} ({type(text).__name__})")
-    if size <= 0:
+    if count <= 0:
         raise ValueError(f"{wanted}, instead got memory={text!r:.80}")
-    return size
+    return count
 
 
 def _check(workers: int | None, memory: int | None) -> int:

@@ -63,7 +63,7 @@ def test_fractions():
 
 def test_on_igram_carries_everything_and_leaves_its_input_alone(stack):
     before = stack.copy(deep=True)
-    result = on_igram(stack, lambda igram: igram * 2, "double", by=2)
+    result = on_igram(stack, lambda igram, present: igram * 2, "double", by=2)
     xr.testing.assert_identical(stack, before)
     for name in set(stack.variables) - {"igram"}:
         xr.testing.assert_identical(result[name], stack[name])
@@ -72,4 +72,4 @@ def test_on_igram_carries_everything_and_leaves_its_input_alone(stack):
     assert [s["operation"] for s in recipe_of(result).steps] == ["read", "double"]
     assert recipe_of(result).steps[-1] == {"operation": "double", "by": 2}
     with pytest.raises(MissingVariableError, match=r"^double needs the variable 'igram', but the dataset holds"):
-        on_igram(stack.drop_vars("igram"), lambda igram: igram, "double")
+        on_igram(stack.drop_vars("igram"), lambda igram, present: igram, "double")

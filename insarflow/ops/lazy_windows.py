@@ -1,0 +1,196 @@
+"""Block functions on lazy arrays: a task per output block, which names what it reads.
+
+See `insarflow.ops.overlap`, which is the way in.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import accumulate
+from typing import Any
+
+import dask.array as da
+import numpy as np
+from dask._task_spec import Task, TaskRef
+from dask.base import tokenize
+
+from insarflow.ops.cells import missing_block, nan_of
+from insarflow.ops.layer import Part, Reading, array_by_rule, read, reading_of
+from insarflow.types import Tile, Window
+
+Reads = Callable[[int, int, int], tuple[int, int]]
+"""``(start, stop, size)`` of an output block along an axis -> ``(start, stop)`` of the input it reads."""
+
+Bounds = list[tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is done in every block."""
+
+    function: Callable[..., np.ndarray]
+    parts: bool
+    kwargs: dict[str, Any]
+
+
+def lazy_windows(
+    work: Work,
+    arrays: list[da.Array],
+    reads: tuple[Reads, Reads],
+    out_chunks: tuple[tuple[int, ...], tuple[int, ...]] | None,
+    dtype: np.dtype,
+    present: np.ndarray | None,
+) -> da.Array:
+    """Lazy part of `insarflow.ops.overlap.map_windows`; parameters as there."""
+    lead = arrays[0].chunks[:-2]
+    arrays = [a.rechunk((*lead, *map(_filled, a.chunks[-2:]))) for a in arrays]
+    first = arrays[0]
+    out_chunks = first.chunks[-2:] if out_chunks is None else out_chunks
+    cores = [_bounds(c) for c in out_chunks]
+    windows = [[axis(a, b, n) for a, b in core] for axis, core, n in zip(reads, cores, first.shape[-2:], strict=True)]
+    readings = [reading_of(a) for a in arrays]
+    inputs = tuple(
+        r or _Pieces(a.name, *([_pieces(a.chunks[axis], lo, hi) for lo, hi in windows[axis]] for axis in (-2, -1)))
+        for a, r in zip(arrays, readings, strict=True)
+    )
+    token = tokenize(work.function, arrays, windows, out_chunks, dtype, present, work.parts, work.kwargs)
+    name = f"{getattr(work.function, '__name__', 'windows')}-{token}"
+    cells = [_bounds(c) for c in lead]
+    absent = None if present is None else _absent(present, cells)
+    rule = _Windows(work, inputs, cores, windows, cells, first.shape[-2:], first.shape[:-2], dtype, present, absent)
+    sources = [a for a, r in zip(arrays, readings, strict=True) if r is None]
+    return array_by_rule(name, rule, (*lead, *out_chunks), dtype, sources)
+
+
+def each_cell(present: np.ndarray) -> Iterator[tuple[slice, ...]]:
+    """Cells that are present, one by one."""
+    for index in np.argwhere(present).tolist():
+        yield tuple(slice(k, k + 1) for k in index)
+
+
+@dataclass(frozen=True)
+class _Pieces:
+    """Windows as pieces of an array's blocks: for every window along y and x, (block, slice inside it)."""
+
+    name: str
+    rows: list[list[tuple[int, slice]]]
+    cols: list[list[tuple[int, slice]]]
+
+
+@dataclass(frozen=True)
+class _Windows:
+    """The rule of the tasks of `map_windows`."""
+
+    work: Work
+    inputs: tuple[Reading | _Pieces, ...]
+    cores: list[Bounds]
+    windows: list[Bounds]
+    lead: list[Bounds]
+    shape: tuple[int, int]
+    cells_shape: tuple[int, ...]
+    dtype: np.dtype
+    present: np.ndarray | None
+    absent: frozenset[tuple[int, ...]] | None
+    """Blocks along the leading axes that hold no interferogram."""
+
+    def task(self, key: tuple[Any, ...]) -> Task:
+        """Work on a block, or make one that is missing."""
+        _, *index, i, j = key
+        cells = [bounds[k] for bounds, k in zip(self.lead, index, strict=True)]
+        (y0, y1), (x0, x1) = self.cores[0][i], self.cores[1][j]
+        if self.absent is not None and tuple(index) in self.absent:
+            return Task(key, missing_block, (*(b - a for a, b in cells), y1 - y0, x1 - x0), self.dtype)
+        present = None if self.present is None else self.present[tuple(slice(*c) for c in cells)]
+        (ry0, ry1), (rx0, rx1) = self.windows[0][i], self.windows[1][j]
+        read, core = Window(ry0, rx0, ry1 - ry0, rx1 - rx0), Window(y0, x0, y1 - y0, x1 - x0)
+        tile = Tile(read, core, self.shape, tuple(start for start, _ in cells), self.cells_shape)
+        some = None if present is None or present.all() or not self.work.parts else present
+        cuts: list[_Read | _Cut] = []
+        blocks: list[TaskRef] = []
+        for source in self.inputs:
+            if isinstance(source, Reading):
+                cuts.append(_Read(source.source, (*source.cell(index), slice(ry0, ry1), slice(rx0, rx1))))
+                continue
+            rows, cols = source.rows[i], source.cols[j]
+            cuts.append(_Cut([s for _, s in rows], [s for _, s in cols]))
+            blocks += [TaskRef((source.name, *index, r, c)) for r, _ in rows for c, _ in cols]
+        return Task(key, _run, _Block(self.work, cuts, tile, self.dtype, some), *blocks)
+
+
+def _absent(present: np.ndarray, lead: list[Bounds]) -> frozenset[tuple[int, ...]]:
+    blocks = present
+    for axis, bounds in enumerate(lead):
+        blocks = np.logical_or.reduceat(blocks, [start for start, _ in bounds], axis=axis)
+    return frozenset(map(tuple, np.argwhere(~blocks).tolist()))
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A window that the task reads itself."""
+
+    source: Any
+    index: tuple[Part, ...]
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """A window cut out of blocks: slices inside them, by rows and columns of blocks."""
+
+    rows: list[slice]
+    cols: list[slice]
+
+
+@dataclass(frozen=True)
+class _Block:
+    """What the task of one block does."""
+
+    work: Work
+    cuts: list[_Read | _Cut]
+    tile: Tile
+    dtype: np.dtype
+    present: np.ndarray | None
+
+
+def _run(block: _Block, *blocks: np.ndarray) -> np.ndarray:
+    left = iter(blocks)
+    windows = [
+        read(cut.source, cut.index)
+        if isinstance(cut, _Read)
+        else _assemble([[next(left) for _ in cut.cols] for _ in cut.rows], cut.rows, cut.cols)
+        for cut in block.cuts
+    ]
+    work, tile = block.work, block.tile
+    if block.present is None:
+        return work.function(*windows, tile=tile, **work.kwargs)
+    out = np.full((*block.present.shape, *tile.core.shape), nan_of(block.dtype), block.dtype)
+    for cells in each_cell(block.present):
+        starts = tuple(start + cell.start for start, cell in zip(tile.cells, cells, strict=True))
+        one = [window[cells] for window in windows]
+        out[cells] = work.function(*one, tile=replace(tile, cells=starts), **work.kwargs)
+    return out
+
+
+def _assemble(blocks: list[list[np.ndarray]], rows: list[slice], cols: list[slice]) -> np.ndarray:
+    if len(rows) == len(cols) == 1:
+        return blocks[0][0][..., rows[0], cols[0]]
+    cut = [[b[..., r, c] for b, c in zip(line, cols, strict=True)] for line, r in zip(blocks, rows, strict=True)]
+    return np.concatenate([np.concatenate(line, axis=-1) for line in cut], axis=-2)
+
+
+def _filled(chunks: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(n for n in chunks if n)
+
+
+def _bounds(chunks: tuple[int, ...]) -> list[tuple[int, int]]:
+    stops = list(accumulate(chunks))
+    return list(zip([0, *stops[:-1]], stops, strict=True))
+
+
+def _pieces(chunks: tuple[int, ...], lo: int, hi: int) -> list[tuple[int, slice]]:
+    """The chunks that hold ``lo:hi``: (index, slice inside the chunk)."""
+    stops = list(accumulate(chunks))
+    starts = [0, *stops[:-1]]
+    first, last = bisect_right(stops, lo), bisect_left(stops, hi)
+    return [(k, slice(max(lo - starts[k], 0), min(hi, stops[k]) - starts[k])) for k in range(first, last + 1)]

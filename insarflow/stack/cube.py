@@ -1,0 +1,122 @@
+"""Arrays over all cells ``(date, delay)`` and arrays over the pairs that exist, lazily one into the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import dask.array as da
+import numpy as np
+from dask._task_spec import Task, TaskRef
+from dask.base import tokenize
+
+from insarflow.ops.cells import missing_block, nan_of
+from insarflow.ops.layer import Chunks, Reading, array_by_rule, reading_of
+
+Cell = tuple[int, int]
+"""Position along ``date`` and ``delay``."""
+
+
+def pick(array: np.ndarray | da.Array, cells: Sequence[Cell]) -> Any:
+    """Pairs of a ``(date, delay, ...)`` array: ``(pair, ...)``, one a block if lazy; other cells are not touched."""
+    rows, cols = np.transpose(cells)
+    if not isinstance(array, da.Array):
+        return array[rows, cols]
+    ones = (1,) * len(cells)
+    reading = reading_of(array)
+    name = f"pairs-{tokenize(array, list(cells))}"
+    if reading is not None and all(
+        len(chunks) == size for chunks, size in zip(array.chunks[:2], array.shape[:2], strict=True)
+    ):
+        # The pairs are read from where they lie: operations on them read their own windows.
+        lead = tuple((*reading.lead[0][i], *map(_first, reading.lead[1][j])) for i, j in cells)
+        reading = Reading(reading.source, (lead,), reading.rows, reading.cols)
+        return array_by_rule(name, reading, (ones, *array.chunks[2:]), array.dtype)
+    blocks = [[(k, n) for k, size in enumerate(chunks) for n in range(size)] for chunks in array.chunks[:2]]
+    rule = _Pick(array.name, [(blocks[0][i], blocks[1][j]) for i, j in cells])
+    return array_by_rule(name, rule, (ones, *array.chunks[2:]), array.dtype, [array])
+
+
+def place(array: np.ndarray | da.Array, cells: Sequence[Cell], shape: Cell) -> Any:
+    """The ``(date, delay, ...)`` array of a ``(pair, ...)`` one; "missing" where there is no pair."""
+    if not isinstance(array, da.Array):
+        rows, cols = np.transpose(cells)
+        out = np.full((*shape, *array.shape[1:]), nan_of(array.dtype), array.dtype)
+        out[rows, cols] = array
+        return out
+    pairs: da.Array = array.rechunk({0: 1})
+    name = f"cube-{tokenize(pairs, list(cells), shape)}"
+    blocks = {cell: (pairs.name, k) for k, cell in enumerate(cells)}
+    return cube(name, blocks, shape, pairs.chunks[1:], pairs.dtype, [pairs])
+
+
+def cube(
+    name: str,
+    cells: Mapping[Cell, tuple[Any, ...]],
+    shape: Cell,
+    chunks: Chunks,
+    dtype: np.dtype,
+    sources: Sequence[da.Array],
+) -> da.Array:
+    """Lazy ``(date, delay, ...)`` array, a cell a block, "missing" where there is no image.
+
+    Parameters
+    ----------
+    name
+        Of the array; one for one content.
+    cells
+        For each cell with an image the keys of its blocks, but for the numbers of the blocks along `chunks`.
+    shape
+        Sizes of ``date`` and ``delay``.
+    chunks
+        Of an image.
+    sources
+        Arrays whose keys these are.
+    """
+    ones = ((1,) * shape[0], (1,) * shape[1])
+    return array_by_rule(name, _Cube(cells, chunks, dtype), (*ones, *chunks), dtype, sources)
+
+
+@dataclass(frozen=True)
+class _Pick:
+    """The rule of the tasks of `pick`: for each pair (block, position inside it) along date and delay."""
+
+    source: str
+    cells: list[tuple[tuple[int, int], tuple[int, int]]]
+
+    def task(self, key: tuple[Any, ...]) -> Task:
+        """Cut a pair out of a block of cells."""
+        _, pair, *rest = key
+        (row, i), (col, j) = self.cells[pair]
+        return Task(key, _cell, TaskRef((self.source, row, col, *rest)), i, j)
+
+
+@dataclass(frozen=True)
+class _Cube:
+    """The rule of the tasks of `cube`."""
+
+    cells: Mapping[Cell, tuple[Any, ...]]
+    chunks: Chunks
+    dtype: np.dtype
+
+    def task(self, key: tuple[Any, ...]) -> Task:
+        """Lift a block of an image, or make one that is missing."""
+        _, date, delay, *rest = key
+        source = self.cells.get((date, delay))
+        if source is None:
+            shape = (1, 1, *(sizes[k] for sizes, k in zip(self.chunks, rest, strict=True)))
+            return Task(key, missing_block, shape, self.dtype)
+        return Task(key, _lift, TaskRef((*source, *rest)), 2 + len(rest))
+
+
+def _cell(block: np.ndarray, i: int, j: int) -> np.ndarray:
+    return block[i : i + 1, j]
+
+
+def _lift(block: np.ndarray, ndim: int) -> np.ndarray:
+    return block[(None,) * (ndim - block.ndim)]
+
+
+def _first(part: slice | int) -> int:
+    return part.start if isinstance(part, slice) else part
