@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from rasterio.crs import CRS
 
 from insarflow.errors import GridMismatchError
+from insarflow.stack.crs import same_crs
 from insarflow.stack.georeference import crs_name
 from insarflow.stack.raster import MAX_SIDE, Raster
 from insarflow.types import Grid, Window
@@ -85,7 +85,7 @@ def place(raster: Raster, first: Raster, *, nearest: bool) -> tuple[Window, floa
         If CRS, pixel size or lattice differ.
     """
     mine, other = raster.grid, first.grid
-    if mine.crs != other.crs and CRS.from_wkt(mine.crs) != CRS.from_wkt(other.crs):
+    if not same_crs(mine.crs, other.crs):
         _refuse(first, f"in {crs_name(other.crs)}", raster, f"in {crs_name(mine.crs)}: warp one with gdalwarp -t_srs")
     axes = [_axis(mine, other, origin=3, step=5, size=0), _axis(mine, other, origin=0, step=1, size=1)]
     if not all(math.isfinite(offset) and drift <= 2 * EXACT for offset, drift in axes):

@@ -163,30 +163,36 @@ class Pixels:
             )
 
 
-class Mosaic:
-    """Images placed on one grid, which dask slices: the first that is not missing counts, NaN where there is none.
-
-    Opens files in the task itself, so that any worker that sees them can run it, and only those that a window needs.
+class Windows:
+    """What dask slices, read window by window; each task opens its files itself, so that any worker can run it.
 
     Attributes
     ----------
-    parts
-        Each image and where it lies on the grid; it may reach beyond.
-    shape
-        Of the grid.
+    shape, dtype
+        Of the whole.
+    chunk
+        Largest side of a block, pixels.
     """
 
     ndim = 2
 
-    def __init__(self, parts: Sequence[tuple[Pixels, Window]], shape: tuple[int, int]) -> None:
-        self.parts, self.shape, self.dtype = tuple(parts), shape, parts[0][0].dtype
+    def __init__(self, shape: tuple[int, int], dtype: np.dtype, chunk: int = SHARD) -> None:
+        self.shape, self.dtype, self.chunk = shape, dtype, chunk
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """What the values depend on, beside the shape."""
+        raise NotImplementedError
+
+    def read(self, window: Window) -> np.ndarray:
+        """Values of a window that lies inside."""
+        raise NotImplementedError
 
     def lazy(self) -> da.Array:
         """All pixels as a dask array, one task a block."""
-        identity = [(pixels.identity, window.y0, window.x0) for pixels, window in self.parts]
-        name = f"raster-{tokenize(self.shape, identity)}"
+        name = f"raster-{tokenize(self.shape, self.identity)}"
         array: da.Array = da.from_array(
-            self, chunks=(SHARD, SHARD), name=name, lock=False, fancy=False, inline_array=True
+            self, chunks=(self.chunk, self.chunk), name=name, lock=False, fancy=False, inline_array=True
         )
         return array
 
@@ -198,12 +204,34 @@ class Mosaic:
             values = np.empty((len(rows), len(cols)), self.dtype)
         else:
             y0, x0 = min(rows), min(cols)
-            values = self._read(Window(y0, x0, max(rows) + 1 - y0, max(cols) + 1 - x0))
+            values = self.read(Window(y0, x0, max(rows) + 1 - y0, max(cols) + 1 - x0))
             values = values[:: rows.step, :: cols.step]
         kept: np.ndarray = values[tuple(0 if isinstance(i, int | np.integer) else slice(None) for i in index)]
         return kept
 
-    def _read(self, window: Window) -> np.ndarray:
+
+class Mosaic(Windows):
+    """Images placed on one grid: the first that is not missing counts, NaN where there is none.
+
+    Reads only the files that a window needs.
+
+    Attributes
+    ----------
+    parts
+        Each image and where it lies on the grid; it may reach beyond.
+    """
+
+    def __init__(self, parts: Sequence[tuple[Pixels, Window]], shape: tuple[int, int]) -> None:
+        super().__init__(shape, parts[0][0].dtype)
+        self.parts = tuple(parts)
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """What the values depend on."""
+        return tuple((pixels.identity, window.y0, window.x0) for pixels, window in self.parts)
+
+    def read(self, window: Window) -> np.ndarray:
+        """Values of a window, NaN where there is none."""
         parts = [(pixels, place, window.shared(place)) for pixels, place in self.parts]
         hits = [(pixels, place, shared) for pixels, place, shared in parts if shared is not None]
         if len(hits) == 1 and hits[0][2] == window:
