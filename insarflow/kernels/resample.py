@@ -80,6 +80,8 @@ def resample(
     the mean of phases of -3 and 3 rad is near pi. Where all complex pixels that count have magnitude 1 (phase only),
     the result is brought to magnitude 1, too.
 
+    At the very centre of a pixel its value is taken as it is, unless the kernel is stretched.
+
     A result depends on its position and on the pixels around, not on the window or the cut of `out`.
 
     References
@@ -119,7 +121,7 @@ def reach(method: str, stretch: float) -> int:
 def _missing(dtype: np.dtype) -> np.generic:
     """What "missing" is: NaN, or False or 0 where there is no NaN."""
     value = complex(np.nan, np.nan) if dtype.kind == "c" else np.nan if dtype.kind == "f" else 0
-    missing: np.generic = np.array(value).astype(dtype)[()]
+    missing: np.generic = np.array([value]).astype(dtype)[0]
     return missing
 
 
@@ -174,6 +176,10 @@ def _bilinear(image, nodes, step, y0, x0, oy, ox, cells, out):  # type: ignore[n
                 top, left = int(np.floor(row)), int(np.floor(col))
                 b, d = row - top, col - left
                 y, x = top - oy, left - ox
+                if b == 0.0 and d == 0.0:
+                    if 0 <= y < height and 0 <= x < width:
+                        _copy(image[y, x], out[r, c])
+                    continue
                 # The common case, without a branch per neighbour: all four are there.
                 four = b > 0.0 and d > 0.0 and 0 <= y < height - 1 and 0 <= x < width - 1
                 if four and _four(image[y : y + 2, x : x + 2], b, d, out[r, c]):
@@ -224,6 +230,11 @@ def _weighted(image, nodes, step, y0, x0, oy, ox, cells, cubic, sy, sx, out):  #
                 out[r, c, :] = np.nan
                 if not _inside(row, col, height, width, oy, ox):
                     continue
+                if sy == 1.0 and sx == 1.0 and row == np.floor(row) and col == np.floor(col):
+                    y, x = int(row) - oy, int(col) - ox
+                    if 0 <= y < height and 0 <= x < width:
+                        _copy(image[y, x], out[r, c])
+                    continue
                 top, bottom = int(np.ceil(row - support * sy)), int(np.floor(row + support * sy))
                 left, right = int(np.ceil(col - support * sx)), int(np.floor(col + support * sx))
                 across = 0.0
@@ -257,6 +268,13 @@ def _weight(distance, cubic):  # type: ignore[no-untyped-def]
     if t < 1.0:
         return (1.5 * t - 2.5) * t * t + 1.0
     return ((-0.5 * t + 2.5) * t - 4.0) * t + 2.0 if t < 2.0 else 0.0
+
+
+@jit
+def _copy(pixel, out):  # type: ignore[no-untyped-def]
+    """Take a pixel as it is; it is missing if any part of it is."""
+    if pixel[0] == pixel[0] and pixel[-1] == pixel[-1]:
+        out[:] = pixel
 
 
 @jit

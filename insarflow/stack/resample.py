@@ -5,7 +5,7 @@ What is interpolated is never wrapped phase: the complex interferogram, or a rea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
@@ -22,11 +22,16 @@ from insarflow.schema import CELLS, DIMS, SPACE, VARIABLES
 from insarflow.stack.assemble import SHARD, missing_block, nan_of
 from insarflow.stack.georeference import georeference, grid_of
 from insarflow.stack.mesh import STEP, Mesh, Positions, read_window
-from insarflow.stack.raster import Pixels, Windows
+from insarflow.stack.mosaic import Windows
+from insarflow.stack.raster import Pixels
 from insarflow.types import Grid, Window
 
-Convert = Callable[[np.ndarray], np.ndarray]
-"""From the values of a file to those that are interpolated."""
+
+def unit(phase: np.ndarray) -> np.ndarray:
+    """``exp(i phase)``: complex64 of magnitude 1."""
+    out = np.empty(phase.shape, np.complex64)
+    out.real, out.imag = np.cos(phase), np.sin(phase)
+    return out
 
 
 class Resampled(Windows):
@@ -40,10 +45,10 @@ class Resampled(Windows):
         Pixels of the result.
     method
         One of `insarflow.kernels.resample.METHODS`.
-    convert
-        Applied to what is read, before it is interpolated.
     name
         What the values are, by contract name.
+    wrapped
+        Whether the files hold wrapped phase in radians, of which ``exp(i phase)`` is interpolated.
     """
 
     def __init__(
@@ -54,16 +59,16 @@ class Resampled(Windows):
         name: str,
         method: str,
         chunk: int = SHARD,
-        convert: Convert | None = None,
+        wrapped: bool = False,
     ) -> None:
         super().__init__(grid.shape, np.dtype(VARIABLES[name].dtype), chunk)
-        self.parts, self.grid, self.name, self.method, self.convert = tuple(parts), grid, name, method, convert
+        self.parts, self.grid, self.name, self.method, self.wrapped = tuple(parts), grid, name, method, wrapped
 
     @property
     def identity(self) -> tuple[object, ...]:
         """What the values depend on."""
         parts = tuple((pixels.identity, pixels.raster.grid) for pixels in self.parts)
-        return parts, self.grid, self.name, self.method, self.convert
+        return parts, self.grid, self.name, self.method, self.wrapped
 
     def read(self, window: Window) -> np.ndarray:
         """Interpolate in a window."""
@@ -73,7 +78,7 @@ class Resampled(Windows):
             view = look(pixels.raster.grid, self.grid, window, self.method) if absent.any() else None
             if view is not None:
                 raw = pixels.read(view.read)
-                image = raw if self.convert is None else self.convert(raw)
+                image = unit(raw) if self.wrapped else raw
                 np.copyto(values, interpolate(image, view, self.name, self.method), where=absent)
         return values
 
@@ -138,21 +143,20 @@ def interpolate(image: np.ndarray, view: View, name: str, method: str) -> np.nda
     if name != "unwrapped":
         return _values(image, view, method)
     near = _values(image, view, "nearest")
-    turned = _values(np.exp(1j * image).astype(np.complex64), view, method)
+    turned = _values(unit(image), view, method)
     phase: np.ndarray = near + np.angle(turned * np.exp(-1j * near)).astype(np.float32)
     return phase
 
 
 def chunk_side(sources: Sequence[Grid], target: Grid) -> int:
     """Side of blocks of the target for which no more of any source is read than a few blocks of it, pixels."""
-    coarsest = max(max(_ratio(source, target)) for source in sources)
-    return max(STEP, int(SHARD / max(1.0, coarsest)) // STEP * STEP)
+    return max(STEP, int(SHARD / max(averaged(sources, target))) // STEP * STEP)
 
 
 def averaged(sources: Sequence[Grid], target: Grid) -> tuple[float, float]:
     """Largest size of a target pixel along y and x, in pixels of a source; at least 1."""
-    ratios = [_ratio(source, target) for source in sources]
-    return max(1.0, *(y for y, _ in ratios)), max(1.0, *(x for _, x in ratios))
+    ratios = [(1.0, 1.0), *(_ratio(source, target) for source in sources)]
+    return max(y for y, _ in ratios), max(x for _, x in ratios)
 
 
 def resample_dataset(ds: xr.Dataset, grid: Grid, *, method: str) -> xr.Dataset:

@@ -13,7 +13,8 @@ from strategies import chunkings
 
 from insarflow.errors import GridMismatchError
 from insarflow.stack.lattice import unite
-from insarflow.stack.raster import MAX_SIDE, Mosaic, Pixels, Raster, read_header
+from insarflow.stack.mosaic import Mosaic
+from insarflow.stack.raster import MAX_SIDE, Pixels, Raster, read_header
 from insarflow.types import Grid, Window
 
 CRS, OTHER_CRS = (pyproj.CRS.from_epsg(code).to_wkt() for code in (32632, 32633))

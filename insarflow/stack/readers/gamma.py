@@ -19,11 +19,15 @@ import numpy as np
 from insarflow.constants import SPEED_OF_LIGHT
 from insarflow.errors import ProductError
 from insarflow.kernels.geometry import interpolate_orbit, zero_doppler
+from insarflow.stack.readers.bad import Bad
 from insarflow.stack.readers.names import parse_name
 from insarflow.stack.readers.parameters import Fields, read_text
 from insarflow.types import Looks, Pair
 
 MAX_STATE_VECTORS = 10_000
+
+MAX_TURN = 0.1
+"""Largest difference of the headings of one track, rad."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,29 @@ class Sidecars:
         """State vectors of the first acquisition; None if there are none."""
         return self.acquisitions[min(self.acquisitions)].orbit if self.acquisitions else None
 
+    def check(self, pairs: Iterable[Pair]) -> None:
+        """Check that the images of pairs are of one radar and one direction of flight.
+
+        Raises
+        ------
+        ProductError
+            Naming two files that differ, the field and the values.
+        """
+        days = sorted({day for pair in pairs for day in (pair.reference, pair.secondary)})
+        images = [self.acquisitions[day] for day in days if day in self.acquisitions]
+        for name, what, unit, apart in (
+            ("wavelength", "radar_frequency", "m of wavelength", lambda a, b: abs(a - b) > 1e-3 * b),
+            ("heading", "heading", "rad", lambda a, b: np.cos(a - b) < np.cos(MAX_TURN)),
+        ):
+            known = [(image.path, value) for image in images if (value := getattr(image, name)) is not None]
+            for path, value in known:
+                if apart(value, known[0][1]):
+                    raise ProductError(
+                        f"all images must be of one track and wavelength, instead got {what} of {known[0][1]:.6g} "
+                        f"{unit} in file={str(known[0][0])!r} and {value:.6g} in file={str(path)!r}: open those of "
+                        "one by themselves"
+                    )
+
     def attributes(self) -> dict[str, Any]:
         """Attributes of a stack; what is unknown, or not the same for all acquisitions, is left out."""
         images = [image for _, image in sorted(self.acquisitions.items())]
@@ -138,16 +165,18 @@ class Sidecars:
         return _from_vector(self.base[pair], reference, time, point) if pair in self.base else None
 
 
-def read_sidecars(files: Iterable[Path]) -> Sidecars:
+def read_sidecars(files: Iterable[Path], bad: Bad | None = None) -> Sidecars:
     """Pick GAMMA's parameter files out of `files` and read those of the acquisitions.
 
-    Where an acquisition has both, the multilooked image's file is used: the interferogram has its pixels.
+    Damaged ones are left out if `bad` says so. Where an acquisition has both, the multilooked image's file is used: the
+    interferogram has its pixels.
 
     Raises
     ------
     ProductError
         If a file is damaged.
     """
+    bad = bad or Bad()
     acquisitions: dict[np.datetime64, Acquisition] = {}
     pairs: dict[str, dict[Pair, Path]] = {"base": {}, "bperp": {}}
     # Sorted by kind: what comes later, the multilooked image, replaces the single-look one.
@@ -156,8 +185,9 @@ def read_sidecars(files: Iterable[Path]) -> Sidecars:
         if kind is None:
             continue
         if kind[1] in ("slc", "mli"):
-            acquisition = read_acquisition(path)
-            acquisitions[acquisition.date] = acquisition
+            with bad.file(path):
+                acquisition = read_acquisition(path)
+                acquisitions[acquisition.date] = acquisition
             continue
         dates = parse_name(Path(path.name)).dates
         if dates is not None and dates[0] < dates[1]:
