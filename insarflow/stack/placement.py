@@ -9,13 +9,15 @@ from typing import Any
 
 import dask.array as da
 import numpy as np
+import xarray as xr
 
+from insarflow.schema import recipe_of
 from insarflow.stack.assemble import SHARD
-from insarflow.stack.georeference import degrees_of
+from insarflow.stack.georeference import degrees_of, grid_of
 from insarflow.stack.lattice import EXACT, intersect, locate, share_lattice, unite
 from insarflow.stack.mosaic import Mosaic, Windows
 from insarflow.stack.raster import Pixels, Raster
-from insarflow.stack.resample import Resampled, averaged, chunk_side, unit
+from insarflow.stack.resample import Resampled, averaged, chunk_side, resample_dataset, unit
 from insarflow.stack.target import Target, bounds_on, refuse_apart, target_grid
 from insarflow.types import Grid, JsonValue, Recipe, Window
 
@@ -139,6 +141,29 @@ def place_images(images: Sequence[Sequence[Raster]], target: Target | None, *, n
     return _on_target(rasters, target, method)
 
 
+def resample_stack(ds: xr.Dataset, target: Target, *, name: str) -> xr.Dataset:
+    """Bring a stack to another grid, lazily; on its own grid it stays as it is.
+
+    Raises
+    ------
+    ValueError, GridMismatchError, SelectionError
+        As `place_images`.
+    """
+    own = grid_of(ds)
+    grid = target_grid(target, {name: own})
+    if grid == own:
+        return ds
+    if bounds_on(own, grid) is None:
+        raise refuse_apart(grid)
+    method = target.method or "bilinear"
+    recipe = recipe_of(ds)
+    if target.extent != "union":
+        operation, parameters = _cut(target.extent, grid)
+        recipe = recipe.then(operation, **parameters)
+    recipe = recipe.then("resample", **target.step(grid, method, averaged([own], grid)))
+    return resample_dataset(ds, grid, method=method).assign_attrs(recipe=recipe.to_json())
+
+
 def _on_target(rasters: Sequence[Raster], target: Target, method: str) -> Placement:
     known = {f"file={str(raster.path)!r}": raster.grid for raster in rasters}
     grids: dict[Grid, str] = {}
@@ -154,7 +179,7 @@ def _on_target(rasters: Sequence[Raster], target: Target, method: str) -> Placem
     steps = [] if target.extent == "union" else [_cut(target.extent, grid)]
     if others:
         files = sum(raster.grid in others for raster in rasters)
-        steps.append(("resample", target.step(grid, method, averaged(others, grid), files)))
+        steps.append(("resample", {**target.step(grid, method, averaged(others, grid)), "files": files}))
     return Placement(grid, windows, 0.0, method, chunk_side(others, grid), resamples=True, steps=steps)
 
 

@@ -59,7 +59,7 @@ class Target:
         """Whether images that share a lattice may stay on it."""
         return isinstance(self.extent, str) and self.resolution is None and self.crs is None
 
-    def step(self, grid: Grid, method: str, averaged: tuple[float, float], files: int) -> dict[str, JsonValue]:
+    def step(self, grid: Grid, method: str, averaged: tuple[float, float]) -> dict[str, JsonValue]:
         """Parameters of the recipe's step ``resample``."""
         _, dx, _, _, _, dy = grid.transform
         return {
@@ -69,7 +69,6 @@ class Target:
             "resolution": [abs(dy), abs(dx)],
             "least_weight": LEAST,
             "averaged_px": [round(ratio, 3) for ratio in averaged],
-            "files": files,
         }
 
 

@@ -13,6 +13,7 @@ from insarflow.errors import ProductError
 from insarflow.stack.archive import archive_of, list_members
 from insarflow.stack.readers.bad import Bad
 from insarflow.stack.readers.names import days_of, parse_name
+from insarflow.stack.readers.track import check_names
 from insarflow.stack.sources import RASTERS
 from insarflow.types import Pair
 
@@ -95,12 +96,7 @@ def find_images(sources: Sequence[Path], bad: Bad) -> Found:
         ignored += (file for swaths in images.pop(pair).values() for file in swaths.values())
     if not images:
         raise bad.refuse() if bad.files else ProductError(_why_none(sources, rasters, files))
-    if len(tracks) > 1:
-        (track, file), (other, beside), *_ = tracks.items()
-        raise ProductError(
-            f"all interferograms must be of one track, instead got file={str(file)!r} of {track} and "
-            f"file={str(beside)!r} of {other}: open each track's files by themselves"
-        )
+    check_names(tracks)
     ordered = {
         pair: {role: [swaths[s] for s in sorted(swaths, key=lambda s: s or 0)] for role, swaths in roles.items()}
         for pair, roles in sorted(images.items())

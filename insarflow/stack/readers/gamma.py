@@ -26,9 +26,6 @@ from insarflow.types import Looks, Pair
 
 MAX_STATE_VECTORS = 10_000
 
-MAX_TURN = 0.1
-"""Largest difference of the headings of one track, rad."""
-
 
 @dataclass(frozen=True)
 class Acquisition:
@@ -86,29 +83,6 @@ class Sidecars:
     def orbit(self) -> np.ndarray | None:
         """State vectors of the first acquisition; None if there are none."""
         return self.acquisitions[min(self.acquisitions)].orbit if self.acquisitions else None
-
-    def check(self, pairs: Iterable[Pair]) -> None:
-        """Check that the images of pairs are of one radar and one direction of flight.
-
-        Raises
-        ------
-        ProductError
-            Naming two files that differ, the field and the values.
-        """
-        days = sorted({day for pair in pairs for day in (pair.reference, pair.secondary)})
-        images = [self.acquisitions[day] for day in days if day in self.acquisitions]
-        for name, what, unit, apart in (
-            ("wavelength", "radar_frequency", "m of wavelength", lambda a, b: abs(a - b) > 1e-3 * b),
-            ("heading", "heading", "rad", lambda a, b: np.cos(a - b) < np.cos(MAX_TURN)),
-        ):
-            known = [(image.path, value) for image in images if (value := getattr(image, name)) is not None]
-            for path, value in known:
-                if apart(value, known[0][1]):
-                    raise ProductError(
-                        f"all images must be of one track and wavelength, instead got {what} of {known[0][1]:.6g} "
-                        f"{unit} in file={str(known[0][0])!r} and {value:.6g} in file={str(path)!r}: open those of "
-                        "one by themselves"
-                    )
 
     def attributes(self) -> dict[str, Any]:
         """Attributes of a stack; what is unknown, or not the same for all acquisitions, is left out."""

@@ -22,6 +22,7 @@ from insarflow.stack.readers.bad import Bad
 from insarflow.stack.readers.files import Found, find_images
 from insarflow.stack.readers.gamma import Sidecars, read_sidecars
 from insarflow.stack.readers.images import Missing, coherence_scale, missing_values, pair_images, read_headers
+from insarflow.stack.readers.track import check_acquisitions
 from insarflow.stack.resample import Resampled
 from insarflow.stack.target import Target
 from insarflow.types import Grid, JsonValue, Pair, Recipe, Window
@@ -89,7 +90,7 @@ def read_geotiff_pairs(
     headers = {pair: roles for pair, roles in headers.items() if any(map(placement.meets, chain(*roles.values())))}
     placement, dems, unused = _dems(found, placement, bad)
     sidecars = read_sidecars(found.others, bad)
-    sidecars.check(headers)
+    check_acquisitions(sidecars.acquisitions, headers)
 
     files = [raster for roles in headers.values() for swaths in roles.values() for raster in swaths]
     recipe = _recipe(found, [*files, *dems], missing, gamma=bool(sidecars.acquisitions), skipped=len(bad.files))
