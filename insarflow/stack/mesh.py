@@ -121,9 +121,9 @@ class Positions:
         back = Positions(self.target, self.source).at(*(np.array(0.5 * (n - 1)) for n in self.source.shape))
         row, col = (min(max(float(v), 0.0), n - 1.0) for v, n in zip(back, self.target.shape, strict=True))
         around = self.at(row + np.array([-0.5, 0.5, 0, 0]), col + np.array([0, 0, -0.5, 0.5]))
-        jacobian = np.stack([around[1] - around[0], around[3] - around[2]])
-        y, x = (float(v) for v in np.hypot(jacobian[0], jacobian[1]))
-        if not (math.isfinite(y) and math.isfinite(x) and y > 0.0 and x > 0.0):
+        with np.errstate(invalid="ignore"):
+            y, x = (float(v) for v in np.hypot(around[1] - around[0], around[3] - around[2]))
+        if not (np.isfinite(back).all() and math.isfinite(y) and math.isfinite(x) and y > 0.0 and x > 0.0):
             raise GridMismatchError(
                 f"the grid's crs must be defined where the images lie, instead {crs_name(self.target.crs)} is not: "
                 "choose one of their region, such as crs='utm'"
