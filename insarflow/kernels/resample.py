@@ -17,7 +17,7 @@ METHODS: Final = ("nearest", "bilinear", "cubic")
 """How values between pixels are found."""
 
 SUPPORT: Final = {"nearest": 0.5, "bilinear": 1.0, "cubic": 2.0}
-"""Distance up to which a source pixel counts, in pixels of the coarser of the two images."""
+"""Distance up to which a source pixel counts, pixels, where nothing is averaged."""
 
 LEAST: Final = 0.5
 """Least part of the weight that valid pixels must have."""
@@ -65,8 +65,8 @@ def resample(
     method
         ``nearest``, ``bilinear``, or ``cubic`` (Keys 1981 with a = -0.5).
     stretch
-        Size of an output pixel in source pixels along y and x. Above 1 the kernel is that much wider: it then averages
-        what the output pixel covers, so that nothing aliases. Not used by ``nearest``.
+        Size of an output pixel in source pixels along y and x. Above 1 the result is a mean over the output pixel, see
+        Notes, so that nothing aliases. Not used by ``nearest``.
 
     Returns
     -------
@@ -75,12 +75,16 @@ def resample(
 
     Notes
     -----
+    A stretched result is the mean of the interpolated image over ``stretch - 1`` source pixels around the position:
+    with the source pixel that interpolation itself blurs, over the output pixel. So a linear function stays exact, and
+    a stretch that grows from 1 changes nothing suddenly.
+
     The result is ``sum(w z) / sum(w)`` over pixels that are valid, with weights ``w`` of a separable kernel; missing
     where these have less than half of the whole weight. Complex numbers are averaged as such, in double precision:
     the mean of phases of -3 and 3 rad is near pi. Where all complex pixels that count have magnitude 1 (phase only),
     the result is brought to magnitude 1, too.
 
-    At the very centre of a pixel its value is taken as it is, unless the kernel is stretched.
+    At the very centre of a pixel its value is taken as it is, unless it is stretched.
 
     A result depends on its position and on the pixels around, not on the window or the cut of `out`.
 
@@ -105,17 +109,22 @@ def resample(
     # Complex numbers as pairs: one loop for both kinds.
     components = source.view(np.float32).reshape(*image.shape, -1)
     target = out.view(np.float32).reshape(*out.shape, -1)
-    stretches = max(1.0, float(stretch[0])), max(1.0, float(stretch[1]))
-    if method == "bilinear" and stretches == (1.0, 1.0):
+    boxes = _box(stretch[0]), _box(stretch[1])
+    if method == "bilinear" and boxes == (0.0, 0.0):
         _bilinear(components, *place, target)
     else:
-        _weighted(components, *place, method == "cubic", *stretches, target)
+        _weighted(components, *place, method == "cubic", *boxes, target)
     return out
 
 
 def reach(method: str, stretch: float) -> int:
     """Source pixels beyond a position, along an axis, that a result there may depend on."""
-    return math.ceil(SUPPORT[method] * (1.0 if method == "nearest" else max(1.0, stretch))) + 1
+    return math.ceil(SUPPORT[method] + (0.0 if method == "nearest" else 0.5 * _box(stretch))) + 1
+
+
+def _box(stretch: float) -> float:
+    """Source pixels over which the interpolated image is averaged."""
+    return float(stretch) - 1.0 if stretch > 1.001 else 0.0
 
 
 def _missing(dtype: np.dtype) -> np.generic:
@@ -217,10 +226,11 @@ def _four(image, b, d, pixel):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _weighted(image, nodes, step, y0, x0, oy, ox, cells, cubic, sy, sx, out):  # type: ignore[no-untyped-def]
+def _weighted(image, nodes, step, y0, x0, oy, ox, cells, cubic, by, bx, out):  # type: ignore[no-untyped-def]
     height, width, parts = image.shape
     support = 2.0 if cubic else 1.0
-    wx = np.empty(int(2.0 * support * sx) + 3)
+    high, wide = support + 0.5 * by, support + 0.5 * bx
+    wx = np.empty(int(2.0 * wide) + 3)
     for r in range(max(0, -y0), min(out.shape[0], cells.shape[0] * step - y0)):
         i, v = (r + y0) // step, ((r + y0) % step) / step
         for j in range(cells.shape[1]):
@@ -230,20 +240,20 @@ def _weighted(image, nodes, step, y0, x0, oy, ox, cells, cubic, sy, sx, out):  #
                 out[r, c, :] = np.nan
                 if not _inside(row, col, height, width, oy, ox):
                     continue
-                if sy == 1.0 and sx == 1.0 and row == np.floor(row) and col == np.floor(col):
+                if by == 0.0 and bx == 0.0 and row == np.floor(row) and col == np.floor(col):
                     y, x = int(row) - oy, int(col) - ox
                     if 0 <= y < height and 0 <= x < width:
                         _copy(image[y, x], out[r, c])
                     continue
-                top, bottom = int(np.ceil(row - support * sy)), int(np.floor(row + support * sy))
-                left, right = int(np.ceil(col - support * sx)), int(np.floor(col + support * sx))
+                top, bottom = int(np.ceil(row - high)), int(np.floor(row + high))
+                left, right = int(np.ceil(col - wide)), int(np.floor(col + wide))
                 across = 0.0
                 for x in range(left, right + 1):
-                    wx[x - left] = _weight((x - col) / sx, cubic)
+                    wx[x - left] = _weight(x - col, cubic, bx)
                     across += wx[x - left]
                 re, im, have, whole, phase_only = 0.0, 0.0, 0.0, 0.0, parts == 2
                 for y in range(top, bottom + 1):
-                    wy = _weight((y - row) / sy, cubic)
+                    wy = _weight(y - row, cubic, by)
                     whole += wy * across
                     if wy == 0.0 or y < oy or y >= oy + height:
                         continue
@@ -260,14 +270,29 @@ def _weighted(image, nodes, step, y0, x0, oy, ox, cells, cubic, sy, sx, out):  #
 
 
 @jit
-def _weight(distance, cubic):  # type: ignore[no-untyped-def]
-    """Weight of a pixel at a distance, in pixels of the coarser image."""
+def _weight(distance, cubic, box):  # type: ignore[no-untyped-def]
+    """Weight of a pixel at a distance: of the kernel, or of its mean over a box."""
+    if box > 0.0:
+        return (_integral(distance + 0.5 * box, cubic) - _integral(distance - 0.5 * box, cubic)) / box
     t = abs(distance)
     if not cubic:
         return max(0.0, 1.0 - t)
     if t < 1.0:
         return (1.5 * t - 2.5) * t * t + 1.0
     return ((-0.5 * t + 2.5) * t - 4.0) * t + 2.0 if t < 2.0 else 0.0
+
+
+@jit
+def _integral(end, cubic):  # type: ignore[no-untyped-def]
+    """Integral of the kernel from 0."""
+    t = abs(end)
+    if not cubic:
+        area = t - 0.5 * t * t if t < 1.0 else 0.5
+    elif t < 1.0:
+        area = ((0.375 * t - 2.5 / 3.0) * t * t + 1.0) * t
+    else:
+        area = (((-0.125 * t + 2.5 / 3.0) * t - 2.0) * t + 2.0) * t - 1.0 / 6.0 if t < 2.0 else 0.5
+    return area if end > 0.0 else -area
 
 
 @jit
