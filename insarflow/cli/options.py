@@ -50,10 +50,10 @@ Crs = Annotated[
     str | None,
     flag(
         "--crs",
-        what="CRS of the polygons, such as EPSG:4326.",
+        what="CRS of the result, such as EPSG:4326.",
         panel=_RESULT,
         metavar="CRS",
-        show_default="that of the stack",
+        show_default="that of the source",
     ),
 ]
 
@@ -219,16 +219,7 @@ class Regrid:
         str | None,
         flag("--resolution", what="Size of a pixel in units of the CRS: 20, or Y,X.", panel=_GRID, metavar="SIZE"),
     ] = None
-    crs: Annotated[
-        str | None,
-        flag(
-            "--crs",
-            what="CRS of the stack, such as EPSG:32632, or utm for the best UTM zone.",
-            panel=_GRID,
-            metavar="CRS",
-            show_default="that of the images",
-        ),
-    ] = None
+    crs: Crs = None
     method: Annotated[
         str | None,
         flag(

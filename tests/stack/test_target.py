@@ -90,8 +90,8 @@ class TestErrors:
                 {"resolution": 1e-9},
                 ValueError,
                 r"^resolution must give a grid of at most 17179869184 pixels and 4194304 a side, instead got "
-                r"resolution=\(1e-09, 1e-09\), which takes 6e\+11 rows x 1e\+12 columns \(in EPSG:32632\): 0\.0059 or more "
-                r"is possible$",
+                r"resolution=\(1e-09, 1e-09\), which takes 6e\+11 rows x 1e\+12 columns \(in EPSG:32632\): 0\.0059 "
+                r"or more is possible$",
             ),
             (
                 {"crs": "+proj=ortho +lat_0=-45 +lon_0=-170"},
