@@ -19,6 +19,9 @@ METHODS: Final = ("nearest", "bilinear", "cubic")
 SUPPORT: Final = {"nearest": 0.5, "bilinear": 1.0, "cubic": 2.0}
 """Distance up to which a source pixel counts, pixels, where nothing is averaged."""
 
+COARSE: Final = 1.25
+"""Size of an output pixel, in source pixels, up to which nothing is averaged: as good as none is passed over."""
+
 LEAST: Final = 0.5
 """Least part of the weight that valid pixels must have."""
 
@@ -65,8 +68,8 @@ def resample(
     method
         ``nearest``, ``bilinear``, or ``cubic`` (Keys 1981 with a = -0.5).
     stretch
-        Size of an output pixel in source pixels along y and x. Above 1 the result is a mean over the output pixel, see
-        Notes, so that nothing aliases. Not used by ``nearest``.
+        Size of an output pixel in source pixels along y and x. Above 1.25 the result is a mean over the output pixel,
+        see Notes, so that nothing aliases. Not used by ``nearest``.
 
     Returns
     -------
@@ -76,8 +79,7 @@ def resample(
     Notes
     -----
     A stretched result is the mean of the interpolated image over ``stretch - 1`` source pixels around the position:
-    with the source pixel that interpolation itself blurs, over the output pixel. So a linear function stays exact, and
-    a stretch that grows from 1 changes nothing suddenly.
+    with the source pixel that interpolation itself blurs, over the output pixel. So a linear function stays exact.
 
     The result is ``sum(w z) / sum(w)`` over pixels that are valid, with weights ``w`` of a separable kernel; missing
     where these have less than half of the whole weight. Complex numbers are averaged as such, in double precision:
@@ -124,7 +126,7 @@ def reach(method: str, stretch: float) -> int:
 
 def _box(stretch: float) -> float:
     """Source pixels over which the interpolated image is averaged."""
-    return float(stretch) - 1.0 if stretch > 1.001 else 0.0
+    return float(stretch) - 1.0 if stretch > COARSE else 0.0
 
 
 def _missing(dtype: np.dtype) -> np.generic:
@@ -187,11 +189,11 @@ def _bilinear(image, nodes, step, y0, x0, oy, ox, cells, out):  # type: ignore[n
                 y, x = top - oy, left - ox
                 if b == 0.0 and d == 0.0:
                     if 0 <= y < height and 0 <= x < width:
-                        _copy(image[y, x], out[r, c])
+                        _copy(image, y, x, out, r, c)
                     continue
                 # The common case, without a branch per neighbour: all four are there.
                 four = b > 0.0 and d > 0.0 and 0 <= y < height - 1 and 0 <= x < width - 1
-                if four and _four(image[y : y + 2, x : x + 2], b, d, out[r, c]):
+                if four and _four(image, y, x, b, d, out, r, c):
                     continue
                 re, im, have, phase_only = 0.0, 0.0, 0.0, parts == 2
                 for k in range(4):
@@ -205,15 +207,15 @@ def _bilinear(image, nodes, step, y0, x0, oy, ox, cells, out):  # type: ignore[n
                             im += w * imag
                             phase_only = phase_only and abs(real * real + imag * imag - 1.0) < _UNIT
                 if have >= LEAST - _SAME:
-                    _put(out[r, c], re, im, have, phase_only)
+                    _put(out, r, c, re, im, have, phase_only)
 
 
 @jit
-def _four(image, b, d, pixel):  # type: ignore[no-untyped-def]
+def _four(image, y, x, b, d, out, r, c):  # type: ignore[no-untyped-def]
     """Interpolate between four pixels; False, and nothing done, if one is missing."""
     last = image.shape[2] - 1
-    r00, r01, r10, r11 = image[0, 0, 0], image[0, 1, 0], image[1, 0, 0], image[1, 1, 0]
-    i00, i01, i10, i11 = image[0, 0, last], image[0, 1, last], image[1, 0, last], image[1, 1, last]
+    r00, r01, r10, r11 = image[y, x, 0], image[y, x + 1, 0], image[y + 1, x, 0], image[y + 1, x + 1, 0]
+    i00, i01, i10, i11 = image[y, x, last], image[y, x + 1, last], image[y + 1, x, last], image[y + 1, x + 1, last]
     w00, w01, w10, w11 = (1.0 - b) * (1.0 - d), (1.0 - b) * d, b * (1.0 - d), b * d
     re = w00 * r00 + w01 * r01 + w10 * r10 + w11 * r11
     im = w00 * i00 + w01 * i01 + w10 * i10 + w11 * i11
@@ -221,7 +223,7 @@ def _four(image, b, d, pixel):  # type: ignore[no-untyped-def]
         return False
     p00, p01 = abs(r00 * r00 + i00 * i00 - 1.0), abs(r01 * r01 + i01 * i01 - 1.0)
     p10, p11 = abs(r10 * r10 + i10 * i10 - 1.0), abs(r11 * r11 + i11 * i11 - 1.0)
-    _put(pixel, re, im, w00 + w01 + w10 + w11, last == 1 and max(max(p00, p01), max(p10, p11)) < _UNIT)
+    _put(out, r, c, re, im, w00 + w01 + w10 + w11, last == 1 and max(max(p00, p01), max(p10, p11)) < _UNIT)
     return True
 
 
@@ -243,20 +245,15 @@ def _weighted(image, nodes, step, y0, x0, oy, ox, cells, cubic, by, bx, out):  #
                 if by == 0.0 and bx == 0.0 and row == np.floor(row) and col == np.floor(col):
                     y, x = int(row) - oy, int(col) - ox
                     if 0 <= y < height and 0 <= x < width:
-                        _copy(image[y, x], out[r, c])
+                        _copy(image, y, x, out, r, c)
                     continue
                 top, bottom = int(np.ceil(row - high)), int(np.floor(row + high))
                 left, right = int(np.ceil(col - wide)), int(np.floor(col + wide))
-                across = 0.0
                 for x in range(left, right + 1):
                     wx[x - left] = _weight(x - col, cubic, bx)
-                    across += wx[x - left]
-                re, im, have, whole, phase_only = 0.0, 0.0, 0.0, 0.0, parts == 2
-                for y in range(top, bottom + 1):
+                re, im, have, phase_only = 0.0, 0.0, 0.0, parts == 2
+                for y in range(max(top, oy), min(bottom + 1, oy + height)):
                     wy = _weight(y - row, cubic, by)
-                    whole += wy * across
-                    if wy == 0.0 or y < oy or y >= oy + height:
-                        continue
                     for x in range(max(left, ox), min(right + 1, ox + width)):
                         w = wy * wx[x - left]
                         real, imag = image[y - oy, x - ox, 0], image[y - oy, x - ox, parts - 1]
@@ -265,8 +262,8 @@ def _weighted(image, nodes, step, y0, x0, oy, ox, cells, cubic, by, bx, out):  #
                             re += w * real
                             im += w * imag
                             phase_only = phase_only and abs(real * real + imag * imag - 1.0) < _UNIT
-                if have >= (LEAST - _SAME) * whole:
-                    _put(out[r, c], re, im, have, phase_only)
+                if have >= LEAST - _SAME:  # of 1, the sum of all weights
+                    _put(out, r, c, re, im, have, phase_only)
 
 
 @jit
@@ -296,17 +293,18 @@ def _integral(end, cubic):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _copy(pixel, out):  # type: ignore[no-untyped-def]
+def _copy(image, y, x, out, r, c):  # type: ignore[no-untyped-def]
     """Take a pixel as it is; it is missing if any part of it is."""
-    if pixel[0] == pixel[0] and pixel[-1] == pixel[-1]:
-        out[:] = pixel
+    last = image.shape[2] - 1
+    if image[y, x, 0] == image[y, x, 0] and image[y, x, last] == image[y, x, last]:
+        out[r, c, 0], out[r, c, last] = image[y, x, 0], image[y, x, last]
 
 
 @jit
-def _put(pixel, re, im, have, phase_only):  # type: ignore[no-untyped-def]
+def _put(out, r, c, re, im, have, phase_only):  # type: ignore[no-untyped-def]
     """Store the mean; of numbers of magnitude 1, with magnitude 1."""
     norm = np.sqrt(re * re + im * im) if phase_only else have
     if norm > 0.0:
-        pixel[0] = re / norm
-        if pixel.shape[0] == 2:
-            pixel[1] = im / norm
+        out[r, c, 0] = re / norm
+        if out.shape[2] == 2:
+            out[r, c, 1] = im / norm

@@ -154,9 +154,10 @@ def chunk_side(sources: Sequence[Grid], target: Grid) -> int:
 
 
 def averaged(sources: Sequence[Grid], target: Grid) -> tuple[float, float]:
-    """Largest size of a target pixel along y and x, in pixels of a source; at least 1."""
+    """Largest size of a target pixel along y and x, in pixels of a source, where means are taken; else 1."""
     ratios = [(1.0, 1.0), *(_ratio(source, target) for source in sources)]
-    return max(y for y, _ in ratios), max(x for _, x in ratios)
+    y, x = max(y for y, _ in ratios), max(x for _, x in ratios)
+    return y if y > kernel.COARSE else 1.0, x if x > kernel.COARSE else 1.0
 
 
 def resample_dataset(ds: xr.Dataset, grid: Grid, *, method: str) -> xr.Dataset:

@@ -89,9 +89,9 @@ def open_stack(
     from its own pixels (`insarflow.kernels.resample`): the complex interferogram, never its phase; coherence,
     amplitude, heights as real numbers; unwrapped phase with the whole cycles of the nearest pixel; booleans from the
     nearest pixel. A pixel is NaN where less than half of the weight is on pixels that are not. Where a pixel of the
-    grid is larger than the image's, the (complex) mean over it is taken, so that nothing aliases, but ``"nearest"``
-    takes one pixel as it is. An interferogram of magnitude 1 keeps magnitude 1. Positions are within a hundredth of a
-    pixel. The recipe's step ``resample`` tells all of it.
+    grid is larger than 1.25 of the image's, the (complex) mean over it is taken, so that nothing aliases, but
+    ``"nearest"`` takes one pixel as it is. An interferogram of magnitude 1 keeps magnitude 1. Positions are within a
+    hundredth of a pixel. The recipe's step ``resample`` tells all of it.
     """
     target = parse_target(grid, resolution, crs, method)
     ds = _open(find_sources(source), target, skip_bad=skip_bad)

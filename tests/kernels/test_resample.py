@@ -31,7 +31,7 @@ def oracle(image, row, col, method, stretch=(1.0, 1.0)):
     """One value: the weighted mean over every pixel of the image that has any weight."""
     padded = np.pad(image, 12, constant_values=np.nan)
     y, x = (np.arange(-12, n + 12) for n in image.shape)
-    boxes = [0.0 if method == "nearest" else max(0.0, s - 1) for s in stretch]
+    boxes = [0.0 if method == "nearest" else s - 1 if s > 1.25 else 0.0 for s in stretch]
     wy, wx = (mean_weight(v - at, method, box) for v, at, box in ((y, row, boxes[0]), (x, col, boxes[1])))
     w = wy[:, None] * wx
     counts = (np.abs(w) > 1e-12) & ~np.isnan(padded)
