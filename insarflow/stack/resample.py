@@ -72,15 +72,27 @@ class Resampled(Windows):
 
     def read(self, window: Window) -> np.ndarray:
         """Interpolate in a window."""
-        values = np.full(window.shape, nan_of(self.dtype), self.dtype)
+        values: np.ndarray | None = None
         for pixels in self.parts:
-            absent = np.isnan(values)
-            view = look(pixels.raster.grid, self.grid, window, self.method) if absent.any() else None
-            if view is not None:
-                raw = pixels.read(view.read)
-                image = unit(raw) if self.wrapped else raw
-                np.copyto(values, interpolate(image, view, self.name, self.method), where=absent)
-        return values
+            absent = None if values is None else np.isnan(values)
+            if absent is not None and not absent.any():
+                break
+            found = self._part(pixels, window)
+            if values is None or found is None:
+                values = found if values is None else values
+            else:
+                np.copyto(values, found, where=absent)
+        return np.full(window.shape, nan_of(self.dtype), self.dtype) if values is None else values
+
+    def _part(self, pixels: Pixels, window: Window) -> np.ndarray | None:
+        """Interpolate one raster; None if it has no pixel there."""
+        view = look(pixels.raster.grid, self.grid, window, self.method)
+        if view is None:
+            return None
+        image = pixels.read(view.read)
+        if self.wrapped:
+            image = unit(image)
+        return interpolate(image, view, self.name, self.method)
 
 
 @dataclass(frozen=True)
