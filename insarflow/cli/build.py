@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     examples=[
         "insarflow build interferograms/ -o stack.zarr",
         "insarflow build hyp3/*.zip -o stack.zarr --bbox 6.5,44.9,7.1,45.3 --delays 6,12",
-        "insarflow build frames/*.zip -o stack.zarr --crs EPSG:32632 --resolution 20   # or --crs utm",
+        "insarflow build frames/*.zip -o stack.zarr --crs EPSG:32632 --resolution 20",
+        "insarflow build frames/*.zip -o stack.zarr --grid intersection --crs utm",
         "insarflow build interferograms/ -o stack.zarr --grid reference.tif --skip-bad",
         "insarflow build interferograms/ -o stack.zarr --dry-run",
     ],
