@@ -23,7 +23,7 @@ from insarflow.schema import normalise_time, validate
 from insarflow.simulate.stack import simulate_stack
 from insarflow.stack.assemble import pairs_table, stack_pairs
 from insarflow.stack.labels import select_pair
-from insarflow.stack.store import build_stack, create_stack, open_stack, write_stack
+from insarflow.stack.store import append_pairs, append_stack, build_stack, create_stack, open_stack, write_stack
 from insarflow.types import Grid, Looks, Pair, Recipe
 
 __version__ = version("insarflow")
@@ -38,6 +38,8 @@ __all__ = [
     "add_stratified",
     "add_turbulence",
     "amplitude",
+    "append_pairs",
+    "append_stack",
     "apply_recipe",
     "build_stack",
     "circular_mean",

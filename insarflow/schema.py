@@ -37,7 +37,7 @@ import xarray as xr
 from insarflow.errors import MissingVariableError, SchemaError
 from insarflow.types import Recipe
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 DIMS: Final = ("date", "delay", "y", "x")
 SPACE: Final = ("y", "x")
 CELLS: Final = ("date", "delay")

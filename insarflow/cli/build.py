@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from insarflow.cli.options import DryRun, Machine, Output, Overwrite, Regrid, Select, SkipBad, Sources
+from insarflow.cli.options import (
+    Append,
+    DryRun,
+    Exact,
+    Machine,
+    Output,
+    Overwrite,
+    Regrid,
+    Select,
+    SkipBad,
+    Sources,
+)
 from insarflow.cli.plan import computing, show_plan
 from insarflow.cli.screen import Screen
 from insarflow.cli.values import one_or_many, output_path
@@ -23,6 +34,7 @@ if TYPE_CHECKING:
         "insarflow build frames/*.zip -o stack.zarr --crs EPSG:32632 --resolution 20",
         "insarflow build frames/*.zip -o stack.zarr --grid intersection --crs utm",
         "insarflow build interferograms/ -o stack.zarr --grid reference.tif --skip-bad",
+        "insarflow build new_interferograms/ -o stack.zarr --append",
         "insarflow build interferograms/ -o stack.zarr --dry-run",
     ],
 )
@@ -31,6 +43,8 @@ def build(
     source: Sources,
     output: Output,
     overwrite: Overwrite = False,
+    append: Append = False,
+    exact: Exact = False,
     select: Select,
     skip_bad: SkipBad = False,
     regrid: Regrid,
@@ -38,8 +52,8 @@ def build(
     dry_run: DryRun = False,
     screen: Screen,
 ) -> None:
-    """Make a stack, a Zarr store, from a product."""
-    from insarflow.stack.store import build_stack
+    """Make a stack, a Zarr store, from a product, or add to one. Interrupted, the same command goes on where it was."""
+    from insarflow.stack.store import append_stack, build_stack
 
     sources, path = one_or_many(source), output_path(output)
     selection = regrid.keywords(select.keywords(), skip_bad=skip_bad)
@@ -52,6 +66,12 @@ def build(
     if dry_run:
         show_plan(screen, machine, planner)
         return
+    if append:
+        with computing(screen, machine, planner), screen.stage("appending"):
+            added = [pair.name for pair in append_stack(sources, path, **selection)]
+        told = f"added {len(added)} interferograms to {path}" if added else f"{path} holds all of them already"
+        screen.result({"written": [path] if added else [], "added": added}, [told], then=command("info", path))
+        return
     with computing(screen, machine, planner), screen.stage("building"):
-        build_stack(sources, path, overwrite=overwrite, **selection)
+        build_stack(sources, path, exact=exact, overwrite=overwrite, **selection)
     screen.result({"written": [path]}, [f"wrote {path}"], then=command("info", path))

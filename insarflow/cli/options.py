@@ -46,6 +46,14 @@ _output = flag("-o", "--output", what="Where the result goes.", panel=_RESULT, m
 Output = Annotated[str, _output]
 MaybeOutput = Annotated[str | None, _output]
 Overwrite = Annotated[bool, _switch("--overwrite", what="Replace results that are already there.", panel=_RESULT)]
+Append = Annotated[
+    bool,
+    _switch("--append", what="Add the interferograms that the stack does not hold yet.", panel=_RESULT),
+]
+Exact = Annotated[
+    bool,
+    _switch("--exact", what="Keep all numbers as they are, not phase as int16 and coherence as uint8.", panel=_RESULT),
+]
 Crs = Annotated[
     str | None,
     flag(

@@ -13,6 +13,7 @@ from insarflow.kernels._jit import jit
 from insarflow.kernels.coherence import coherence as sliding_coherence
 from insarflow.kernels.coherence import window_reads
 from insarflow.kernels.doubles import FOUR, Doubles, doubles_of, load, prefetch, store, whole
+from insarflow.kernels.elementary import direction
 from insarflow.kernels.lanes import LANES, Lanes, Memory, Total, lanes_function, repeat
 from insarflow.kernels.multilook import enough, fold, multilook
 from insarflow.kernels.window_sums import PLANES, correlation_of
@@ -37,9 +38,6 @@ AHEAD = 64
 
 SIXTEEN = 2 * LANES
 """Numbers of eight pixels."""
-
-HALF_PI = (1.5707963267341256, 6.077100506303966e-11)
-"""Half of pi in two parts, the first with so few bits that its multiples are exact."""
 
 
 def interferogram(
@@ -282,7 +280,7 @@ def _add_turned(a, b, turn, n, sums):  # type: ignore[no-untyped-def]
     holes = 0
     for c in range(n):
         ar, ai, br, bi = np.float64(a[2 * c]), np.float64(a[2 * c + 1]), np.float64(b[2 * c]), np.float64(b[2 * c + 1])
-        cosine, sine = _direction(np.float64(turn[c]))
+        cosine, sine = direction(np.float64(turn[c]))
         u, v, p, q, hole = _product(ar * cosine + ai * sine, ai * cosine - ar * sine, br, bi)
         re[c] += u
         im[c] += v
@@ -298,21 +296,7 @@ def _turn_image(a, turn, out):  # type: ignore[no-untyped-def]
     for r in range(turn.shape[0]):
         x, angle, y = a[r], turn[r], out[r]
         for c in range(turn.shape[1]):
-            cosine, sine = _direction(np.float64(angle[c]))
+            cosine, sine = direction(np.float64(angle[c]))
             re, im = np.float64(x[2 * c]), np.float64(x[2 * c + 1])
             y[2 * c] = re * cosine + im * sine
             y[2 * c + 1] = im * cosine - re * sine
-
-
-@jit
-def _direction(angle):  # type: ignore[no-untyped-def]
-    """Cosine and sine to 2e-9, from arithmetic alone so that loops become vector instructions; |angle| < 1e7 rad."""
-    quarter = np.floor(angle * (1 / (HALF_PI[0] + HALF_PI[1])) + 0.5)
-    x = (angle - quarter * HALF_PI[0]) - quarter * HALF_PI[1]
-    s = x * x
-    sine = x * (1 + s * (-1 / 6 + s * (1 / 120 + s * (-1 / 5040 + s * (1 / 362880)))))
-    cosine = 1 + s * (-1 / 2 + s * (1 / 24 + s * (-1 / 720 + s * (1 / 40320 - s * (1 / 3628800)))))
-    turn = quarter - 4 * np.floor(quarter * 0.25)
-    swapped = turn == 1.0 or turn == 3.0
-    along, across = (sine if swapped else cosine), (cosine if swapped else sine)
-    return (-along if turn == 1.0 or turn == 2.0 else along), (-across if turn >= 2.0 else across)

@@ -8,8 +8,8 @@ from typing import Any
 
 import pyproj
 import rasterio.crs
+import rasterio.errors
 from pyproj.exceptions import CRSError
-from rasterio.errors import RasterioError
 
 from insarflow.errors import GridMismatchError
 from insarflow.stack.georeference import degrees_of
@@ -46,9 +46,12 @@ def parse_crs(crs: CrsLike) -> str:
         raise ValueError(f"{wanted}, instead got crs={crs!r:.80}, which PROJ does not know") from error
     if not (known.is_projected or known.is_geographic):
         raise ValueError(f"{wanted}, instead got crs={crs!r:.80} ({known.type_name})")
+    code = known.to_epsg()
     try:
-        return str(rasterio.crs.CRS.from_user_input(known.to_wkt()).to_wkt())
-    except RasterioError as error:
+        # Of a code GDAL's own words, as they stand in files.
+        found = rasterio.crs.CRS.from_user_input(known.to_wkt() if code is None else code)
+        return str(found.to_wkt())
+    except rasterio.errors.CRSError as error:
         raise ValueError(f"{wanted}, instead got crs={crs!r:.80}, which GDAL does not know") from error
 
 

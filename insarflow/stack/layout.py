@@ -1,26 +1,53 @@
-"""How a stack lies on disk: one Zarr v3 group, one array per variable, attributes by the CF conventions."""
+"""How a stack lies on disk: one Zarr v3 group, one array per variable, attributes by the CF conventions.
+
+Dates and delays stand in their order of arrival, and what has no ``y`` and ``x`` lies in chunks far larger than it is,
+so that a new acquisition lengthens arrays and rewrites no byte of what was there.
+"""
 
 from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import dask.array as da
 import numpy as np
 import xarray as xr
 import zarr
+from dask.base import tokenize
+from dask.highlevelgraph import HighLevelGraph
+from zarr.codecs import BloscCodec
 from zarr.errors import ZarrUserWarning
 
+from insarflow.errors import SchemaError
 from insarflow.schema import CELLS, COORDINATE_ATTRS, SCHEMA_VERSION, SPACE, VARIABLES
 from insarflow.stack.assemble import SHARD, Array
+from insarflow.stack.codes import Code
+from insarflow.stack.faults import fault_point
 from insarflow.stack.georeference import georeference
 from insarflow.types import Grid
 
 INNER: int = 512
-"""Side of a chunk inside a shard, pixels: what a small window reads at least."""
+"""Side of a chunk inside a shard, pixels: what a small window reads at least. By ``python -m benchmarks store``: half
+of it reads small windows no faster, and large ones at half the rate."""
+
+CELL_CHUNK: Final = {"date": 1024, "delay": 64}
+"""Chunks of what has no ``y`` and ``x``."""
+
+DAY_ATTRS: Final = {
+    "date": {"units": "days since 1970-01-01", "calendar": "proleptic_gregorian"},
+    "delay": {"units": "days", "dtype": "timedelta64[ns]"},
+}
+"""How days are kept."""
+
+
+def compressor(dtype: np.dtype) -> BloscCodec:
+    """What chunks are compressed by, chosen by ``python -m benchmarks store``."""
+    return BloscCodec(cname="zstd", clevel=1, shuffle="bitshuffle" if dtype.kind in "fc" else "shuffle")
 
 
 def lay_out(
@@ -30,13 +57,14 @@ def lay_out(
     grid: Grid,
     variables: Mapping[str, Mapping[str, Any]],
     attrs: Mapping[str, Any],
+    codes: Mapping[str, Code],
 ) -> None:
-    """Make an empty store in an empty folder: metadata and coordinates, no pixel.
+    """Make an empty store in a folder: metadata and coordinates, no pixel.
 
     Parameters
     ----------
     folder
-        Existing and empty.
+        Existing, without a store.
     dates, delays
         ``datetime64[ns]`` and ``timedelta64[ns]``.
     grid
@@ -46,6 +74,8 @@ def lay_out(
         ``perpendicular_baseline`` (NaN) are always made.
     attrs
         Attributes of the group; JSON values.
+    codes
+        Variables that are kept as codes.
 
     Raises
     ------
@@ -60,14 +90,13 @@ def lay_out(
     )
     sizes = {"date": dates.size, "delay": delays.size, "y": grid.shape[0], "x": grid.shape[1]}
     for name in (n for n in VARIABLES if n in {*variables, "valid", "perpendicular_baseline"}):
-        _array(group, name, sizes, variables.get(name, {}))
-    days: dict[str, tuple[np.ndarray, dict[str, Any]]] = {
-        "date": (dates.astype("datetime64[D]"), {"units": "days since 1970-01-01", "calendar": "proleptic_gregorian"}),
-        "delay": (delays.astype("timedelta64[D]"), {"units": "days", "dtype": "timedelta64[ns]"}),
-    }
-    for name, (values, encoding) in days.items():
-        attributes: dict[str, Any] = {**COORDINATE_ATTRS[name], **encoding}
-        group.create_array(name, data=values.astype(np.int64), dimension_names=(name,), attributes=attributes)
+        _array(group, name, sizes, variables.get(name, {}), codes.get(name))
+    for name, values in (("date", dates), ("delay", delays)):
+        array = group.create_array(
+            name, shape=values.shape, dtype=np.int64, chunks=(CELL_CHUNK[name],), dimension_names=(name,),
+            attributes={**COORDINATE_ATTRS[name], **DAY_ATTRS[name]},
+        )  # fmt: skip
+        array[:] = as_days(values)
     frame = georeference(xr.Dataset(coords={"y": grid.y, "x": grid.x}), grid)
     for name in SPACE:
         group.create_array(name, data=frame[name].values, dimension_names=(name,), attributes=frame[name].attrs)
@@ -77,10 +106,21 @@ def lay_out(
         dimension_names=(),
         attributes=_plain(frame["spatial_ref"].attrs),
     )
+    consolidate(folder)
+
+
+def consolidate(folder: Path) -> None:
+    """Write the metadata of all arrays into the group's, by one file that takes the place of the old one."""
     with warnings.catch_warnings():
         # Without it xr.open_zarr warns every user; zarr only warns that other programs may ignore it.
         warnings.simplefilter("ignore", ZarrUserWarning)
+        fault_point()
         zarr.consolidate_metadata(folder)
+
+
+def as_days(times: np.ndarray) -> np.ndarray:
+    """Dates or delays as the whole days that a store keeps."""
+    return times.astype(f"{times.dtype.kind}8[D]").astype(np.int64)
 
 
 def shard_size(size: int) -> tuple[int, int]:
@@ -95,73 +135,159 @@ def shard_size(size: int) -> tuple[int, int]:
     return min(SHARD, -(-size // inner) * inner), inner
 
 
-def write_image(image: Array, folder: Path, name: str, cell: tuple[int, ...]) -> da.Array:
-    """Write one image lazily, a task per shard.
+@dataclass(frozen=True)
+class Place:
+    """Where an image goes.
+
+    Attributes
+    ----------
+    folder
+        A store made by `lay_out`.
+    name
+        Variable of the contract.
+    cell
+        Index along ``date`` and ``delay``; empty for a static variable.
+    cells
+        Lengths of ``date`` and ``delay``, where the store is to become longer than its metadata say yet.
+    code
+        How the variable is kept, if not as it is.
+    """
+
+    folder: Path
+    name: str
+    cell: tuple[int, ...] = ()
+    cells: tuple[int, ...] = ()
+    code: Code | None = None
+
+    @property
+    def array(self) -> Path:
+        """Folder of the array."""
+        return self.folder / (self.name if self.code is None else self.code.stored)
+
+    def shard(self, row: int, col: int) -> Path:
+        """File of a shard."""
+        return self.array.joinpath("c", *map(str, (*self.cell, row, col)))
+
+    def open(self, mode: str = "r+") -> zarr.Array[Any]:
+        """The array on disk."""
+        return open_longer(self.array, self.cells, mode)
+
+
+def open_longer(path: Path, cells: tuple[int, ...], mode: str = "r+") -> zarr.Array[Any]:
+    """An array as if it were longer along its first dimensions than its metadata say: these are changed at the end."""
+    array = zarr.open_array(path, mode=mode, zarr_format=3, config={"write_empty_chunks": True})
+    if not cells:
+        return array
+    inner = array._async_array
+    metadata = inner.metadata.update_shape((*cells, *array.shape[len(cells) :]))
+    return zarr.Array(zarr.AsyncArray(metadata, inner.store_path, config=inner.config))
+
+
+def write_image(image: Array, place: Place) -> da.Array:
+    """Write one image lazily, a task per shard; shards that are there already are not written or computed again.
 
     Parameters
     ----------
     image
         Shape ``(y, x)``.
-    folder
-        A store made by `lay_out`.
-    name
-        Its variable.
-    cell
-        Index along ``date`` and ``delay``; empty for a static variable.
+    place
+        Where it goes.
 
     Returns
     -------
     dask.array.Array
-        Scalar: the number of pixels that are not NaN. Nothing is written of a block without any.
+        Scalar: the number of pixels that are not NaN.
     """
     shards = tuple(shard_size(size)[0] for size in image.shape)
     source = image.rechunk(shards) if isinstance(image, da.Array) else da.from_array(image, chunks=shards, name=False)
+    name = f"write-{place.name}-{tokenize(source.name, place)}"
+    graph: dict[Any, Any] = {}
+    for row, col in product(*map(range, source.numblocks)):
+        y, x = row * shards[0], col * shards[1]
+        window = slice(y, y + source.chunks[0][row]), slice(x, x + source.chunks[1][col])
+        if place.shard(row, col).is_file():
+            graph[name, row, col] = (_count_shard, place, _Hidden(window))
+        else:
+            graph[name, row, col] = (_write_shard, (source.name, row, col), place, _Hidden(window))
+    layer = HighLevelGraph.from_collections(name, graph, dependencies=[source])
     ones = tuple((1,) * len(c) for c in source.chunks)
-    counts = source.map_blocks(
-        _write_block, folder, name, cell, chunks=ones, dtype=np.int64, meta=np.empty((0, 0), np.int64)
-    )
-    total: da.Array = counts.sum()
+    total: da.Array = da.Array(layer, name, chunks=ones, meta=np.empty((0, 0), np.int64)).sum()
     return total
 
 
-def _write_block(
-    block: np.ndarray, folder: Path, name: str, cell: tuple[int, ...], block_info: dict[Any, Any]
-) -> np.ndarray:
-    (y0, y1), (x0, x1) = block_info[0]["array-location"]
-    count = block.size - int(np.count_nonzero(np.isnan(block)))
-    if count:
-        array = zarr.open_array(folder / name, mode="r+", zarr_format=3)
-        index: tuple[int | slice, ...] = (*cell, slice(y0, y1), slice(x0, x1))
-        array[index] = block
-    return np.array([[count]], np.int64)
+class _Hidden:
+    """A window out of dask's sight, so that it does not search it for keys."""
+
+    __slots__ = ("window",)
+
+    def __init__(self, window: tuple[slice, slice]) -> None:
+        self.window = window
+
+
+def _write_shard(block: np.ndarray, place: Place, hidden: _Hidden) -> np.ndarray:
+    try:
+        values = block if place.code is None else place.code.encode(block)
+    except ValueError as error:
+        raise SchemaError(f"{place.name}: {error}; keep the stack's numbers as they are with exact=True") from error
+    index: tuple[int | slice, ...] = (*place.cell, *hidden.window)
+    fault_point()
+    place.open()[index] = values
+    return _count(values, place)
+
+
+def _count_shard(place: Place, hidden: _Hidden) -> np.ndarray:
+    """Pixels that are not missing of a shard that is there."""
+    index: tuple[int | slice, ...] = (*place.cell, *hidden.window)
+    return _count(np.asarray(place.open("r")[index]), place)
+
+
+def _count(values: np.ndarray, place: Place) -> np.ndarray:
+    """Pixels that are not missing."""
+    missing = np.isnan(values) if place.code is None else values == place.code.missing
+    return np.array([[values.size - int(np.count_nonzero(missing))]], np.int64)
 
 
 def put_cells(folder: Path, name: str, values: np.ndarray) -> None:
-    """Write a variable of shape ``(date, delay)``, now."""
-    zarr.open_array(folder / name, mode="r+", zarr_format=3)[...] = values
+    """Write a variable without ``y`` and ``x``, now; it may be longer than its metadata say."""
+    fault_point()
+    open_longer(folder / name, values.shape)[...] = values
 
 
-def _array(group: zarr.Group, name: str, sizes: Mapping[str, int], attrs: Mapping[str, Any]) -> None:
+def put_length(folder: Path, name: str, cells: Sequence[int]) -> None:
+    """Let the metadata of an array say its new length; `consolidate` makes it count."""
+    array = zarr.open_array(folder / name, mode="r+", zarr_format=3)
+    if array.shape[: len(cells)] != tuple(cells):
+        fault_point()
+        array.resize((*cells, *array.shape[len(cells) :]))
+
+
+def _array(group: zarr.Group, name: str, sizes: Mapping[str, int], attrs: Mapping[str, Any], code: Code | None) -> None:
     variable = VARIABLES[name]
     shape = tuple(sizes[dim] for dim in variable.dims)
     attributes: dict[str, Any] = {**_plain(attrs), "units": variable.units, "long_name": variable.long_name}
+    dtype = np.dtype(variable.dtype)
+    fill = _fill(dtype)
+    if code is not None:
+        attributes |= code.attributes()
+        dtype, fill = np.dtype(code.dtype), code.missing
     shards: tuple[int, ...] | None = None
-    chunks = shape
-    if variable.dims != CELLS:
+    if variable.dims == CELLS:
+        chunks = tuple(CELL_CHUNK[dim] for dim in CELLS)
+    else:
         attributes["grid_mapping"] = "spatial_ref"
         deep = (1,) * (len(variable.dims) - 2)
         (shard_y, inner_y), (shard_x, inner_x) = (shard_size(sizes[dim]) for dim in SPACE)
         shards, chunks = (*deep, shard_y, shard_x), (*deep, inner_y, inner_x)
     group.create_array(
-        name,
+        name if code is None else code.stored,
         shape=shape,
-        dtype=variable.dtype,
+        dtype=dtype,
         chunks=chunks,
         shards=shards,
-        fill_value=_fill(np.dtype(variable.dtype)),
+        compressors=compressor(dtype),
+        fill_value=fill,
         dimension_names=variable.dims,
         attributes=attributes,
-        config={"write_empty_chunks": False},
     )
 
 

@@ -11,13 +11,14 @@ import dask.array as da
 import numpy as np
 import xarray as xr
 
+from insarflow.kernels.phase import phasor
 from insarflow.schema import recipe_of
 from insarflow.stack.assemble import SHARD
 from insarflow.stack.georeference import degrees_of, grid_of
 from insarflow.stack.lattice import EXACT, intersect, locate, share_lattice, unite
 from insarflow.stack.mosaic import Mosaic, Windows
 from insarflow.stack.raster import Pixels, Raster
-from insarflow.stack.resample import Resampled, averaged, chunk_side, resample_dataset, unit
+from insarflow.stack.resample import Resampled, averaged, chunk_side, resample_dataset
 from insarflow.stack.target import Target, bounds_on, refuse_apart, target_grid
 from insarflow.types import Grid, JsonValue, Recipe, Window
 
@@ -103,7 +104,7 @@ class Placement:
 
 def wrap(phase: Any) -> da.Array:
     """``exp(i phase)``, block by block."""
-    wrapped: da.Array = phase.map_blocks(unit, dtype=np.complex64, meta=np.empty((0, 0), np.complex64))
+    wrapped: da.Array = phase.map_blocks(phasor, dtype=np.complex64, meta=np.empty((0, 0), np.complex64))
     return wrapped
 
 

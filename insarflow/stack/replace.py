@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from insarflow.errors import OutputExistsError, StoreError
+from insarflow.stack.faults import fault_point
+from insarflow.stack.journal import locked
 
 STORE_MARKS = ("zarr.json", ".zgroup", ".zmetadata", ".zarray")
 """A folder that holds one of these is a Zarr store."""
@@ -43,44 +45,78 @@ def check_output(path: Path, *, overwrite: bool) -> None:
 
 @contextmanager
 def new_store(path: Path, *, overwrite: bool) -> Iterator[Path]:
-    """Work in a sibling folder that takes the name `path` at the end, and is removed if anything fails.
+    """Work in a sibling folder that takes the name `path` at the end.
+
+    If the work is interrupted, or cannot be written, the folder stays, so that the same work can go on in it; after any
+    other error it is removed.
 
     Yields
     ------
     Path
-        An empty folder ``<name>.<random>.partial`` beside `path`.
+        The folder ``<name>.partial`` beside `path`, locked; with what an interrupted work has left in it.
 
     Raises
     ------
     OutputExistsError
         As `check_output`, before the work and again before the renaming.
     StoreError
-        If the folder cannot be made.
+        If the folder cannot be made, or another process works in it.
     """
     # A link is followed once, here, so that what it points to is replaced and not the link.
     target = path.resolve()
+    partial, old = target.with_name(f"{target.name}.partial"), target.with_name(f"{target.name}.old")
+    if is_zarr(old) and not target.exists():  # a process was killed while it replaced this one
+        old.rename(target)
     check_output(target, overwrite=overwrite)
-    partial = target.with_name(f"{target.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial.mkdir()
     except OSError as error:
         raise StoreError(f"path={str(path)!r} cannot be written: {error.strerror}") from error
-    try:
-        yield partial
-        check_output(target, overwrite=overwrite)
-        _rename(partial, target)
-    except BaseException:
-        _remove(partial)
-        raise
+    with locked(target):
+        try:
+            partial.mkdir(exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"path={str(path)!r} cannot be written: {error.strerror}") from error
+        try:
+            yield partial
+            check_output(target, overwrite=overwrite)
+            fault_point()
+            _rename(partial, target, old)
+        except (StoreError, KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException:
+            _remove(partial)
+            raise
 
 
-def _rename(partial: Path, target: Path) -> None:
+def clear_folder(folder: Path) -> None:
+    """Remove what an earlier, other work has left."""
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def flush(folder: Path, *, deep: bool = True) -> None:
+    """Wait until the disk holds a folder, with all that is in it or only its list of names."""
+    paths = [*folder.rglob("*")] if deep else []
+    for path in (*paths, folder):
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _rename(partial: Path, target: Path, old: Path) -> None:
     if not target.exists():
         partial.rename(target)
         return
-    old = partial.with_suffix(".old")
+    if is_zarr(old):
+        shutil.rmtree(old)
     target.rename(old)
+    fault_point()
     try:
         partial.rename(target)
     except BaseException:

@@ -18,6 +18,7 @@ from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph
 
 from insarflow.kernels import resample as kernel
+from insarflow.kernels.phase import phasor
 from insarflow.schema import CELLS, DIMS, SPACE, VARIABLES
 from insarflow.stack.assemble import SHARD, missing_block, nan_of
 from insarflow.stack.georeference import georeference, grid_of
@@ -25,13 +26,6 @@ from insarflow.stack.mesh import STEP, Mesh, Positions, read_window
 from insarflow.stack.mosaic import Windows
 from insarflow.stack.raster import Pixels
 from insarflow.types import Grid, Window
-
-
-def unit(phase: np.ndarray) -> np.ndarray:
-    """``exp(i phase)``: complex64 of magnitude 1."""
-    out = np.empty(phase.shape, np.complex64)
-    out.real, out.imag = np.cos(phase), np.sin(phase)
-    return out
 
 
 class Resampled(Windows):
@@ -91,7 +85,7 @@ class Resampled(Windows):
             return None
         image = pixels.read(view.read)
         if self.wrapped:
-            image = unit(image)
+            image = phasor(image)
         return interpolate(image, view, self.name, self.method)
 
 
@@ -155,7 +149,7 @@ def interpolate(image: np.ndarray, view: View, name: str, method: str) -> np.nda
     if name != "unwrapped":
         return _values(image, view, method)
     near = _values(image, view, "nearest")
-    turned = _values(unit(image), view, method)
+    turned = _values(phasor(image), view, method)
     phase: np.ndarray = near + np.angle(turned * np.exp(-1j * near)).astype(np.float32)
     return phase
 

@@ -1,4 +1,4 @@
-"""The stack on disk: open and build; `create_stack` and `write_stack` too."""
+"""The stack on disk: open, build and append; `create_stack`, `write_stack` and `append_pairs` too."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import xarray as xr
 
 from insarflow.errors import ProductError, StoreError
+from insarflow.stack.append import append_pairs as append_pairs
 from insarflow.stack.crs import CrsLike
 from insarflow.stack.placement import resample_stack
 from insarflow.stack.readers.geotiff import read_geotiff_pairs
@@ -18,7 +19,7 @@ from insarflow.stack.subset import subset
 from insarflow.stack.target import GridLike, Method, ResolutionLike, Target, parse_target
 from insarflow.stack.write import create_stack as create_stack
 from insarflow.stack.write import write_stack as write_stack
-from insarflow.types import DateLike, DelayLike
+from insarflow.types import DateLike, DelayLike, Pair
 
 
 def open_stack(
@@ -102,7 +103,9 @@ def build_stack(
     source: SourceLike,
     out: str | Path,
     *,
+    exact: bool = False,
     overwrite: bool = False,
+    fsync: bool = False,
     bbox: Sequence[float] | None = None,
     aoi: str | Path | None = None,
     start: DateLike | None = None,
@@ -123,7 +126,7 @@ def build_stack(
         As `open_stack`.
     out
         As `write_stack`.
-    overwrite
+    exact, overwrite, fsync
         As `write_stack`.
     bbox, aoi, start, end, delays, track, grid, resolution, crs, method, skip_bad
         As `open_stack`.
@@ -155,7 +158,62 @@ def build_stack(
         method=method,
         skip_bad=skip_bad,
     )
-    return write_stack(ds, out, overwrite=overwrite)
+    return write_stack(ds, out, exact=exact, overwrite=overwrite, fsync=fsync)
+
+
+def append_stack(
+    source: SourceLike,
+    path: str | Path,
+    *,
+    fsync: bool = False,
+    bbox: Sequence[float] | None = None,
+    aoi: str | Path | None = None,
+    start: DateLike | None = None,
+    end: DateLike | None = None,
+    delays: Sequence[DelayLike] | None = None,
+    track: int | None = None,
+    grid: GridLike | None = None,
+    resolution: ResolutionLike | None = None,
+    crs: CrsLike | None = None,
+    method: Method | None = None,
+    skip_bad: bool = False,
+) -> list[Pair]:
+    """Read a product and add to a store the interferograms that it does not hold; see `insarflow.append_pairs`.
+
+    Parameters
+    ----------
+    source, bbox, aoi, start, end, delays, track, grid, resolution, crs, method, skip_bad
+        As `open_stack`; for images of another grid give the store's, ``grid=path``.
+    path, fsync
+        As `insarflow.append_pairs`.
+
+    Returns
+    -------
+    list of Pair
+        Those added, sorted.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of another kind or makes no sense.
+    InsarError
+        Those of `open_stack` and `insarflow.append_pairs`.
+    """
+    ds = open_stack(
+        source,
+        bbox=bbox,
+        aoi=aoi,
+        start=start,
+        end=end,
+        delays=delays,
+        track=track,
+        grid=grid,
+        resolution=resolution,
+        crs=crs,
+        method=method,
+        skip_bad=skip_bad,
+    )
+    return append_pairs(ds, path, fsync=fsync)
 
 
 def _open(paths: list[Path], target: Target | None, *, skip_bad: bool) -> xr.Dataset:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from zarr.errors import ZarrUserWarning
 
 from insarflow.errors import SchemaError, StoreError
 from insarflow.schema import CELLS, DIMS, SCHEMA_VERSION, VARIABLES, normalise_time, validate
+from insarflow.stack.codes import Code, stored_codes
 
 MAX_LENGTH = 2**22
 """Longest axis of a store that is opened: coordinates are read into memory."""
@@ -36,16 +38,17 @@ def open_store(path: Path) -> xr.Dataset:
         If it is of another tool or a newer version, damaged, or of absurd size.
     """
     arrays = _arrays(path)
-    images = [n for n, v in VARIABLES.items() if n in arrays and v.dims != CELLS]
+    codes = stored_codes(arrays)
+    images = [n for n, v in VARIABLES.items() if v.dims != CELLS and (n in codes or n in arrays)]
     small = {*DIMS, "spatial_ref", *VARIABLES} - set(images)
     try:
         with warnings.catch_warnings():
             # A folder inside that is no array: if it ought to be one, that is an error below.
             warnings.simplefilter("ignore", ZarrUserWarning)
             frame = xr.open_zarr(
-                path, consolidated=False, zarr_format=3, chunks=None, drop_variables=sorted(set(arrays) - small)
+                path, consolidated=None, zarr_format=3, chunks=None, drop_variables=sorted(set(arrays) - small)
             ).load()
-        lazy = {name: _lazy(path, name, arrays[name]) for name in images}
+        lazy = {name: _lazy(path, name, arrays, codes.get(name)) for name in images}
         ds = normalise_time(frame.assign(lazy))
         ds = ds[[name for name in VARIABLES if name in ds]]
         for dim in CELLS:
@@ -59,7 +62,7 @@ def open_store(path: Path) -> xr.Dataset:
 def _arrays(path: Path) -> dict[str, zarr.Array[Any]]:
     """All arrays of a store whose metadata is sane."""
     try:
-        group = zarr.open_group(path, mode="r", zarr_format=3, use_consolidated=False)
+        group = zarr.open_group(path, mode="r", zarr_format=3, use_consolidated=None)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ZarrUserWarning)
             arrays = dict(group.arrays())
@@ -85,30 +88,39 @@ def _arrays(path: Path) -> dict[str, zarr.Array[Any]]:
     return arrays
 
 
-def _lazy(path: Path, name: str, array: zarr.Array[Any]) -> xr.DataArray:
-    """An image variable, read by the tasks that need it."""
+def _lazy(path: Path, name: str, arrays: Mapping[str, zarr.Array[Any]], code: Code | None) -> xr.DataArray:
+    """An image variable, read, and decoded, by the tasks that need it."""
+    stored = name if code is None else code.stored
+    array = arrays[stored]
     dims = getattr(array.metadata, "dimension_names", None)
     if dims != VARIABLES[name].dims:
-        raise SchemaError(f"{name} must have dims {VARIABLES[name].dims}, instead got {dims}")
-    pixels = _Pixels(path, name, array.shape, array.dtype)
-    changed = (path / name / "zarr.json").stat().st_mtime_ns
+        raise SchemaError(f"{stored} must have dims {VARIABLES[name].dims}, instead got {dims}")
+    dtype = array.dtype if code is None else np.dtype(VARIABLES[name].dtype)
+    pixels = _Pixels(path, stored, array.shape, dtype, code)
+    changed = (path / "zarr.json").stat().st_mtime_ns
     token = tokenize(str(path.resolve()), name, array.shape, str(array.dtype), changed)
     blocks = array.shards or array.chunks
     data = da.from_array(pixels, chunks=blocks, name=f"stored-{token}", lock=False, fancy=False, inline_array=True)
-    return xr.DataArray(data, dims=dims, attrs=dict(array.attrs))
+    attrs = dict(array.attrs)
+    if code is not None:
+        attrs = {k: v for k, v in attrs.items() if k not in code.attributes() or k == "quantisation_error"}
+        attrs |= {"units": VARIABLES[name].units, "long_name": VARIABLES[name].long_name}
+    return xr.DataArray(data, dims=dims, attrs=attrs)
 
 
 class _Pixels:
     """What dask slices: opens the store in the task itself, so that any worker that sees the files can run it."""
 
-    def __init__(self, path: Path, name: str, shape: tuple[int, ...], dtype: np.dtype) -> None:
-        self.path, self.name, self.shape, self.dtype, self.ndim = path, name, shape, dtype, len(shape)
+    def __init__(self, path: Path, name: str, shape: tuple[int, ...], dtype: np.dtype, code: Code | None) -> None:
+        self.path, self.name, self.code = path, name, code
+        self.shape, self.dtype, self.ndim = shape, dtype, len(shape)
 
     def __getitem__(self, index: tuple[slice | int, ...]) -> np.ndarray:
         try:
             array = zarr.open_array(self.path / self.name, mode="r", zarr_format=3)
-            return np.asarray(array[index])
+            values = np.asarray(array[index])
         except _DAMAGE as error:
             raise StoreError(
                 f"source={str(self.path)!r} is damaged: {self.name} cannot be read at {index}: {error}"
             ) from error
+        return values if self.code is None else self.code.decode(values)

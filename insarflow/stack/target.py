@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
+from pyproj.crs import is_wkt
 
 from insarflow.errors import GridMismatchError, SelectionError
 from insarflow.kernels.resample import LEAST, METHODS
@@ -179,7 +180,8 @@ def _sane(grid: Grid) -> Grid:
         raise ValueError(f"grid must have 1 to {MAX_PIXELS} pixels, instead got the shape {grid.shape}")
     if not (np.isfinite([x, y]).all() and math.isfinite(1.0 / (x_step * y_step or math.nan))):
         raise ValueError(f"grid must have pixels with a place and a size, instead got transform={grid.transform}")
-    return Grid(grid.transform, grid.shape, parse_crs(grid.crs))
+    # WKT stays as it is written: grids are compared by it.
+    return grid if is_wkt(grid.crs) else Grid(grid.transform, grid.shape, parse_crs(grid.crs))
 
 
 def _resolution(resolution: Any) -> tuple[float, float]:

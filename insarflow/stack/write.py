@@ -9,15 +9,17 @@ from typing import Any
 import dask.array as da
 import numpy as np
 import xarray as xr
-from dask.base import compute
+from dask.base import compute, tokenize
 
 from insarflow.errors import ProductError, SchemaError, SelectionError, StoreError
 from insarflow.ops.checks import check_kind
 from insarflow.schema import DIMS, SPACE, VARIABLES, recipe_of, validate
 from insarflow.stack.assemble import Array
+from insarflow.stack.codes import CODES, Code, codes_for
 from insarflow.stack.georeference import grid_of
-from insarflow.stack.layout import lay_out, put_cells, write_image
-from insarflow.stack.replace import new_store
+from insarflow.stack.journal import Journal, remove_temporaries
+from insarflow.stack.layout import Place, lay_out, put_cells, write_image
+from insarflow.stack.replace import clear_folder, flush, new_store
 from insarflow.stack.sources import as_path
 from insarflow.types import DateLike, DelayLike, Grid, Pair, parse_date, parse_delay
 
@@ -31,6 +33,7 @@ def create_stack(
     variables: Sequence[str] = ("igram", "coherence"),
     static: Mapping[str, Array] | None = None,
     attrs: Mapping[str, Any] | None = None,
+    phase_only: bool = False,
     overwrite: bool = False,
 ) -> Path:
     """Make an empty stack store: every cell is absent, takes no space and reads as NaN.
@@ -49,6 +52,8 @@ def create_stack(
         Images of shape ``(y, x)`` by contract name, written now.
     attrs
         Attributes; JSON values.
+    phase_only
+        Whether interferograms have magnitude 1, and are kept with coherence as codes: see `write_stack`.
     overwrite
         Whether to replace a Zarr store that is there.
 
@@ -95,23 +100,35 @@ def create_stack(
         check_kind(f"static[{name!r}]", image, np.ndarray | da.Array, "a NumPy or dask array")
         if tuple(image.shape) != grid.shape:
             raise ValueError(f"static[{name!r}] must have the grid's shape {grid.shape}, instead got {image.shape}")
+    codes = {n: CODES[n] for n in variables if n in CODES} if phase_only else {}
     with new_store(target, overwrite=overwrite) as folder:
-        lay_out(folder, days, spans, grid, {n: {} for n in (*variables, *static)}, attrs or {})
-        _run([write_image(da.asarray(image), folder, name, ()) for name, image in static.items()], path)
+        clear_folder(folder)
+        lay_out(folder, days, spans, grid, {n: {} for n in (*variables, *static)}, attrs or {}, codes)
+        run([write_image(da.asarray(image), Place(folder, name)) for name, image in static.items()], path)
     return target
 
 
-def write_stack(ds: xr.Dataset, path: str | Path, *, overwrite: bool = False) -> Path:
+def write_stack(
+    ds: xr.Dataset, path: str | Path, *, exact: bool = False, overwrite: bool = False, fsync: bool = False
+) -> Path:
     """Write a stack to a Zarr store, computing what is lazy, one interferogram's shard at a time.
+
+    Stopped at any time, even killed, the same call goes on where it was: what is written is not computed again.
 
     Parameters
     ----------
     ds
         A stack. Only cells that exist are computed and written.
     path
-        Folder to make. It appears at the end, whole, or not at all.
+        Folder to make. It appears at the end, whole, or not at all; until then ``<path>.partial`` holds what is done.
+    exact
+        Whether all numbers are kept as they are. By default interferograms that are known to be phase alone (read from
+        a product of phase, and by no operation given another magnitude) are kept as int16 phase, off by at most
+        4.8e-5 rad, and coherence beside them as uint8, off by at most 0.002.
     overwrite
         Whether to replace a Zarr store that is there, once the new one is complete.
+    fsync
+        Whether to wait until the disk has everything, so that a loss of power loses nothing either.
 
     Returns
     -------
@@ -131,7 +148,7 @@ def write_stack(ds: xr.Dataset, path: str | Path, *, overwrite: bool = False) ->
     OutputExistsError
         If `path` exists and `overwrite` is False, or is no Zarr store.
     StoreError
-        If `path` cannot be written.
+        If `path` cannot be written, or another process is writing it.
 
     Notes
     -----
@@ -144,11 +161,19 @@ def write_stack(ds: xr.Dataset, path: str | Path, *, overwrite: bool = False) ->
     if extra:
         raise SchemaError(f"a store holds the contract's variables only, instead got {extra}: drop them first")
     names = [n for n in VARIABLES if n in ds]
+    codes = {} if exact else codes_for(names, recipe_of(ds))
     with new_store(target, overwrite=overwrite) as folder:
-        lay_out(folder, ds["date"].values, ds["delay"].values, grid_of(ds), {n: ds[n].attrs for n in names}, ds.attrs)
-        cut = _is_cut(ds)
-        static, cells = lazy_writes(ds, folder)
-        counts = _run([*static, *cells.values()], path)[len(static) :]
+        journal, file = Journal(tokenize(ds, sorted(codes))), folder / "unfinished.json"
+        if Journal.read(file) == journal:
+            remove_temporaries(folder)
+        else:
+            clear_folder(folder)
+            attrs = {n: ds[n].attrs for n in names}
+            lay_out(folder, ds["date"].values, ds["delay"].values, grid_of(ds), attrs, ds.attrs, codes)
+            journal.write(file)
+        cut = is_cut(ds)
+        static, cells = lazy_writes(ds, folder, codes)
+        counts = run([*static, *cells.values()], path)[len(static) :]
         if "valid" in ds and not cut:
             valid = ds["valid"].values
         else:
@@ -160,30 +185,52 @@ def write_stack(ds: xr.Dataset, path: str | Path, *, overwrite: bool = False) ->
         put_cells(folder, "valid", valid)
         if "perpendicular_baseline" in ds:
             put_cells(folder, "perpendicular_baseline", ds["perpendicular_baseline"].values)
+        Journal.remove(file)
+        if fsync:
+            flush(folder)
+    if fsync:
+        flush(target.resolve().parent, deep=False)
     return target
 
 
-def lazy_writes(ds: xr.Dataset, folder: Path) -> tuple[list[da.Array], dict[tuple[int, int], da.Array]]:
+def lazy_writes(
+    ds: xr.Dataset, folder: Path, codes: Mapping[str, Code]
+) -> tuple[list[da.Array], dict[tuple[int, int], da.Array]]:
     """What `write_stack` computes: the writes of the static images, and those of the interferograms by cell."""
-    static = [write_image(ds[n].data, folder, n, ()) for n in VARIABLES if n in ds and VARIABLES[n].dims == SPACE]
-    return static, _write_cells(ds, folder, may_be_empty=_is_cut(ds))
+    static = [write_image(ds[n].data, Place(folder, n)) for n in VARIABLES if n in ds and VARIABLES[n].dims == SPACE]
+    return static, write_cells(ds, folder, codes, may_be_empty=is_cut(ds))
 
 
-def _is_cut(ds: xr.Dataset) -> bool:
+def is_cut(ds: xr.Dataset) -> bool:
     """Whether the stack was cut to a bbox or aoi, in which some interferograms may have no pixel."""
     return any({"bbox", "aoi"} & step.keys() for step in recipe_of(ds).of("subset"))
 
 
-def _write_cells(ds: xr.Dataset, folder: Path, *, may_be_empty: bool) -> dict[tuple[int, int], da.Array]:
-    """Lazy writes of all images of the cells that exist, or may: number of pixels that are not NaN, by cell."""
+def write_cells(
+    ds: xr.Dataset,
+    folder: Path,
+    codes: Mapping[str, Code],
+    *,
+    may_be_empty: bool,
+    places: Mapping[tuple[int, int], tuple[int, int]] | None = None,
+    cells: tuple[int, ...] = (),
+) -> dict[tuple[int, int], da.Array]:
+    """Lazy writes of all images of the cells that exist, or may: number of pixels that are not NaN, by cell of `ds`.
+
+    `places` are the cells that are written, and where each is on disk, if that is not the same; `cells` the lengths of
+    ``date`` and ``delay`` there.
+    """
     known = np.asarray(ds["valid"].values) if "valid" in ds else None
     may_exist = np.ones((ds.sizes["date"], ds.sizes["delay"]), bool) if known is None else known
     names = [n for n in VARIABLES if n in ds and VARIABLES[n].dims == DIMS]
     counts: dict[tuple[int, int], da.Array] = {}
     for i, j in np.argwhere(may_exist).tolist():
+        if places is not None and (i, j) not in places:
+            continue
+        cell = (i, j) if places is None else places[i, j]
         written = []
         for name in names:
-            count = write_image(ds[name].data[i, j], folder, name, (i, j))
+            count = write_image(ds[name].data[i, j], Place(folder, name, cell, cells, codes.get(name)))
             if name == "igram" and known is not None and not may_be_empty:
                 reference = ds["date"].values[i]
                 pair = Pair(reference, reference + ds["delay"].values[j])
@@ -202,8 +249,17 @@ def _not_empty(count: np.ndarray, pair: str) -> np.ndarray:
     return count
 
 
-def _run(writes: Sequence[da.Array], path: str | Path) -> list[np.ndarray]:
+def run(writes: Sequence[da.Array], path: str | Path) -> list[np.ndarray]:
+    """Compute what writes.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be written, for instance because the disk is full.
+    """
     try:
         return list(compute(*writes))
     except OSError as error:
-        raise StoreError(f"path={str(path)!r} could not be written: {error}") from error
+        raise StoreError(
+            f"path={str(path)!r} could not be written: {error}; the same command goes on from there"
+        ) from error

@@ -16,8 +16,9 @@ import xarray as xr
 from dask.base import optimize
 from dask.system import CPU_COUNT
 
-from insarflow.schema import DIMS, SPACE, VARIABLES
+from insarflow.schema import DIMS, SPACE, VARIABLES, recipe_of
 from insarflow.stack.assemble import valid_cells
+from insarflow.stack.codes import codes_for
 from insarflow.stack.layout import shard_size
 from insarflow.stack.store import write_stack
 from insarflow.stack.write import lazy_writes
@@ -73,7 +74,8 @@ def written_stack(ds: xr.Dataset, window: xr.Dataset, known: float) -> tuple[flo
     with tempfile.TemporaryDirectory() as folder, dask.config.set(scheduler="sync"):
         path = Path(folder) / "sample.zarr"
         took, _ = timed(lambda: write_stack(window, path, overwrite=True))
-        sizes = {name: _size(path / name) for name in VARIABLES if name in window}
+        codes = codes_for(list(VARIABLES), recipe_of(window))
+        sizes = {n: _size(path / (codes[n].stored if n in codes else n)) for n in VARIABLES if n in window}
         rest = _size(path) - sum(sizes.values())
         # Four pixels take what a store takes once, however large.
         corner = filled(window.isel(y=[0, 1], x=[0, 1]))
@@ -87,7 +89,7 @@ def written_stack(ds: xr.Dataset, window: xr.Dataset, known: float) -> tuple[flo
 
 def count_writes(ds: xr.Dataset) -> int:
     """Tasks of `insarflow.write_stack`."""
-    static, cells = lazy_writes(ds, NOWHERE)
+    static, cells = lazy_writes(ds, NOWHERE, {})
     return count_tasks([*static, *cells.values()])
 
 

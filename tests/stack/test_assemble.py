@@ -45,7 +45,7 @@ def test_contract_is_kept(stack, grid):
     assert stack["igram"].rio.grid_mapping == "spatial_ref"
     assert stack["igram"].encoding["grid_mapping"] == "spatial_ref"
     np.testing.assert_allclose([stack["x"][0], stack["y"][0]], [7.0005, 45.9995])
-    assert stack.attrs == {"wavelength": 0.055, "recipe": "[]", "schema_version": 1}
+    assert stack.attrs == {"wavelength": 0.055, "recipe": "[]", "schema_version": 2}
 
 
 def test_recipe_and_dtypes(grid):

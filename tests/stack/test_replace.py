@@ -22,22 +22,47 @@ def test_appears_whole(tmp_path):
     assert is_zarr(target)
 
 
-@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def fail(target, error, work):
     with new_store(target, overwrite=True) as folder:
         work(folder)
         raise error
 
 
-@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
-def test_nothing_is_left_of_a_failure(tmp_path, error):
+def test_nothing_is_left_of_a_failure(tmp_path):
     target = tmp_path / "s.zarr"
     target.mkdir()
     fill(target, "old")
-    with pytest.raises(error):
-        fail(target, error, lambda folder: fill(folder, "new"))
+    with pytest.raises(ValueError, match=r"^$"):
+        fail(target, ValueError, lambda folder: fill(folder, "new"))
     assert [p.name for p in tmp_path.iterdir()] == ["s.zarr"]
     assert (target / "zarr.json").read_text() == "old"
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, StoreError])
+def test_interrupted_work_stays(tmp_path, error):
+    with pytest.raises(error):
+        fail(tmp_path / "s.zarr", error, lambda folder: fill(folder, "half"))
+    with new_store(tmp_path / "s.zarr", overwrite=False) as folder:
+        assert (folder / "zarr.json").read_text() == "half"
+    assert [p.name for p in tmp_path.iterdir()] == ["s.zarr"]
+
+
+def test_a_store_whose_replacement_was_killed_comes_back(tmp_path):
+    old = tmp_path / "s.zarr.old"
+    old.mkdir()
+    fill(old, "old")
+    with pytest.raises(OutputExistsError), new_store(tmp_path / "s.zarr", overwrite=False):
+        pass
+    assert (tmp_path / "s.zarr" / "zarr.json").read_text() == "old"
+    assert not old.exists()
+
+
+def test_one_writer(tmp_path):
+    with new_store(tmp_path / "s.zarr", overwrite=False) as folder:
+        fill(folder, "first")
+        with pytest.raises(StoreError, match=r"^path='.*s\.zarr' is being written by another process: wait"):
+            fail(tmp_path / "s.zarr", ValueError, lambda folder: fill(folder, "second"))
+    assert (tmp_path / "s.zarr" / "zarr.json").read_text() == "first"
 
 
 def test_nothing_is_left_by_threads_that_still_write(tmp_path):
@@ -51,8 +76,8 @@ def test_nothing_is_left_by_threads_that_still_write(tmp_path):
         threads.append(threading.Thread(target=late, args=(folder,)))
         threads[0].start()
 
-    with pytest.raises(KeyboardInterrupt):
-        fail(tmp_path / "s.zarr", KeyboardInterrupt, work)
+    with pytest.raises(ValueError, match=r"^$"):
+        fail(tmp_path / "s.zarr", ValueError, work)
     threads[0].join()
     assert list(tmp_path.iterdir()) == []
 

@@ -13,12 +13,13 @@ from hypothesis.extra.numpy import basic_indices
 from pyproj import Transformer
 
 from insarflow.errors import GridMismatchError, SelectionError
+from insarflow.kernels.phase import phasor
 from insarflow.schema import VARIABLES, recipe_of
 from insarflow.stack.assemble import stack_pairs
 from insarflow.stack.crs import parse_crs
 from insarflow.stack.raster import Pixels, read_header
-from insarflow.stack.resample import Resampled, chunk_side, resample_dataset, unit
-from insarflow.stack.store import build_stack, open_stack, write_stack
+from insarflow.stack.resample import Resampled, chunk_side, resample_dataset
+from insarflow.stack.store import append_stack, build_stack, open_stack, write_stack
 from insarflow.types import Grid, Pair
 
 UTM = "EPSG:32632"
@@ -191,7 +192,7 @@ class TestWithoutInterpolation:
         ds = open_stack(tmp_path, grid="intersection")
         expected = values[0, :27, 5:], values[1, 3:, :45]
         for found, truth in zip((ds["igram"][k, 0] for k in range(2)), expected, strict=True):
-            np.testing.assert_array_equal(found, unit(truth))
+            np.testing.assert_array_equal(found, phasor(truth))
         assert [s["operation"] for s in recipe_of(ds).steps] == ["read", "subset"]
         assert recipe_of(ds).of("subset")[0]["grid"] == "intersection"
         far = Affine(0.001, 0, 7.05, 0, -0.001, 46)
@@ -349,6 +350,17 @@ def test_build_and_subset(product, tmp_path):
     assert (ds["x"].values[0] % 20, ds["y"].values[0] % 20) == (10, 10)
     assert {"resample", "subset"} <= {step["operation"] for step in recipe_of(ds).steps}
     for phase, _ in errors(ds).values():
+        assert np.abs(phase[away_from_edges(phase)]).max() < 0.006
+
+
+def test_append_on_the_grid_of_a_store(product, tmp_path):
+    names = sorted(PLACES)
+    first, others = ([str(product / f"{n}_*.tif") for n in part] for part in (names[:1], names[1:]))
+    path = build_stack(first, tmp_path / "s.zarr")
+    with pytest.raises(GridMismatchError, match=r"^what is appended must lie on the grid of the store"):
+        append_stack(others[:1], path)
+    assert [pair.name for pair in append_stack(others, path, grid=path)] == names[1:]
+    for phase, _ in errors(open_stack(path)).values():
         assert np.abs(phase[away_from_edges(phase)]).max() < 0.006
 
 

@@ -164,8 +164,15 @@ def _recipe(found: Found, files: list[Raster], missing: Missing, *, gamma: bool,
         date_order="earlier first",
         nodata=nodata,
         scale=scale,
+        interferogram="complex" if _any_complex(found, files) else "phase",
         **({"skipped": skipped} if skipped else {}),
     )
+
+
+def _any_complex(found: Found, files: list[Raster]) -> bool:
+    """Whether an interferogram has a magnitude of its own."""
+    paths = {path for images in found.images.values() for path in images.get("phase", ())}
+    return any(np.dtype(raster.dtype).kind == "c" for raster in files if raster.path in paths)
 
 
 def _digest(files: list[Raster], root: Path) -> str:

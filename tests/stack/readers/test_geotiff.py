@@ -45,6 +45,7 @@ def test_recipe_says_what_was_done(folder):
         "date_order": "earlier first",
         "nodata": {"coherence": [0.0], "unwrapped": [0.0]},
         "scale": {},
+        "interferogram": "phase",
     }
 
 

@@ -1,0 +1,104 @@
+"""Images kept as whole numbers on disk: a fifth of the space, and read many times as fast.
+
+Whoever opens a store with plain xarray sees the decoded phase and coherence (the CF conventions' ``scale_factor`` and
+``_FillValue``); `insarflow.open_stack` gives the contract's ``igram`` and ``coherence``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+
+from insarflow.kernels.codes import (
+    PHASE_MISSING,
+    PHASE_STEP,
+    decode_fraction,
+    decode_phase,
+    encode_fraction,
+    encode_phase,
+    fraction_step,
+)
+from insarflow.types import Recipe
+
+KEEPS_UNIT: Final = frozenset({
+    "read", "subset", "align", "merge_swaths", "line_of_sight", "add_offset", "add_ramp", "conjugate",
+    "add_turbulence", "add_stratified", "coherence", "append",
+})  # fmt: skip
+"""Operations after which an interferogram of phase alone still is one."""
+
+
+@dataclass(frozen=True)
+class Code:
+    """How an image variable is kept.
+
+    Attributes
+    ----------
+    stored
+        Name of the array on disk.
+    dtype
+        Of its numbers.
+    missing
+        The number that means "missing".
+    step
+        What a number is multiplied by.
+    encode, decode
+        From the contract's values to numbers, and back.
+    attrs
+        More attributes of the array.
+    """
+
+    stored: str
+    dtype: str
+    missing: int
+    step: float
+    encode: Callable[[np.ndarray], np.ndarray]
+    decode: Callable[[np.ndarray], np.ndarray]
+    attrs: Mapping[str, Any] = field(default_factory=dict)
+
+    def attributes(self) -> dict[str, Any]:
+        """Attributes that tell any reader how to decode the numbers."""
+        error = {"quantisation_error": self.step / 2}
+        return {**self.attrs, "scale_factor": self.step, "_FillValue": self.missing, **error}
+
+
+def _encode_coherence(values: np.ndarray) -> np.ndarray:
+    return encode_fraction(values, "uint8")
+
+
+PHASE: Final = Code(
+    "phase", "int16", PHASE_MISSING, PHASE_STEP, encode_phase, decode_phase,
+    {"units": "rad", "long_name": "wrapped phase, positive away from the satellite"},
+)  # fmt: skip
+COHERENCE: Final = Code("coherence", "uint8", 255, fraction_step("uint8"), _encode_coherence, decode_fraction)
+CODES: Final[Mapping[str, Code]] = {"igram": PHASE, "coherence": COHERENCE}
+"""By variable of the contract."""
+
+
+def codes_for(names: list[str], recipe: Recipe) -> dict[str, Code]:
+    """How the variables of a product are kept: interferograms of phase alone, and coherence beside them, as codes."""
+    return {name: CODES[name] for name in names if name in CODES} if phase_only(recipe) else {}
+
+
+def phase_only(recipe: Recipe) -> bool:
+    """Whether the interferograms are known to have magnitude one."""
+    read = recipe.of("read")
+    return bool(read) and all(step.get("interferogram") == "phase" for step in read) and all(map(_keeps, recipe.steps))
+
+
+def _keeps(step: Mapping[str, Any]) -> bool:
+    operation = step.get("operation")
+    if operation == "goldstein":
+        return step.get("amplitude") in ("input", "unit")
+    return operation in KEEPS_UNIT
+
+
+def stored_codes(arrays: Mapping[str, Any]) -> dict[str, Code]:
+    """How the variables of a store are kept, from its arrays by name."""
+    return {
+        name: code
+        for name, code in CODES.items()
+        if code.stored in arrays and arrays[code.stored].dtype == np.dtype(code.dtype)
+    }
