@@ -5,8 +5,13 @@ from __future__ import annotations
 import numba
 import numpy as np
 import xarray as xr
+from affine import Affine
+from rasterio.enums import Resampling
+from rasterio.warp import reproject
 from scipy import fft
 from scipy.ndimage import uniform_filter
+
+from insarflow.types import Grid
 
 try:
     import dolphin.goldstein as dolphin  # extra ``bench``
@@ -152,3 +157,17 @@ def decorrelate(z: np.ndarray, gamma: np.ndarray, factor: float, looks: int) -> 
     power = factor**2 + 2 * factor * rest * along + rest**2 * (np.abs(a) ** 2 + np.abs(b) ** 2 + others)
     noisy: np.ndarray = (factor * old + rest * a) / np.sqrt(power)
     return noisy
+
+
+def resample(z: np.ndarray, source: Grid, target: Grid, method: str) -> np.ndarray:
+    """GDAL's warp of the real and the imaginary part."""
+    out = np.empty(target.shape, np.complex64)
+    for part in ("real", "imag"):
+        warped = np.empty(target.shape, np.float32)
+        reproject(
+            np.ascontiguousarray(getattr(z, part)), warped, resampling=Resampling[method],
+            src_transform=Affine.from_gdal(*source.transform), src_crs=source.crs, src_nodata=np.nan,
+            dst_transform=Affine.from_gdal(*target.transform), dst_crs=target.crs, dst_nodata=np.nan,
+        )  # fmt: skip
+        setattr(out, part, warped)
+    return out

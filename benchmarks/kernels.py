@@ -11,10 +11,25 @@ from benchmarks.measure import Case
 from insarflow.kernels import augment, coherence, decorrelate, goldstein, interferogram, multilook, residues
 from insarflow.kernels.noise import complex_noise
 from insarflow.ops.presets import PRESETS
-from insarflow.types import Looks, Window
+from insarflow.stack.crs import parse_crs
+from insarflow.stack.resample import interpolate, look
+from insarflow.types import Grid, Looks, Window
 
 SLOW = 512
 """Side of the part that loops in Python are given, pixels."""
+
+
+def grids(size: int) -> tuple[Grid, Grid]:
+    """A grid in degrees and one in UTM of about the same pixels and place."""
+    degrees, utm = parse_crs(4326), parse_crs(32632)
+    source = Grid((7.5, 0.00025, 0.0, 45.0, 0.0, -0.00018), (size, size), degrees)
+    return source, Grid((381_800.0, 20.0, 0.0, 4_984_000.0, 0.0, -20.0), (size, size), utm)
+
+
+def resample(z: np.ndarray, source: Grid, target: Grid, method: str) -> np.ndarray:
+    """What a task does for its block: positions, then values."""
+    view = look(source, target, Window(0, 0, *target.shape), method)
+    return interpolate(z[view.read.within(Window(0, 0, *z.shape))], view, "igram", method)
 
 
 class Images:
@@ -33,7 +48,14 @@ class Images:
 
     def cases(self) -> list[Case]:
         """Every kernel."""
-        return [*self._filters(), *self._looks(), *self._coherence(), *self._pairs(), *self._augmentations()]
+        return [
+            *self._filters(),
+            *self._looks(),
+            *self._coherence(),
+            *self._pairs(),
+            *self._grids(),
+            *self._augmentations(),
+        ]
 
     def _filters(self) -> list[Case]:
         z, n = self.z, self.pixels
@@ -102,6 +124,17 @@ class Images:
             Case(
                 "residues", lambda: residues.residues(z), n, {"NumPy differences": (lambda: baselines.residues(z), n)}
             ),
+        ]  # fmt: skip
+
+    def _grids(self) -> list[Case]:
+        z, n = self.z, self.pixels
+        source, target = grids(z.shape[0])
+        return [
+            Case(
+                f"resample to UTM, {method}", lambda method=method: resample(z, source, target, method), n,
+                {"GDAL warp, real and imag": (lambda method=method: baselines.resample(z, source, target, method), n)},
+            )
+            for method in ("bilinear", "cubic")
         ]  # fmt: skip
 
     def _augmentations(self) -> list[Case]:

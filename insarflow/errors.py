@@ -47,3 +47,7 @@ class ModelError(InsarError):
 
 class RecipeWarning(UserWarning):
     """A model is applied to data that were processed differently from those it was trained on."""
+
+
+class ProductWarning(UserWarning):
+    """A file of a product is bad and was left out, as asked."""

@@ -6,6 +6,7 @@ import pytest
 
 from benchmarks import baselines
 from benchmarks.__main__ import main
+from benchmarks.kernels import grids, resample
 from insarflow.kernels import coherence, decorrelate, goldstein, interferogram, multilook, residues
 from insarflow.kernels.noise import complex_noise
 from insarflow.ops.presets import PRESETS
@@ -61,6 +62,12 @@ def test_baselines_compute_the_same():
     ours = coherence.phase_coherence(z, window=Looks(5, 5))
     np.testing.assert_allclose(ours[inner], baselines.phase_coherence(z, 5)[inner], atol=1e-5)
     np.testing.assert_allclose(baselines.xarray_multilook(z, 8, 2), baselines.multilook(z, 8, 2), atol=1e-6)
+    smooth = np.exp(1j * np.linspace(0, 20, 128 * 128).reshape(128, 128).T).astype(np.complex64)
+    for method in ("bilinear", "cubic"):
+        ours, theirs = (f(smooth, *grids(128), method) for f in (resample, baselines.resample))
+        both = ~np.isnan(ours) & ~np.isnan(theirs)
+        assert both.mean() > 0.9
+        np.testing.assert_allclose(ours[both], theirs[both] / np.abs(theirs[both]), atol=0.02)
     turn = np.float32(20) * np.angle(other)
     for phase in ((), (turn,)):
         pair = interferogram.interferogram(z, other, *phase, looks=Looks(8, 2))

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from insarflow.cli.options import Append, DryRun, Exact, Machine, Output, Overwrite, Select, Sources
+from insarflow.cli.options import (
+    Append,
+    DryRun,
+    Exact,
+    Machine,
+    Output,
+    Overwrite,
+    Regrid,
+    Select,
+    SkipBad,
+    Sources,
+)
 from insarflow.cli.plan import computing, show_plan
 from insarflow.cli.screen import Screen
 from insarflow.cli.values import one_or_many, output_path
@@ -20,6 +31,9 @@ if TYPE_CHECKING:
     examples=[
         "insarflow build interferograms/ -o stack.zarr",
         "insarflow build hyp3/*.zip -o stack.zarr --bbox 6.5,44.9,7.1,45.3 --delays 6,12",
+        "insarflow build frames/*.zip -o stack.zarr --crs EPSG:32632 --resolution 20",
+        "insarflow build frames/*.zip -o stack.zarr --grid intersection --crs utm",
+        "insarflow build interferograms/ -o stack.zarr --grid reference.tif --skip-bad",
         "insarflow build new_interferograms/ -o stack.zarr --append",
         "insarflow build interferograms/ -o stack.zarr --dry-run",
     ],
@@ -32,6 +46,8 @@ def build(
     append: Append = False,
     exact: Exact = False,
     select: Select,
+    skip_bad: SkipBad = False,
+    regrid: Regrid,
     machine: Machine,
     dry_run: DryRun = False,
     screen: Screen,
@@ -39,7 +55,8 @@ def build(
     """Make a stack, a Zarr store, from a product, or add to one. Interrupted, the same command goes on where it was."""
     from insarflow.stack.store import append_stack, build_stack
 
-    sources, path, selection = one_or_many(source), output_path(output), select.keywords()
+    sources, path = one_or_many(source), output_path(output)
+    selection = regrid.keywords(select.keywords(), skip_bad=skip_bad)
 
     def planner(workers: int | None, memory: int | None) -> Plan:
         from insarflow.workflows.plan import plan_build

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
-from insarflow.cli.values import number, parse_bbox, parse_day, parse_delays, read_optional, whole
-from insarflow.workflows.selection import Selection
+from insarflow.cli.values import (
+    number,
+    parse_bbox,
+    parse_day,
+    parse_delays,
+    parse_resolution,
+    read_flag,
+    read_optional,
+    whole,
+)
+from insarflow.kernels.resample import METHODS
+from insarflow.stack.target import Method
+from insarflow.workflows.selection import Building, Selection
 
 _RESULT, _SELECT, _PROCESS, _MACHINE, _SHOW = "Output", "Selection", "Processing", "Machine", "Display"
-_REGION = "Region"
+_REGION, _GRID = "Region", "Grid"
 
 
 def flag(*names: str, what: str, panel: str, **more: Any) -> Any:
@@ -47,10 +58,10 @@ Crs = Annotated[
     str | None,
     flag(
         "--crs",
-        what="CRS of the polygons, such as EPSG:4326.",
+        what="CRS of the result, such as EPSG:4326.",
         panel=_RESULT,
         metavar="CRS",
-        show_default="that of the stack",
+        show_default="that of the source",
     ),
 ]
 
@@ -121,6 +132,10 @@ Bank = Annotated[
     flag("--bank", what="Folder of simulated patches, used again if it is there.", panel=_PROCESS, metavar="FOLDER"),
 ]
 Fast = Annotated[bool, _switch("--fast", what="Look at no pixel: leave the means out.", panel=_PROCESS)]
+SkipBad = Annotated[
+    bool,
+    _switch("--skip-bad", what="Leave out files that are damaged or there twice, and list them.", panel=_SELECT),
+]
 Start = Annotated[
     str | None, flag("--start", what="First acquisition day, such as 2021-07-03.", panel=_SELECT, metavar="DATE")
 ]
@@ -192,6 +207,53 @@ class Select:
         )
         for name in [name for name, value in chosen.items() if value is None]:
             del chosen[name]  # type: ignore[misc]
+        return chosen
+
+
+@dataclass(frozen=True)
+class Regrid:
+    """The flags that say which grid a stack is brought to."""
+
+    grid: Annotated[
+        str | None,
+        flag(
+            "--grid",
+            what="Pixels of the stack: of all images, those that they share, or as of a GeoTIFF or a stack.",
+            panel=_GRID,
+            metavar="union|intersection|PATH",
+        ),
+    ] = None
+    resolution: Annotated[
+        str | None,
+        flag("--resolution", what="Size of a pixel in units of the CRS: 20, or Y,X.", panel=_GRID, metavar="SIZE"),
+    ] = None
+    crs: Crs = None
+    method: Annotated[
+        str | None,
+        flag(
+            "--method",
+            what="How values between pixels are found.",
+            panel=_GRID,
+            metavar="nearest|bilinear|cubic",
+            show_default="bilinear",
+        ),
+    ] = None
+
+    def keywords(self, selection: Selection, *, skip_bad: bool) -> Building:
+        """What was asked for beside a selection, as `insarflow.build_stack` takes it."""
+        if self.method is not None and self.method not in METHODS:
+            raise typer.BadParameter(f"it must be one of {', '.join(METHODS)}", param_hint="--method")
+        chosen = cast(Building, {**selection})
+        if self.grid is not None:
+            chosen["grid"] = read_flag("--grid", self.grid, str)
+        if self.resolution is not None:
+            chosen["resolution"] = read_flag("--resolution", self.resolution, parse_resolution)
+        if self.crs is not None:
+            chosen["crs"] = read_flag("--crs", self.crs, str)
+        if self.method is not None:
+            chosen["method"] = cast(Method, self.method)
+        if skip_bad:
+            chosen["skip_bad"] = True
         return chosen
 
 

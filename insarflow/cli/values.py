@@ -66,6 +66,23 @@ def parse_delays(text: str) -> tuple[int, ...]:
         raise ValueError(f"they must be whole days such as 6,12 or 12D, instead got {text!r}") from error
 
 
+def parse_resolution(text: str) -> float | tuple[float, float]:
+    """One number above 0, or those along y and x joined by a comma.
+
+    Raises
+    ------
+    ValueError
+        If there are not one or two.
+    """
+    try:
+        sizes = tuple(map(float, text.split(",")))
+    except ValueError:
+        sizes = ()
+    if len(sizes) not in (1, 2) or not all(0.0 < size < float("inf") for size in sizes):
+        raise ValueError(f"it must be a number above 0, or two as Y,X, in units of the CRS, instead got {text!r:.40}")
+    return sizes[0] if len(sizes) == 1 else (sizes[0], sizes[1])
+
+
 def parse_size(text: str) -> tuple[int, int]:
     """Rows and columns: ``512,768``.
 

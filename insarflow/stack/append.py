@@ -188,8 +188,18 @@ def _differ(a: Any, b: Any) -> bool:
 
 
 def _processing(recipe: Recipe) -> list[dict[str, Any]]:
-    """Steps that change numbers."""
-    whence = {"read", "subset", "align", "merge_swaths", "line_of_sight", "append", "simulate"}
+    """Steps that change what the numbers are; on one grid, resampled images and others are of a kind."""
+    whence = {
+        "read",
+        "subset",
+        "align",
+        "resample",
+        "resample_dem",
+        "merge_swaths",
+        "line_of_sight",
+        "append",
+        "simulate",
+    }
     return [step for step in recipe.steps if step.get("operation") not in whence]
 
 

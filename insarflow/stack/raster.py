@@ -1,26 +1,26 @@
-"""GeoTIFF rasters: the header up front, the pixels lazily, NaN for what is missing."""
+"""GeoTIFF rasters: the header up front, the pixels by windows, NaN for what is missing."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import dask.array as da
 import numpy as np
 import rasterio
-from dask.base import tokenize
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window as RasterWindow
 
 from insarflow.errors import ProductError
 from insarflow.stack.archive import changed, file_version, gdal_name
-from insarflow.stack.assemble import SHARD, nan_of
+from insarflow.stack.assemble import nan_of
 from insarflow.types import Grid, Window
 
 MAX_SIDE = 2**22
 """Most rows or columns of a raster that is opened."""
+
+MAX_PIXELS = 2**34
+"""Most pixels of an image: a task for each of its blocks is made before any is read."""
 
 MAX_BLOCK = 2**30
 """Most bytes of a block inside a raster (one must be decoded whole to read a pixel of it)."""
@@ -78,6 +78,27 @@ def read_header(path: Path) -> Raster:
                 dtype = _dtype(source).str
                 linear = float(source.scales[0]), float(source.offsets[0])
                 return Raster(path, grid, dtype, source.nodata, *linear, size, modified)
+    except (RasterioError, OSError) as error:
+        raise ProductError(f"{name} must be a GeoTIFF, instead it cannot be opened: {_first_line(error)}") from error
+
+
+def read_grid(path: Path) -> Grid:
+    """Read the pixels' places of a GeoTIFF file of any bands.
+
+    Raises
+    ------
+    ProductError
+        If the file is no GeoTIFF, has no CRS or is rotated.
+    """
+    name = f"file={str(path)!r}"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            with rasterio.open(gdal_name(path), driver="GTiff") as source:
+                problem = _misplaced(source)
+                if problem is not None:
+                    raise ProductError(f"{name} {problem}")
+                return Grid(source.transform.to_gdal(), source.shape, source.crs.to_wkt())
     except (RasterioError, OSError) as error:
         raise ProductError(f"{name} must be a GeoTIFF, instead it cannot be opened: {_first_line(error)}") from error
 
@@ -163,84 +184,14 @@ class Pixels:
             )
 
 
-class Mosaic:
-    """Images placed on one grid, which dask slices: the first that is not missing counts, NaN where there is none.
-
-    Opens files in the task itself, so that any worker that sees them can run it, and only those that a window needs.
-
-    Attributes
-    ----------
-    parts
-        Each image and where it lies on the grid; it may reach beyond.
-    shape
-        Of the grid.
-    """
-
-    ndim = 2
-
-    def __init__(self, parts: Sequence[tuple[Pixels, Window]], shape: tuple[int, int]) -> None:
-        self.parts, self.shape, self.dtype = tuple(parts), shape, parts[0][0].dtype
-
-    def lazy(self) -> da.Array:
-        """All pixels as a dask array, one task a block."""
-        identity = [(pixels.identity, window.y0, window.x0) for pixels, window in self.parts]
-        name = f"raster-{tokenize(self.shape, identity)}"
-        array: da.Array = da.from_array(
-            self, chunks=(SHARD, SHARD), name=name, lock=False, fancy=False, inline_array=True
-        )
-        return array
-
-    def __getitem__(self, index: tuple[slice | int, ...]) -> np.ndarray:
-        # dask hands a later selection down into this one, so that integers and steps arrive too.
-        parts = [slice(i, i + 1) if isinstance(i, int | np.integer) else i for i in index]
-        rows, cols = (range(*part.indices(size)) for part, size in zip(parts, self.shape, strict=True))
-        if not rows or not cols:
-            values = np.empty((len(rows), len(cols)), self.dtype)
-        else:
-            y0, x0 = min(rows), min(cols)
-            values = self._read(Window(y0, x0, max(rows) + 1 - y0, max(cols) + 1 - x0))
-            values = values[:: rows.step, :: cols.step]
-        kept: np.ndarray = values[tuple(0 if isinstance(i, int | np.integer) else slice(None) for i in index)]
-        return kept
-
-    def _read(self, window: Window) -> np.ndarray:
-        parts = [(pixels, place, window.shared(place)) for pixels, place in self.parts]
-        hits = [(pixels, place, shared) for pixels, place, shared in parts if shared is not None]
-        if len(hits) == 1 and hits[0][2] == window:
-            return hits[0][0].read(window.relative_to(hits[0][1]))
-        values = np.full(window.shape, nan_of(self.dtype), self.dtype)
-        for pixels, place, shared in hits:
-            target = values[shared.within(window)]
-            absent = np.isnan(target)
-            if absent.any():
-                np.copyto(target, pixels.read(shared.relative_to(place)), where=absent)
-        return values
-
-
-def lazy_raster(raster: Raster) -> da.Array:
-    """Read the pixels of a raster in the tasks that need them.
-
-    Returns
-    -------
-    dask.array.Array
-        float32 (complex64 if the file is complex), shape ``(y, x)``, NaN where missing. A task raises `ProductError`
-        if the file is damaged or was changed since.
-    """
-    return Mosaic([(Pixels(raster), Window(0, 0, *raster.grid.shape))], raster.grid.shape).lazy()
-
-
 def _problem(source: rasterio.DatasetReader, size: int) -> str | None:
     """Say what makes a raster unfit, if anything does."""
-    transform = source.transform
     rows, cols = source.block_shapes[0]
     if source.count != 1:
         return f"must have one band, instead got {source.count}"
-    if source.crs is None:
-        return "must have a CRS, instead got none: set it with gdal_edit.py -a_srs"
-    if transform.b or transform.d or not (transform.a > 0 > transform.e and np.isfinite(tuple(transform)).all()):
-        return f"must be north up, instead got transform={tuple(transform)[:6]}: warp it with gdalwarp"
-    if max(source.shape) > MAX_SIDE:
-        return f"must have at most {MAX_SIDE} rows and columns, instead got {source.shape}"
+    misplaced = _misplaced(source)
+    if misplaced is not None:
+        return misplaced
     if rows * cols * _dtype(source).itemsize > MAX_BLOCK:
         return (
             f"must have blocks of at most {MAX_BLOCK} bytes, instead got {rows} x {cols}: tile it with gdal_translate"
@@ -249,6 +200,20 @@ def _problem(source: rasterio.DatasetReader, size: int) -> str | None:
     offset, length = (source.get_tag_item(f"BLOCK_{what}_{last}", "TIFF", bidx=1) for what in ("OFFSET", "SIZE"))
     if offset is not None and length is not None and int(offset) + int(length) > size:
         return f"is truncated: its last block ends at byte {int(offset) + int(length)}, but it has {size}"
+    return None
+
+
+def _misplaced(source: rasterio.DatasetReader) -> str | None:
+    """Say what makes the place or size of a raster unfit, if anything does."""
+    transform = source.transform
+    if source.crs is None:
+        return "must have a CRS, instead got none: set it with gdal_edit.py -a_srs"
+    if transform.b or transform.d or not (transform.a > 0 > transform.e and np.isfinite(tuple(transform)).all()):
+        return f"must be north up, instead got transform={tuple(transform)[:6]}: warp it with gdalwarp"
+    if max(source.shape) > MAX_SIDE:
+        return f"must have at most {MAX_SIDE} rows and columns, instead got {source.shape}"
+    if source.height * source.width > MAX_PIXELS:
+        return f"must have at most {MAX_PIXELS} pixels, instead got {source.height} x {source.width}"
     return None
 
 

@@ -9,11 +9,14 @@ import xarray as xr
 
 from insarflow.errors import ProductError, StoreError
 from insarflow.stack.append import append_pairs as append_pairs
+from insarflow.stack.crs import CrsLike
+from insarflow.stack.placement import resample_stack
 from insarflow.stack.readers.geotiff import read_geotiff_pairs
 from insarflow.stack.replace import check_output, is_zarr
 from insarflow.stack.sources import SourceLike, as_path, find_sources
 from insarflow.stack.stored import open_store
 from insarflow.stack.subset import subset
+from insarflow.stack.target import GridLike, Method, ResolutionLike, Target, parse_target
 from insarflow.stack.write import create_stack as create_stack
 from insarflow.stack.write import write_stack as write_stack
 from insarflow.types import DateLike, DelayLike, Pair
@@ -28,6 +31,11 @@ def open_stack(
     end: DateLike | None = None,
     delays: Sequence[DelayLike] | None = None,
     track: int | None = None,
+    grid: GridLike | None = None,
+    resolution: ResolutionLike | None = None,
+    crs: CrsLike | None = None,
+    method: Method | None = None,
+    skip_bad: bool = False,
 ) -> xr.Dataset:
     """Open a stack, lazily: a store, or folders, zip files and GeoTIFFs of a product that a reader knows.
 
@@ -39,6 +47,22 @@ def open_stack(
         ``"ifgs/*/*_unw.tif"``, or several of these. ``~`` is the home folder.
     bbox, aoi, start, end, delays, track
         Open only a part: see `insarflow.stack.subset.subset`.
+    grid
+        Pixels that the images are brought to. ``"union"``: all that some image covers; ``"intersection"``: all that
+        every image covers (the bounds of both in the CRS). Else a grid to copy: path of a GeoTIFF or a store, an xarray
+        object with a georeference, or a `Grid`; interferograms that do not touch it are left out.
+    resolution
+        Size of a pixel in units of the CRS, one number or ``(y, x)``; by default that of the first image, in another
+        CRS the side of a square of as much ground.
+    crs
+        What PROJ understands (``"EPSG:32632"``, ``32632``, WKT, a CRS object), or ``"utm"`` for the first image's zone
+        (WGS 84); by default its CRS.
+    method
+        How values between pixels are found: ``"nearest"``, ``"bilinear"`` (the default, but nearest for SNAP's exports,
+        which are made so) or ``"cubic"``.
+    skip_bad
+        Whether files that are damaged, named wrongly or there twice are left out, each with a `ProductWarning`, and
+        listed in the attribute ``skipped_files``. Every file is then read once to its end, now.
 
     Returns
     -------
@@ -52,11 +76,26 @@ def open_stack(
     StoreError
         If `source` is a Zarr store of another tool, of a newer version, or damaged.
     ProductError
-        If `source` is missing, or no reader knows it.
+        If `source` is missing, no reader knows it, or a file in it is bad.
+    GridMismatchError
+        If the images share no lattice of pixels and none of `grid`, `resolution` and `crs` is given, or they cannot be
+        brought to what is asked for.
     SelectionError
         If nothing is left.
+
+    Notes
+    -----
+    Without `grid`, `resolution` and `crs`, and with ``grid="union"`` or ``"intersection"`` alone if the images share a
+    lattice, nothing is interpolated. Otherwise each image that is not on the lattice of the grid is interpolated once,
+    from its own pixels (`insarflow.kernels.resample`): the complex interferogram, never its phase; coherence,
+    amplitude, heights as real numbers; unwrapped phase with the whole cycles of the nearest pixel; booleans from the
+    nearest pixel. A pixel is NaN where less than half of the weight is on pixels that are not. Where a pixel of the
+    grid is larger than 1.25 of the image's, the (complex) mean over it is taken, so that nothing aliases, but
+    ``"nearest"`` takes one pixel as it is. An interferogram of magnitude 1 keeps magnitude 1. Positions are within a
+    hundredth of a pixel. The recipe's step ``resample`` tells all of it.
     """
-    ds = _open(find_sources(source))
+    target = parse_target(grid, resolution, crs, method)
+    ds = _open(find_sources(source), target, skip_bad=skip_bad)
     return subset(ds, bbox=bbox, aoi=aoi, start=start, end=end, delays=delays, track=track)
 
 
@@ -73,6 +112,11 @@ def build_stack(
     end: DateLike | None = None,
     delays: Sequence[DelayLike] | None = None,
     track: int | None = None,
+    grid: GridLike | None = None,
+    resolution: ResolutionLike | None = None,
+    crs: CrsLike | None = None,
+    method: Method | None = None,
+    skip_bad: bool = False,
 ) -> Path:
     """Read a product and write it as a stack store.
 
@@ -84,7 +128,7 @@ def build_stack(
         As `write_stack`.
     exact, overwrite, fsync
         As `write_stack`.
-    bbox, aoi, start, end, delays, track
+    bbox, aoi, start, end, delays, track, grid, resolution, crs, method, skip_bad
         As `open_stack`.
 
     Returns
@@ -100,7 +144,20 @@ def build_stack(
         Those of `open_stack` and `write_stack`.
     """
     check_output(as_path(out, "out"), overwrite=overwrite)
-    ds = open_stack(source, bbox=bbox, aoi=aoi, start=start, end=end, delays=delays, track=track)
+    ds = open_stack(
+        source,
+        bbox=bbox,
+        aoi=aoi,
+        start=start,
+        end=end,
+        delays=delays,
+        track=track,
+        grid=grid,
+        resolution=resolution,
+        crs=crs,
+        method=method,
+        skip_bad=skip_bad,
+    )
     return write_stack(ds, out, exact=exact, overwrite=overwrite, fsync=fsync)
 
 
@@ -115,13 +172,18 @@ def append_stack(
     end: DateLike | None = None,
     delays: Sequence[DelayLike] | None = None,
     track: int | None = None,
+    grid: GridLike | None = None,
+    resolution: ResolutionLike | None = None,
+    crs: CrsLike | None = None,
+    method: Method | None = None,
+    skip_bad: bool = False,
 ) -> list[Pair]:
     """Read a product and add to a store the interferograms that it does not hold; see `insarflow.append_pairs`.
 
     Parameters
     ----------
-    source, bbox, aoi, start, end, delays, track
-        As `open_stack`.
+    source, bbox, aoi, start, end, delays, track, grid, resolution, crs, method, skip_bad
+        As `open_stack`; for images of another grid give the store's, ``grid=path``.
     path, fsync
         As `insarflow.append_pairs`.
 
@@ -137,19 +199,33 @@ def append_stack(
     InsarError
         Those of `open_stack` and `insarflow.append_pairs`.
     """
-    ds = open_stack(source, bbox=bbox, aoi=aoi, start=start, end=end, delays=delays, track=track)
+    ds = open_stack(
+        source,
+        bbox=bbox,
+        aoi=aoi,
+        start=start,
+        end=end,
+        delays=delays,
+        track=track,
+        grid=grid,
+        resolution=resolution,
+        crs=crs,
+        method=method,
+        skip_bad=skip_bad,
+    )
     return append_pairs(ds, path, fsync=fsync)
 
 
-def _open(paths: list[Path]) -> xr.Dataset:
+def _open(paths: list[Path], target: Target | None, *, skip_bad: bool) -> xr.Dataset:
     stores = [p for p in paths if is_zarr(p)]
     if stores and len(paths) > 1:
         raise ProductError(f"a store must be opened by itself, instead got source={str(stores[0])!r} among others")
     if stores:
-        return open_store(stores[0])
+        ds = open_store(stores[0])
+        return ds if target is None else resample_stack(ds, target, name=f"source={str(stores[0])!r}")
     hollow = next((p for p in paths if p.suffix == ".zarr"), None)
     if hollow is not None:
         inside = next((str(path) for path in sorted(hollow.glob("*.zarr")) if is_zarr(path)), None)
         remedy = f": open {inside!r} in it" if inside else ": it is no store, or damaged"
         raise StoreError(f"source={str(hollow)!r} holds no Zarr metadata (zarr.json){remedy}")
-    return read_geotiff_pairs(paths)
+    return read_geotiff_pairs(paths, target=target, skip_bad=skip_bad)

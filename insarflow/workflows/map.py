@@ -18,7 +18,8 @@ from insarflow.inventory import inventory, write_inventory
 from insarflow.inventory.projection import reproject
 from insarflow.stack.blocks import BlockStore
 from insarflow.stack.export import local_scheduler, write_geotiff
-from insarflow.stack.raster import lazy_raster, read_header
+from insarflow.stack.mosaic import lazy_raster
+from insarflow.stack.raster import read_header
 from insarflow.workflows.lazy_map import RASTERS, LazyMap, lay_out, open_map
 from insarflow.workflows.outputs import UNFINISHED, check_folder, publish, remove, unfinished_folder
 from insarflow.workflows.run import MapRun, read_run, write_run

@@ -13,7 +13,7 @@ from insarflow.stack.sources import SourceLike
 from insarflow.stack.store import open_stack
 from insarflow.workflows.needs import Needs, build_needs, cpus, resident
 from insarflow.workflows.sample import take_sample
-from insarflow.workflows.selection import Selection
+from insarflow.workflows.selection import Building, Selection
 from insarflow.workflows.words import duration, size
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def plan_build(
     *,
     workers: int | None = None,
     memory: int | None = None,
-    selection: Selection | None = None,
+    selection: Building | Selection | None = None,
 ) -> Plan:
     """Plan `insarflow.build_stack`.
 

@@ -8,6 +8,7 @@ from typing import TypedDict
 
 from insarflow.errors import OutputExistsError
 from insarflow.stack.sources import SourceLike
+from insarflow.stack.target import Method, ResolutionLike
 from insarflow.types import DateLike, DelayLike
 
 
@@ -20,6 +21,16 @@ class Selection(TypedDict, total=False):
     end: DateLike | None
     delays: Sequence[DelayLike] | None
     track: int | None
+
+
+class Building(Selection, total=False):
+    """Keywords of `insarflow.build_stack`: the part of the source, and the grid that it is brought to."""
+
+    grid: str | Path | None
+    resolution: ResolutionLike | None
+    crs: str | None
+    method: Method | None
+    skip_bad: bool
 
 
 def check_not_source(out: str | Path, source: SourceLike) -> None:

@@ -105,6 +105,26 @@ def test_a_map_is_repeated_from_its_run_file(run, stack, tmp_path):
     assert f"{first} already holds" in refused.err
 
 
+def test_build_on_another_grid(run, stack, tmp_path):
+    path = tmp_path / "new.zarr"
+    asked = ("build", stack, "-o", path, "--crs", "EPSG:4326", "--resolution", "0.0002,0.0003", "--workers", 1)
+    plan = run(*asked, "--dry-run", "--json")
+    assert plan.status == 0, plan.err
+    assert plan.facts["tasks"] > 3
+    assert not path.exists()
+    said = run(*asked)
+    assert said.status == 0, said.err
+    ds = insarflow.open_stack(path)
+    assert ds.rio.crs.to_epsg() == 4326
+    assert [round(abs(step), 7) for step in ds.rio.resolution()] == [0.0003, 0.0002]
+    copy = run("build", stack, "-o", tmp_path / "copy.zarr", "--grid", path, "--method", "nearest", "--quiet")
+    assert copy.status == 0, copy.err
+    assert insarflow.open_stack(tmp_path / "copy.zarr")["x"].equals(ds["x"])
+    huge = run("build", stack, "-o", tmp_path / "x.zarr", "--resolution", "1e-6")
+    assert huge.status == 1
+    assert "resolution must give a grid of at most 17179869184 pixels" in huge.err
+
+
 @pytest.mark.parametrize("verb", ["build", "segment", "map"])
 def test_a_dry_run_writes_nothing(run, stack, tmp_path, verb):
     facts = run(verb, stack, "-o", tmp_path / "out", "--dry-run", "--workers", 2, "--memory", "64GB", "--json").facts

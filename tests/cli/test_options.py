@@ -3,8 +3,16 @@ import typer
 from typer.main import get_command
 
 from insarflow.cli import VERBS, app
-from insarflow.cli.options import Select
-from insarflow.cli.values import one_or_many, output_path, parse_bbox, parse_delays, parse_size, read_flag
+from insarflow.cli.options import Regrid, Select
+from insarflow.cli.values import (
+    one_or_many,
+    output_path,
+    parse_bbox,
+    parse_delays,
+    parse_resolution,
+    parse_size,
+    read_flag,
+)
 
 VERB_OF = get_command(app).commands
 
@@ -33,6 +41,7 @@ def test_same_flag_same_words_in_all_verbs():
         (("build", "map", "segment"), "--scheduler --workers --memory --dry-run"),
         (("map", "segment"), "--model --recipe --device"),
         (("map", "inventory"), "--crs --threshold --min-area"),
+        (("build",), "--grid --resolution --crs --method --skip-bad"),
     ],
 )
 def test_a_verb_has_the_flags_that_mean_something_for_it(verbs, names):
@@ -52,9 +61,21 @@ def test_the_part_of_the_source_that_is_wanted():
     assert Select().keywords() == {}
 
 
+def test_the_grid_that_is_wanted():
+    regrid = Regrid(grid="intersection", resolution="20,14.5", crs="utm", method="cubic")
+    asked = {"grid": "intersection", "resolution": (20.0, 14.5), "crs": "utm", "method": "cubic"}
+    assert regrid.keywords({"track": 88}, skip_bad=True) == {"track": 88, **asked, "skip_bad": True}
+    assert Regrid(resolution="20").keywords({}, skip_bad=False) == {"resolution": 20.0}
+    with pytest.raises(typer.BadParameter, match="it must be one of nearest, bilinear, cubic"):
+        Regrid(method="sinc").keywords({}, skip_bad=False)
+
+
 @pytest.mark.parametrize(
     ("parse", "text", "words"),
     [
+        (parse_resolution, "0", "a number above 0, or two as Y,X"),
+        (parse_resolution, "1,2,3", "a number above 0, or two as Y,X"),
+        (parse_resolution, "20m", "a number above 0, or two as Y,X"),
         (parse_bbox, "6.5,44.9,7.1", "four numbers W,S,E,N"),
         (parse_bbox, "a,b,c,d", "four numbers W,S,E,N"),
         (parse_delays, "5.5", "whole days such as 6,12"),

@@ -13,7 +13,8 @@ from strategies import chunkings
 
 from insarflow.errors import GridMismatchError
 from insarflow.stack.lattice import unite
-from insarflow.stack.raster import MAX_SIDE, Mosaic, Pixels, Raster, read_header
+from insarflow.stack.mosaic import Mosaic
+from insarflow.stack.raster import MAX_SIDE, Pixels, Raster, read_header
 from insarflow.types import Grid, Window
 
 CRS, OTHER_CRS = (pyproj.CRS.from_epsg(code).to_wkt() for code in (32632, 32633))
@@ -68,8 +69,14 @@ class TestErrors:
                 raster("b", 0, 0, step=20.1),
                 r"file='a' with pixels of 20 x 20 and file='b' with pixels of 20\.1 x",
             ),
-            (raster("b", 0, 0, step=1e-300), r"with pixels of 1e-300 x 1e-300: resample one"),
-            (raster("b", 0, 0, crs=OTHER_CRS), r"file='a' in EPSG:32632 and file='b' in EPSG:32633: warp one with"),
+            (
+                raster("b", 0, 0, step=1e-300),
+                r"with pixels of 1e-300 x 1e-300: have them resampled with resolution=20, or",
+            ),
+            (
+                raster("b", 0, 0, crs=OTHER_CRS),
+                r"file='a' in EPSG:32632 and file='b' in EPSG:32633: have them resampled with crs='EPSG:32632', ",
+            ),
         ],
     )
     def test_other_lattice(self, other, message, nearest):

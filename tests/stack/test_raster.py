@@ -9,8 +9,9 @@ from hypothesis.extra.numpy import basic_indices
 
 from insarflow.errors import ProductError
 from insarflow.stack import raster
-from insarflow.stack.raster import Mosaic, Pixels, read_header
-from insarflow.stack.raster import lazy_raster as plain_raster
+from insarflow.stack.mosaic import Mosaic
+from insarflow.stack.mosaic import lazy_raster as plain_raster
+from insarflow.stack.raster import Pixels, read_header
 from insarflow.types import Window
 
 VALUES = np.arange(1500, dtype=np.float32).reshape(30, 50) / 1500

@@ -11,7 +11,9 @@ import numpy as np
 
 from insarflow.errors import ProductError
 from insarflow.stack.archive import archive_of, list_members
+from insarflow.stack.readers.bad import Bad
 from insarflow.stack.readers.names import days_of, parse_name
+from insarflow.stack.readers.track import check_names
 from insarflow.stack.sources import RASTERS
 from insarflow.types import Pair
 
@@ -57,15 +59,17 @@ class Found:
     snap: bool
 
 
-def find_images(sources: Sequence[Path]) -> Found:
+def find_images(sources: Sequence[Path], bad: Bad) -> Found:
     """Sort the files below `sources` (folders, zip files, places inside these) and among them, by their names.
 
-    Beside a file that is named by itself, its folder is searched for what is no GeoTIFF.
+    Beside a file that is named by itself, its folder is searched for what is no GeoTIFF. `bad` says what to do with
+    files that are there twice or are named later date first.
 
     Raises
     ------
     ProductError
-        If a source is of another kind, no pair is found, a pair is there twice, or its later date is named first.
+        If a source is of another kind, no pair is found, a pair is there twice, its later date is named first, or the
+        files are of several tracks.
     """
     files = _files(sources)
     root = _root(sources)
@@ -74,6 +78,7 @@ def find_images(sources: Sequence[Path]) -> Found:
     dems: list[Path] = []
     ignored: list[Path] = []
     snap = False
+    tracks: dict[str, Path] = {}
     for file in rasters:
         name = parse_name(file.relative_to(root.parent))
         if name.role == "dem":
@@ -81,13 +86,17 @@ def find_images(sources: Sequence[Path]) -> Found:
         elif name.role is None or name.dates is None:
             ignored.append(file)
         else:
-            pair = _pair(file, name.dates)
-            _add(images.setdefault(pair, {}).setdefault(name.role, {}), file, name.swath, f"pair {pair}", name.role)
-            snap = snap or name.snap
+            with bad.file(file):
+                pair = _pair(file, name.dates)
+                _add(images.setdefault(pair, {}).setdefault(name.role, {}), file, name.swath, f"pair {pair}", name.role)
+                snap = snap or name.snap
+                if name.track is not None:
+                    tracks.setdefault(name.track, file)
     for pair in [p for p, roles in images.items() if not roles.keys() & {"unwrapped", "phase"}]:
         ignored += (file for swaths in images.pop(pair).values() for file in swaths.values())
     if not images:
-        raise ProductError(_why_none(sources, rasters, files))
+        raise bad.refuse() if bad.files else ProductError(_why_none(sources, rasters, files))
+    check_names(tracks)
     ordered = {
         pair: {role: [swaths[s] for s in sorted(swaths, key=lambda s: s or 0)] for role, swaths in roles.items()}
         for pair, roles in sorted(images.items())

@@ -19,6 +19,7 @@ import numpy as np
 from insarflow.constants import SPEED_OF_LIGHT
 from insarflow.errors import ProductError
 from insarflow.kernels.geometry import interpolate_orbit, zero_doppler
+from insarflow.stack.readers.bad import Bad
 from insarflow.stack.readers.names import parse_name
 from insarflow.stack.readers.parameters import Fields, read_text
 from insarflow.types import Looks, Pair
@@ -138,16 +139,18 @@ class Sidecars:
         return _from_vector(self.base[pair], reference, time, point) if pair in self.base else None
 
 
-def read_sidecars(files: Iterable[Path]) -> Sidecars:
+def read_sidecars(files: Iterable[Path], bad: Bad | None = None) -> Sidecars:
     """Pick GAMMA's parameter files out of `files` and read those of the acquisitions.
 
-    Where an acquisition has both, the multilooked image's file is used: the interferogram has its pixels.
+    Damaged ones are left out if `bad` says so. Where an acquisition has both, the multilooked image's file is used: the
+    interferogram has its pixels.
 
     Raises
     ------
     ProductError
         If a file is damaged.
     """
+    bad = bad or Bad()
     acquisitions: dict[np.datetime64, Acquisition] = {}
     pairs: dict[str, dict[Pair, Path]] = {"base": {}, "bperp": {}}
     # Sorted by kind: what comes later, the multilooked image, replaces the single-look one.
@@ -156,8 +159,9 @@ def read_sidecars(files: Iterable[Path]) -> Sidecars:
         if kind is None:
             continue
         if kind[1] in ("slc", "mli"):
-            acquisition = read_acquisition(path)
-            acquisitions[acquisition.date] = acquisition
+            with bad.file(path):
+                acquisition = read_acquisition(path)
+                acquisitions[acquisition.date] = acquisition
             continue
         dates = parse_name(Path(path.name)).dates
         if dates is not None and dates[0] < dates[1]:

@@ -34,6 +34,9 @@ _ROLES = {
 
 _SWATH = re.compile(r"(?:iw|sw|ew)[1-5]")
 
+_TRACK = re.compile(r"(?:^|[^a-z0-9])t?(\d{3}[ad])(?![a-z0-9])", flags=re.IGNORECASE)
+"""Relative orbit and pass, as in LiCSAR's frames (124D_04854_171313) or T005A."""
+
 _OTHER = {
     *("error", "mean", "median", "std", "rms", "mask", "water", "conn", "conncomp", "components"),
     *("inc", "lv", "theta", "disp", "vel", "velocity", "unfiltered", "sec", "secondary", "slave"),
@@ -56,12 +59,15 @@ class RasterName:
         Whether the dates are written as SNAP does (06Jan2023).
     swath
         Number of the only swath (IW1, SW1) that the name or else a folder tells; None if there is none.
+    track
+        Relative orbit and pass (``124D``) that the name or else a folder tells; None if there is none, or several.
     """
 
     role: str | None
     dates: tuple[np.datetime64, np.datetime64] | None
     snap: bool
     swath: int | None = None
+    track: str | None = None
 
 
 def parse_name(path: PurePath) -> RasterName:
@@ -88,7 +94,8 @@ def parse_name(path: PurePath) -> RasterName:
                 break
     pair = (dates[0], dates[1]) if len(dates) == 2 else None
     swath = next((s for s in (_swath(p.name) for p in (path, *path.parents)) if s is not None), None)
-    return RasterName(None if other else role, pair, snap, swath)
+    track = next((t for t in (_track(p.name) for p in (path, *path.parents)) if t is not None), None)
+    return RasterName(None if other else role, pair, snap, swath, track)
 
 
 def days_of(text: str) -> list[np.datetime64]:
@@ -106,6 +113,12 @@ def _swath(text: str) -> int | None:
     """Number of the swath that a name tells; None if it tells none, or several."""
     numbers = {int(word[2]) for word in _words(text) if _SWATH.fullmatch(word)}
     return numbers.pop() if len(numbers) == 1 else None
+
+
+def _track(text: str) -> str | None:
+    """Relative orbit and pass that a name tells; None if it tells none, or several."""
+    tracks = {word.upper() for word in _TRACK.findall(_DATE.sub(" ", text))}
+    return tracks.pop() if len(tracks) == 1 else None
 
 
 def _words(text: str) -> list[str]:

@@ -139,14 +139,30 @@ def test_images_that_disagree(product):
     parameter_file(
         product / "headers" / "r20180118_mli.par",
         date="2018 1 18",
-        radar_frequency="1.2e9",
-        heading="-168.0",
         sensor="S1B IW",
         looks=(1, 4),
     )
     attrs = read_geotiff_pairs(product).attrs
-    assert not {"wavelength", "heading", "pass", "looks"} & set(attrs)
+    assert "looks" not in attrs
     assert attrs["platform"] == "S1A, S1B"
+
+
+@pytest.mark.parametrize("skip_bad", [False, True])
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        (
+            "radar_frequency",
+            "1.2e9",
+            r"radar_frequency: 0\.0554\d+ m of wavelength in file='.*106_mli\.par' and 0\.24",
+        ),
+        ("heading", "-168.0", r"heading: -?0\.\d+ rad in file='.*106_mli\.par' and -2\.932\d+ in file='.*118_mli"),
+    ],
+)
+def test_two_radars_or_tracks(product, field, value, message, skip_bad):
+    parameter_file(product / "headers" / "r20180118_mli.par", date="2018 1 18", **{field: value})
+    with pytest.raises(ProductError, match=r"^all images must be of one track and wavelength, instead got " + message):
+        read_geotiff_pairs(product, skip_bad=skip_bad)
 
 
 def test_descending(tmp_path):

@@ -190,17 +190,20 @@ class TestErrors:
             (
                 {"crs": "EPSG:32632"},
                 r"share one lattice of pixels, instead got file='.*118_flat.*' in EPSG:4326 and "
-                r"file='.*211_flat.*' in EPSG:32632: warp one with gdalwarp -t_srs$",
+                r"file='.*211_flat.*' in EPSG:32632: have them resampled with "
+                r"crs='EPSG:4326', or insarflow build --crs EPSG:4326$",
             ),
             (
                 {"transform": Affine(0.002, 0, 7.0, 0, -0.002, 46.0)},
                 r"share one lattice of pixels, instead got file='.*118_flat.*' with pixels of 0\.001 x 0\.001 and "
-                r"file='.*211_flat.*' with pixels of 0\.002 x 0\.002: resample one with gdalwarp -tr$",
+                r"file='.*211_flat.*' with pixels of 0\.002 x 0\.002: have them "
+                r"resampled with resolution=0\.001, or insarflow build --resolution 0\.001$",
             ),
             (
                 {"transform": Affine(0.001, 0, 7.0003, 0, -0.001, 46.0)},
                 r"share one lattice of pixels, instead got file='.*118_flat.*' from \(x, y\) = \(7, 46\) and "
-                r"file='.*211_flat.*' 0\.3 pixels off its pixels: resample one with gdalwarp -tap -tr$",
+                r"file='.*211_flat.*' 0\.3 pixels off its pixels: have them resampled with "
+                r"grid='union', or insarflow build --grid union$",
             ),
             (
                 {"transform": Affine(0.001, 0, 8.0, 0, -0.001, 46.0)},

@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 import rasterio
 import xarray as xr
+from affine import Affine
+from rasterio.enums import Resampling
 
 from insarflow.kernels.geometry import geodetic_to_ecef, interpolate_orbit, zero_doppler
 from insarflow.schema import recipe_of, validate
 from insarflow.stack.assemble import pairs_table
+from insarflow.stack.georeference import grid_of
 from insarflow.stack.readers.gamma import read_sidecars
 from insarflow.stack.store import build_stack, open_stack
 from insarflow.types import Pair
@@ -147,3 +150,30 @@ class TestMorocco:
     def test_one_file(self, real):
         ds = open_stack(real("morocco-2023-s1-pair") / "ifg_20230904_20230916" / "phi_vv.tif")
         assert list(pairs_table(ds).index) == ["20230904_20230916"]
+
+
+@pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning")
+@pytest.mark.parametrize(
+    ("product", "resolution", "p95"),
+    [("mexico-city-s1-stack", None, 0.002), ("morocco-2023-s1-pair", None, 0.02), ("morocco-2023-s1-pair", 100, 0.1)],
+)
+def test_resampled_to_utm_as_gdal_does(real, product, resolution, p95):
+    """Against GDAL's bilinear warp of real and imaginary part, on the same pixels."""
+    plain, utm = open_stack(real(product)), open_stack(real(product), crs="utm", resolution=resolution)
+    name = utm.insar.pairs.index[0]
+    ours = utm.insar.pair(name)["igram"].values
+    theirs = []
+    for part in ("real", "imag"):
+        image = getattr(plain.insar.pair(name)["igram"], part).rio.write_nodata(np.nan)
+        place = Affine.from_gdal(*grid_of(utm).transform)
+        warped = image.rio.reproject(utm.rio.crs, shape=ours.shape, transform=place, resampling=Resampling.bilinear)
+        theirs.append(warped.values)
+    gdal = theirs[0] + 1j * theirs[1]
+    both = ~np.isnan(gdal) & ~np.isnan(ours)
+    assert both.mean() > 0.98 * max((~np.isnan(z)).mean() for z in (gdal, ours))
+    apart = ours[both] * np.conj(gdal[both] / np.abs(gdal[both]))
+    assert np.abs(apart.mean()) > 0.999
+    assert np.percentile(np.abs(np.angle(apart)), 95) < p95
+    assert np.abs(ours[both]) == pytest.approx(1.0, abs=1e-5)
+    step = recipe_of(utm).of("resample")[0]
+    assert step["resolution"] == [abs(r) for r in utm.rio.resolution()]
