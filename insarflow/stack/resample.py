@@ -19,8 +19,9 @@ from dask.highlevelgraph import HighLevelGraph
 
 from insarflow.kernels import resample as kernel
 from insarflow.kernels.phase import phasor
+from insarflow.ops.cells import missing_block, nan_of
 from insarflow.schema import CELLS, DIMS, SPACE, VARIABLES
-from insarflow.stack.assemble import SHARD, missing_block, nan_of
+from insarflow.stack.assemble import SHARD
 from insarflow.stack.georeference import georeference, grid_of
 from insarflow.stack.mesh import STEP, Mesh, Positions, read_window
 from insarflow.stack.mosaic import Windows
