@@ -12,6 +12,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window as RasterWindow
 
 from insarflow.errors import ProductError
+from insarflow.kernels.sentinels import MOST, translate
 from insarflow.stack.archive import changed, file_version, gdal_name
 from insarflow.stack.assemble import nan_of
 from insarflow.types import Grid, Window
@@ -152,15 +153,17 @@ class Pixels:
                 raw = source.read(1, window=RasterWindow(window.x0, window.y0, window.width, window.height))
         except (RasterioError, OSError) as error:
             raise ProductError(f"{name} cannot be read, it is truncated or damaged: {_first_line(error)}") from error
-        values = self._translate(raw)
-        if self.limits is not None:
-            self._check(values, name)
+        values, low, high = self._translate(raw)
+        self._check(low, high, name)
         return values
 
-    def _translate(self, raw: np.ndarray) -> np.ndarray:
-        """Numbers of the file to the contract's: NaN for missing, then the scale."""
+    def _translate(self, raw: np.ndarray) -> tuple[np.ndarray, float, float]:
+        """Numbers of the file to the contract's, NaN for missing, then the scale; their least and greatest."""
+        sentinels = {*self.missing, *(() if self.raster.nodata is None else (self.raster.nodata,))}
+        if raw.dtype == np.float32 and len(sentinels) <= MOST and self.scale == 1.0:
+            return translate(raw, sentinels, self.raster.scale, self.raster.offset)
         absent = np.zeros(raw.shape, bool)
-        for sentinel in {*self.missing, *(() if self.raster.nodata is None else (self.raster.nodata,))}:
+        for sentinel in sentinels:
             # In the file's own type, where a float32 sentinel equals itself.
             with np.errstate(over="ignore"):
                 absent |= raw == (raw.dtype.type(sentinel) if raw.dtype.kind in "fc" else sentinel)
@@ -171,13 +174,12 @@ class Pixels:
             values *= np.float32(self.scale)
         absent |= ~np.isfinite(values)
         values[absent] = nan_of(self.dtype)
-        return values
+        if absent.all() or self.dtype.kind == "c":
+            return values, np.inf, -np.inf
+        return values, float(np.nanmin(values)), float(np.nanmax(values))
 
-    def _check(self, values: np.ndarray, name: str) -> None:
-        if self.limits is None or self.dtype.kind == "c" or np.isnan(values).all():
-            return
-        low, high = float(np.nanmin(values)), float(np.nanmax(values))
-        if low < self.limits[0] or high > self.limits[1]:
+    def _check(self, low: float, high: float, name: str) -> None:
+        if self.limits is not None and (low < self.limits[0] or high > self.limits[1]):
             raise ProductError(
                 f"{name} must hold values within {self.limits}, instead they go from {low:g} to {high:g}: "
                 "it is of another kind than its name says, or its no-data value is not declared"
