@@ -30,17 +30,19 @@ def region():
 
 
 def test_shell_lines_run(region, tmp_path, monkeypatch):
-    folder = tmp_path / "interferograms"
-    folder.mkdir()
-    for name in region.insar.pairs.index:
+    names = list(region.insar.pairs.index)
+    for name in names:
+        folder = tmp_path / ("new" if name == names[-1] else "interferograms")
+        folder.mkdir(exist_ok=True)
         one = region.insar.pair(name)
         write_geotiff({folder / f"{name}_phase.tif": one.insar.phase, folder / f"{name}_coh.tif": one["coherence"]})
     monkeypatch.chdir(tmp_path)
     lines = [line for block in blocks("") for line in block.splitlines() if line.startswith("insarflow")]
-    assert len(lines) == 5
+    assert len(lines) == 6
     for line in lines:
         result = CliRunner().invoke(app, shlex.split(line, comments=True)[1:])
         assert result.exit_code == 0, f"{line}\n{result.output}"
+    assert list(insarflow.open_stack(tmp_path / "stack.zarr").insar.pairs.index) == names
     for name in ("inventory.gpkg", "probability.tif", "support.tif", "map.png", "run.yaml"):
         assert (tmp_path / "my-map" / name).exists()
     assert (tmp_path / "my-map-again" / "inventory.gpkg").exists()

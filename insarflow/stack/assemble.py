@@ -140,9 +140,9 @@ def pairs_table(ds: xr.Dataset) -> pd.DataFrame:
     rows, cols = np.nonzero(np.ones((ds.sizes["date"], ds.sizes["delay"]), bool) if known is None else known)
     cells = list(zip(rows.tolist(), cols.tolist(), strict=True))
     lazy: dict[str, Any] = {}
-    if images:
+    if images and cells:
         lazy["count"] = _per_pair(~da.isnan(pick(as_blocks(ds[images[0]]), cells)))
-    if "coherence" in ds:
+    if "coherence" in ds and cells:
         coherence = pick(as_blocks(ds["coherence"]), cells)
         lazy["coherence_sum"] = _per_pair(da.where(da.isnan(coherence), 0.0, coherence))
         lazy["coherence_count"] = _per_pair(~da.isnan(coherence))

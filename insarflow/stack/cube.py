@@ -20,7 +20,7 @@ Cell = tuple[int, int]
 
 def pick(array: np.ndarray | da.Array, cells: Sequence[Cell]) -> Any:
     """Pairs of a ``(date, delay, ...)`` array: ``(pair, ...)``, one a block if lazy; other cells are not touched."""
-    rows, cols = np.transpose(cells)
+    rows, cols = np.array(cells, np.int64).reshape(-1, 2).T
     if not isinstance(array, da.Array):
         return array[rows, cols]
     ones = (1,) * len(cells)
@@ -41,7 +41,7 @@ def pick(array: np.ndarray | da.Array, cells: Sequence[Cell]) -> Any:
 def place(array: np.ndarray | da.Array, cells: Sequence[Cell], shape: Cell) -> Any:
     """The ``(date, delay, ...)`` array of a ``(pair, ...)`` one; "missing" where there is no pair."""
     if not isinstance(array, da.Array):
-        rows, cols = np.transpose(cells)
+        rows, cols = np.array(cells, np.int64).reshape(-1, 2).T
         out = np.full((*shape, *array.shape[1:]), nan_of(array.dtype), array.dtype)
         out[rows, cols] = array
         return out

@@ -277,7 +277,7 @@ class TestOutput:
         message = r"unfinished work that differs in delays=\(6,\) \(there: None\), threshold=0.8 \(there: 0.9\): .*--o"
         with pytest.raises(OutputExistsError, match=message):
             map_source(other, out)
-        (Path(run.source[0]) / "igram" / "zarr.json").touch()
+        (Path(run.source[0]) / "zarr.json").touch()
         with pytest.raises(OutputExistsError, match="differs in the files of the source or the model, or the versions"):
             map_source(run, out)
         result = map_source(replace(run, threshold=0.8), out, overwrite=True)

@@ -19,7 +19,8 @@ def test_info_build_map(data, tmp_path, product, pairs, outside):
     facts = describe_source(data / product)
     assert facts["interferograms"] == pairs == len(facts["pairs"])
     insarflow.build_stack(data / product, tmp_path / "stack.zarr")
-    assert describe_source(tmp_path / "stack.zarr")["pairs"] == facts["pairs"]
+    for built, read in zip(describe_source(tmp_path / "stack.zarr")["pairs"], facts["pairs"], strict=True):
+        assert built == pytest.approx(read, abs=0.002, nan_ok=True)  # coherence is kept in steps of 1/254
 
     def run(out):
         return map_source(MapRun((str(tmp_path / "stack.zarr"),)), out, draw=draw_map)
