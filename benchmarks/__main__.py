@@ -1,14 +1,16 @@
-"""Print tables: ``python -m benchmarks [kernels] [segment] [first] [graphs] [--size 2048] [--runs 5] [--json]``.
+"""Print tables: ``python -m benchmarks [kernels] [segment] [first] [graphs] [store] [--size 2048] [--runs 5] [--json]``.
 
 kernels: each kernel on one and two threads. segment: the embedded model over a region. first: the first call of each
 kernel, compilation included. graphs: a stack of 1,500 pairs among 18,000 cells, opened and laid out, best with
-``--size 4096``. Without a name: kernels and segment.
+``--size 4096``. store: codecs and chunks, a build beside a plain copy, builds killed at random times. Without a name:
+kernels and segment.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -17,11 +19,11 @@ from typing import Any
 import torch
 
 import insarflow
-from benchmarks import first, graphs, mapping
+from benchmarks import first, graphs, mapping, store
 from benchmarks.kernels import Images
 from benchmarks.measure import Row, measure
 
-TABLES = ("kernels", "segment", "first", "graphs")
+TABLES = ("kernels", "segment", "first", "graphs", "store")
 
 
 def main(arguments: list[str] | None = None) -> list[dict[str, Any]]:
@@ -58,9 +60,32 @@ def main(arguments: list[str] | None = None) -> list[dict[str, Any]]:
             print(f"\n{'graph':40} {'made in':>10} {'tasks':>10} {'blocks':>8}")
             for graph in laid_out:
                 print(f"{graph.name:40} {graph.seconds:8.2f} s {graph.tasks:10} {graph.blocks:8}")
+    if "store" in tables:
+        measured += _store(options)
     if options.json:
         print(json.dumps(measured, indent=2))
     return measured
+
+
+def _store(options: argparse.Namespace) -> list[dict[str, Any]]:
+    rows: list[store.Codec | store.Build | store.Kills] = []
+    said = (lambda text: None) if options.json else print
+    said(f"\n{'kept as':32} {'chunk':>6} {'B/px':>6} {'write':>8} {'read':>8} Mpx/s {'128 x 128 a second':>20}")
+    for codec in store.codecs(options.size, options.runs, options.only):
+        rows.append(codec)
+        said(
+            f"{codec.name:32} {codec.inner:6} {codec.bytes_per_px:6.2f} {codec.write:8.0f} {codec.read:8.0f} "
+            f"{codec.random:26.0f}"
+        )
+    if options.only in "build":
+        built = store.build(options.size, options.runs)
+        rows.append(built)
+        said(f"\n{built.name}: {built.ours:.1f} Mpx/s, a plain copy {built.plain:.1f}, ratio {built.ratio:.2f}")
+    if options.only in "kills" and hasattr(os, "fork"):
+        killed = store.kills(200 if options.size >= 1024 else 3)
+        rows.append(killed)
+        said(f"{killed.kills} kills at random times: {killed.builds} builds finished, {killed.damaged} damaged")
+    return [asdict(row) for row in rows]
 
 
 def _rows(tables: list[str], size: int, runs: int, only: str) -> Iterator[Row]:

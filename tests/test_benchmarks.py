@@ -34,7 +34,7 @@ def test_tables_are_printed(capsys):
     assert [line.split()[0] for line in first.splitlines()] == ["first", "residues"]
     with pytest.raises(SystemExit):
         main(["kernel"])
-    assert "there is no table kernel: choose some of kernels, segment, first, graphs" in capsys.readouterr().err
+    assert "there is no table kernel: choose some of kernels, segment, first, graphs, store" in capsys.readouterr().err
 
 
 def test_graphs_at_small_size(capsys):
@@ -46,6 +46,17 @@ def test_graphs_at_small_size(capsys):
     for name in ("goldstein baran03", "coherence of two images"):
         row = rows[f"3 pairs, {name}"]
         assert row["tasks"] <= 1.3 * row["blocks"] + 1
+
+
+def test_store_at_small_size(capsys):
+    rows = {row["name"]: row for row in main(["store", "--size", "128", "--runs", "1", "--json"])}
+    assert json.loads(capsys.readouterr().out)[-1] == rows["kills"]
+    assert rows["kills"]["damaged"] == 0
+    assert rows["kills"]["kills"] == 3
+    assert rows["build 6 pairs"]["ratio"] > 0
+    assert (
+        rows["phase int16, zstd 1, bytes"]["bytes_per_px"] < 3 < rows["igram complex64, zstd 0, plain"]["bytes_per_px"]
+    )
 
 
 def test_baselines_compute_the_same():
