@@ -1,4 +1,4 @@
-"""Print tables: ``python -m benchmarks [kernels] [segment] [first] [graphs] [store] [--size 2048] [--runs 5] [--json]``.
+"""Print tables: ``python -m benchmarks [kernels segment first graphs store] [--size 2048] [--runs 5] [--json]``.
 
 kernels: each kernel on one and two threads. segment: the embedded model over a region. first: the first call of each
 kernel, compilation included. graphs: a stack of 1,500 pairs among 18,000 cells, opened and laid out, best with
