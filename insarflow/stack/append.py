@@ -162,7 +162,7 @@ def _check(ds: xr.Dataset, held: xr.Dataset, path: str | Path) -> None:
         mine, other = grid_of(ds), grid_of(held)
         raise GridMismatchError(
             f"what is appended must lie on the grid of {where} ({other.shape} pixels, {other.transform}), instead got "
-            f"{mine.shape} pixels, {mine.transform}: build it with grid={str(path)!r}"
+            f"{mine.shape} pixels, {mine.transform}: bring it there with grid={str(path)!r} (--grid)"
         )
     names = [{n for n in VARIABLES if n in data and VARIABLES[n].dims == DIMS} for data in (ds, held)]
     if names[0] != names[1]:

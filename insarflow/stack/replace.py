@@ -68,15 +68,9 @@ def new_store(path: Path, *, overwrite: bool) -> Iterator[Path]:
     if is_zarr(old) and not target.exists():  # a process was killed while it replaced this one
         old.rename(target)
     check_output(target, overwrite=overwrite)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(f"path={str(path)!r} cannot be written: {error.strerror}") from error
+    _make(partial, path)  # before the lock, which takes a folder that cannot be written to for a busy one
     with locked(target):
-        try:
-            partial.mkdir(exist_ok=True)
-        except OSError as error:
-            raise StoreError(f"path={str(path)!r} cannot be written: {error.strerror}") from error
+        _make(partial, path)
         try:
             yield partial
             check_output(target, overwrite=overwrite)
@@ -87,6 +81,13 @@ def new_store(path: Path, *, overwrite: bool) -> Iterator[Path]:
         except BaseException:
             _remove(partial)
             raise
+
+
+def _make(folder: Path, path: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"path={str(path)!r} cannot be written: {error.strerror}") from error
 
 
 def clear_folder(folder: Path) -> None:
