@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from insarflow.cli.errors import UsageError
 from insarflow.cli.options import (
     Append,
     DryRun,
@@ -63,6 +64,9 @@ def build(
 
         return plan_build(sources, workers=workers, memory=memory, selection=selection)
 
+    if append and (overwrite or exact or dry_run):
+        given = "--overwrite" if overwrite else "--exact" if exact else "--dry-run"
+        raise UsageError(f"--append goes without {given}: the stack's pixels, and how they are kept, stay as they are")
     if dry_run:
         show_plan(screen, machine, planner)
         return

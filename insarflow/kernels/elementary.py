@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from insarflow.kernels._jit import jit, part
+from insarflow.kernels._jit import part
 from insarflow.kernels.noise import mix
 
 RUN = 512
@@ -41,24 +41,6 @@ def cosine(angle):  # type: ignore[no-untyped-def]
     """Cosine of an angle between -pi/2 and pi/2, right within 6e-7."""
     s = angle * angle
     return _ONE + s * (_C1 + s * (_C2 + s * (_C3 + s * (_C4 + s * _C5))))
-
-
-HALF_PI = (1.5707963267341256, 6.077100506303966e-11)
-"""Half of pi in two parts, the first with so few bits that its multiples are exact."""
-
-
-@jit
-def direction(angle):  # type: ignore[no-untyped-def]
-    """Cosine and sine to 2e-9, from arithmetic alone so that loops become vector instructions; |angle| < 1e7 rad."""
-    quarter = np.floor(angle * (1 / (HALF_PI[0] + HALF_PI[1])) + 0.5)
-    x = (angle - quarter * HALF_PI[0]) - quarter * HALF_PI[1]
-    s = x * x
-    sine = x * (1 + s * (-1 / 6 + s * (1 / 120 + s * (-1 / 5040 + s * (1 / 362880)))))
-    cosine = 1 + s * (-1 / 2 + s * (1 / 24 + s * (-1 / 720 + s * (1 / 40320 - s * (1 / 3628800)))))
-    turn = quarter - 4 * np.floor(quarter * 0.25)
-    swapped = turn == 1.0 or turn == 3.0
-    along, across = (sine if swapped else cosine), (cosine if swapped else sine)
-    return (-along if turn == 1.0 or turn == 2.0 else along), (-across if turn >= 2.0 else across)
 
 
 def workspace() -> tuple[np.ndarray, np.ndarray]:

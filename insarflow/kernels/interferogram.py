@@ -13,9 +13,9 @@ from insarflow.kernels._jit import jit
 from insarflow.kernels.coherence import coherence as sliding_coherence
 from insarflow.kernels.coherence import window_reads
 from insarflow.kernels.doubles import FOUR, Doubles, doubles_of, load, prefetch, store, whole
-from insarflow.kernels.elementary import direction
 from insarflow.kernels.lanes import LANES, Lanes, Memory, Total, lanes_function, repeat
 from insarflow.kernels.multilook import enough, fold, multilook
+from insarflow.kernels.phase import direction
 from insarflow.kernels.window_sums import PLANES, correlation_of
 from insarflow.types import Looks, Tile, Window
 

@@ -91,6 +91,10 @@ def append_pairs(ds: xr.Dataset, path: str | Path, *, fsync: bool = False) -> li
             ds, target, codes, may_be_empty=is_cut(ds), places=plan.places, lengths=plan.lengths
         )
         added = [cell for cell, count in zip(cells, run([writes], path)[0], strict=True) if count > 0]
+        if not added:  # a bbox or aoi has left no pixel
+            _remove_shards(target, held, plan.places.values())
+            Journal.remove(file)
+            return []
         if fsync:
             flush(target)
         _commit(ds, target, plan, added, codes)

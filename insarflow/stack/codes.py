@@ -25,7 +25,7 @@ from insarflow.types import Recipe
 
 KEEPS_UNIT: Final = frozenset({
     "read", "subset", "align", "merge_swaths", "line_of_sight", "add_offset", "add_ramp", "conjugate",
-    "add_turbulence", "add_stratified", "coherence", "append",
+    "add_turbulence", "add_stratified", "coherence", "append", "resample", "resample_dem",
 })  # fmt: skip
 """Operations after which an interferogram of phase alone still is one."""
 

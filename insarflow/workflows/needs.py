@@ -16,19 +16,17 @@ import xarray as xr
 from dask.base import optimize
 from dask.system import CPU_COUNT
 
-from insarflow.schema import DIMS, SPACE, VARIABLES, recipe_of
+from insarflow.schema import DIMS, SPACE, VARIABLES
 from insarflow.stack.assemble import valid_cells
-from insarflow.stack.codes import codes_for
 from insarflow.stack.layout import shard_size
 from insarflow.stack.store import write_stack
 from insarflow.stack.write import lazy_writes
+from insarflow.workflows.measure import folder_size, stored_size
 from insarflow.workflows.sample import Sample, filled, largest_block, timed
 
 NOWHERE: Final = Path(os.devnull) / "nowhere"
 """Folder of a store that is laid out and not written."""
 
-_STATM = Path("/proc/self/statm")
-_UNKNOWN_RESIDENT: Final = 500_000_000
 _LIBRARIES: Final = 40_000_000
 
 
@@ -74,9 +72,8 @@ def written_stack(ds: xr.Dataset, window: xr.Dataset, known: float) -> tuple[flo
     with tempfile.TemporaryDirectory() as folder, dask.config.set(scheduler="sync"):
         path = Path(folder) / "sample.zarr"
         took, _ = timed(lambda: write_stack(window, path, overwrite=True))
-        codes = codes_for(list(VARIABLES), recipe_of(window))
-        sizes = {n: _size(path / (codes[n].stored if n in codes else n)) for n in VARIABLES if n in window}
-        rest = _size(path) - sum(sizes.values())
+        sizes = {n: stored_size(path, n) for n in VARIABLES if n in window}
+        rest = folder_size(path) - sum(sizes.values())
         # Four pixels take what a store takes once, however large.
         corner = filled(window.isel(y=[0, 1], x=[0, 1]))
         once, _ = timed(lambda: write_stack(corner, path, overwrite=True))
@@ -112,18 +109,6 @@ def shard_pixels(ds: xr.Dataset) -> int:
     return shard_size(ds.sizes["y"])[0] * shard_size(ds.sizes["x"])[0]
 
 
-def resident() -> int:
-    """Memory that this process holds now, bytes."""
-    try:
-        return int(_STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, AttributeError, ValueError):
-        return _UNKNOWN_RESIDENT
-
-
 def cpus() -> int:
     """Cores that this process may use."""
     return int(CPU_COUNT)
-
-
-def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import threading
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -29,11 +27,11 @@ from insarflow.ops.recipe import OPERATIONS, apply_recipe
 from insarflow.ops.residues import residue_count, residues
 from insarflow.schema import CELLS, DIMS, SPACE, VARIABLES, validate
 from insarflow.stack.assemble import SHARD
-from insarflow.stack.codes import CODES
 from insarflow.stack.layout import shard_size
 from insarflow.stack.pairs import from_pairs, to_pairs
 from insarflow.stack.write import lazy_writes, unknown_variables, write_stack
-from insarflow.workflows.needs import NOWHERE, count_tasks, cpus, resident
+from insarflow.workflows.measure import folder_size, measured, resident, stored_size
+from insarflow.workflows.needs import NOWHERE, count_tasks, cpus
 from insarflow.workflows.plan import Plan
 
 Work = Callable[[xr.Dataset], xr.Dataset | xr.DataArray]
@@ -46,9 +44,6 @@ _TASK: Final = 5_000
 
 _FEW: Final = 4
 """Interferograms whose tasks are counted; the others have as many each."""
-
-_PATIENCE: Final = 4.0
-"""Time after which the work on a block is not tried again, s."""
 
 
 def plan(
@@ -272,12 +267,12 @@ class _Trial:
         with tempfile.TemporaryDirectory() as folder, dask.config.set(scheduler="sync"):
             path = Path(folder) / "block.zarr"
             run = partial(write_stack, part, path, overwrite=True) if to_disk else partial(compute, *arrays[0])
-            seconds, memory = _measured(run)
+            seconds, memory = measured(run)
             if to_disk and len(stack.data_vars) > len(whole.data_vars) + 1:
                 write_stack(stack.drop_vars("valid").isel(block), path, overwrite=True)
             images = [n for n in VARIABLES if to_disk and n in stack and VARIABLES[n].dims != CELLS]
-            sizes = {n: sum(_size(path / kept) for kept in _folders(n)) for n in images}
-            rest = _size(path) - sum(sizes.values()) if to_disk else 0
+            sizes = {n: stored_size(path, n) for n in images}
+            rest = folder_size(path) - sum(sizes.values()) if to_disk else 0
         pixels = int(np.prod([part.sizes.get(dim, 1) for dim in SPACE]))
         waiting = 0.0
         if all_of_it.shared:
@@ -356,50 +351,3 @@ def _block(whole: xr.Dataset | xr.DataArray, ds: xr.Dataset, cell: tuple[int, in
         if np.isfinite(near.values).any():
             break
     return {**others, "y": slice(*rows), "x": slice(*cols)}
-
-
-def _measured(run: Callable[[], object]) -> tuple[float, int]:
-    """Time of the faster of two runs, s, and bytes that the second, or only, one took at most."""
-    best, memory = float("inf"), 0
-    for _ in range(3):
-        with _Peak() as peak:
-            started = time.perf_counter()
-            run()
-            took = time.perf_counter() - started
-        best, memory = min(best, took), peak.taken
-        if took > _PATIENCE:
-            break
-    return best, memory
-
-
-class _Peak:
-    """The most memory that this process took inside, bytes, looked at every few milliseconds."""
-
-    def __enter__(self) -> _Peak:
-        self._before = self._most = resident()
-        self._done = threading.Event()
-        self._watch = threading.Thread(target=self._look, daemon=True)
-        self._watch.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        self._watch.join()
-
-    def _look(self) -> None:
-        while not self._done.wait(0.002):
-            self._most = max(self._most, resident())
-
-    @property
-    def taken(self) -> int:
-        """Bytes beyond those held before."""
-        return self._most - self._before
-
-
-def _folders(name: str) -> set[str]:
-    """Names that a variable may have in a store."""
-    return {name, CODES[name].stored} if name in CODES else {name}
-
-
-def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

@@ -11,7 +11,8 @@ from insarflow.errors import InsarError
 from insarflow.ops.checks import check_whole
 from insarflow.stack.sources import SourceLike
 from insarflow.stack.store import open_stack
-from insarflow.workflows.needs import Needs, build_needs, cpus, resident
+from insarflow.workflows.measure import resident
+from insarflow.workflows.needs import Needs, build_needs, cpus
 from insarflow.workflows.sample import take_sample
 from insarflow.workflows.selection import Building, Selection
 from insarflow.workflows.words import duration, size

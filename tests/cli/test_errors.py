@@ -53,6 +53,8 @@ def files_in(folder):
         pytest.param("map {stack} -o {new} --delays 9", 1, "6, 12", id="delay that is not there"),
         pytest.param("map {stack} -o {new} --delays 12days,x", 2, "whole days such as 6,12 or 12D", id="no delay"),
         pytest.param("build {empty} -o {new}", 1, "empty", id="empty folder"),
+        pytest.param("build {single} -o {stack} --append --overwrite", 2, "goes without --overwrite", id="both"),
+        pytest.param("build {single} -o {stack} --append --exact", 2, "goes without --exact", id="append exactly"),
         pytest.param("map {stack} -o {done}", 1, "--overwrite", id="existing output"),
         pytest.param("build {stack} -o {done}", 1, "overwrite", id="existing output of build"),
         pytest.param(

@@ -76,6 +76,18 @@ class TestAppend:
         assert append_stack(product[0], path) == []
         assert digest(path) == before
 
+    def test_nothing_in_the_area(self, product, tmp_path, write_tif):
+        """A pair without a pixel in the bbox leaves no date and no shard behind."""
+        box = (7.0, 45.994, 7.01, 46.0)
+        path = build_stack(product[0], tmp_path / "s.zarr", bbox=box)
+        before = digest(path)
+        other, hollow = tmp_path / "other", np.full(SIZE, np.nan, np.float32)
+        hollow[-1, -1] = 0.5
+        for role in ("phase", "coh"):
+            write_tif(other / f"20180106_20180112_{role}.tif", hollow)
+        assert append_stack(other, path, bbox=box) == []
+        assert digest(path) == before
+
     def test_a_pair_of_known_date_and_delay(self, stack, tmp_path):
         """A new cell inside the old square."""
         part = stack.copy()

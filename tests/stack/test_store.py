@@ -216,6 +216,13 @@ class TestCodes:
             np.testing.assert_allclose(opened["igram"], stack["igram"], atol=1e-4)
             assert opened["igram"].attrs.get("long_name") == stack["igram"].attrs["long_name"]
 
+    @pytest.mark.parametrize("resolution", [0.0008, 0.003])
+    def test_resampled_phase_is_still_phase(self, folder, tmp_path, resolution):
+        ds = open_stack(folder, resolution=resolution)
+        path = write_stack(ds, tmp_path / "s.zarr")
+        assert zarr.open_group(path, mode="r")["phase"].dtype == np.int16
+        np.testing.assert_allclose(open_stack(path)["igram"], ds["igram"], atol=1e-4)
+
     def test_a_magnitude_is_no_loss_without_a_word(self, folder, tmp_path):
         ds = open_stack(folder)
         ds["igram"] = ds["igram"] * np.float32(2)
