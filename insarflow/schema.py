@@ -62,6 +62,7 @@ VARIABLES: Final = {
     "support": Variable(SPACE, "int32", "1", "interferograms in which the pixel moves"),
     "perpendicular_baseline": Variable(CELLS, "float32", "m", "perpendicular baseline"),
     "valid": Variable(CELLS, "bool", "1", "an interferogram exists for this date and delay"),
+    "fingerprint": Variable(CELLS, "uint64", "1", "hash of the files that an interferogram was read from"),
     "dem": Variable(SPACE, "float32", "m", "terrain height"),
     "incidence": Variable(SPACE, "float32", "rad", "ellipsoidal incidence angle"),
     "los_east": Variable(SPACE, "float32", "1", "line of sight, ground to satellite, east component"),

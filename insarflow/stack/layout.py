@@ -301,8 +301,8 @@ def _array(group: zarr.Group, name: str, sizes: Mapping[str, int], attrs: Mappin
 
 def _fill(dtype: np.dtype) -> Any:
     """Say what an absent chunk reads as: Zarr's own default, 0, would be a measurement."""
-    if dtype.kind == "b":
-        return False
+    if dtype.kind in "bu":
+        return dtype.type(0)
     return dtype.type(complex(np.nan, np.nan) if dtype.kind == "c" else np.nan)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from itertools import chain
@@ -12,7 +11,6 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from insarflow.stack.archive import read_starts
 from insarflow.stack.assemble import Array, stack_pairs
 from insarflow.stack.geometry import ground_point, line_of_sight
 from insarflow.stack.mosaic import Windows
@@ -21,6 +19,7 @@ from insarflow.stack.raster import Pixels, Raster, read_header
 from insarflow.stack.readers.bad import Bad
 from insarflow.stack.readers.files import Found, find_images
 from insarflow.stack.readers.gamma import Sidecars, read_sidecars
+from insarflow.stack.readers.identity import Identity
 from insarflow.stack.readers.images import Missing, coherence_scale, missing_values, pair_images, read_headers
 from insarflow.stack.readers.track import check_acquisitions
 from insarflow.stack.resample import Resampled
@@ -32,7 +31,11 @@ MAX_IGNORED = 100
 
 
 def read_geotiff_pairs(
-    source: Path | Sequence[Path], *, target: Target | None = None, skip_bad: bool = False
+    source: Path | Sequence[Path],
+    *,
+    target: Target | None = None,
+    skip_bad: bool = False,
+    hash_files: bool = False,
 ) -> xr.Dataset:
     """Open GeoTIFF interferograms as a stack. Lazy: only headers are read.
 
@@ -46,15 +49,18 @@ def read_geotiff_pairs(
     skip_bad
         Whether files that are damaged, named wrongly or there twice are left out, with a warning that names each,
         rather than an error. Each file is then read once to its end, block by block.
+    hash_files
+        Whether all bytes of each file make its interferogram's ``fingerprint``, rather than size, time and first bytes.
 
     Returns
     -------
     Dataset
         A stack. ``igram`` has unit magnitude and is the wrapped phase, or else the unwrapped phase re-wrapped; the
         latter is kept as ``unwrapped``. ``coherence``, ``amplitude`` (of the reference), ``dem`` where there are
-        such files on the same lattice. With GAMMA's parameter files beside: ``perpendicular_baseline``, ``incidence``,
-        ``los_east``, ``los_north``, ``los_up`` and the attributes ``wavelength`` (m), ``heading`` (rad), ``pass``,
-        ``platform``, ``looks`` (y, x), ``acquisition_times`` (JSON: UTC seconds of the day by date).
+        such files on the same lattice; ``fingerprint``. With GAMMA's parameter files beside:
+        ``perpendicular_baseline``, ``incidence``, ``los_east``, ``los_north``, ``los_up`` and the attributes
+        ``wavelength`` (m), ``heading`` (rad), ``pass``, ``platform``, ``looks`` (y, x), ``acquisition_times`` (JSON:
+        UTC seconds of the day by date).
         Rasters that were not used are listed in ``ignored_files`` (JSON), those left out in ``skipped_files`` (JSON:
         what is wrong, by file).
 
@@ -93,7 +99,10 @@ def read_geotiff_pairs(
     check_acquisitions(sidecars.acquisitions, headers)
 
     files = [raster for roles in headers.values() for swaths in roles.values() for raster in swaths]
-    recipe = _recipe(found, [*files, *dems], missing, gamma=bool(sidecars.acquisitions), skipped=len(bad.files))
+    identity = Identity([*files, *dems], whole=hash_files)
+    recipe = _recipe(
+        found, [*files, *dems], missing, identity, gamma=bool(sidecars.acquisitions), skipped=len(bad.files)
+    )
     recipe = placement.recorded(recipe)
     if found.swaths:
         recipe = recipe.then("merge_swaths", swaths=list(found.swaths))
@@ -108,7 +117,7 @@ def read_geotiff_pairs(
             static |= line_of_sight(dem, placement.grid, orbit)
             recipe = recipe.then("line_of_sight", orbit_of=str(min(sidecars.acquisitions))[:10], heights="dem")
     bad.warn()
-    return stack_pairs(
+    ds = stack_pairs(
         {pair: pair_images(roles, missing, placement) for pair, roles in headers.items()},
         placement.grid,
         static=static,
@@ -116,6 +125,7 @@ def read_geotiff_pairs(
         attrs=_attributes([*found.ignored, *unused], found.root) | bad.attributes(found.root) | sidecars.attributes(),
         recipe=recipe,
     )
+    return identity.note(ds, headers)
 
 
 def _baselines(sidecars: Sidecars, pairs: Iterable[Pair], grid: Grid, dem: Windows | None) -> dict[Pair, float] | None:
@@ -149,7 +159,9 @@ def _dems(found: Found, placement: Placement, bad: Bad) -> tuple[Placement, list
     return placement, kept, [path for path in unused if path not in bad.files]
 
 
-def _recipe(found: Found, files: list[Raster], missing: Missing, *, gamma: bool, skipped: int) -> Recipe:
+def _recipe(
+    found: Found, files: list[Raster], missing: Missing, identity: Identity, *, gamma: bool, skipped: int
+) -> Recipe:
     roles = sorted({role for images in found.images.values() for role in images})
     coherences = {path for images in found.images.values() for path in images.get("coherence", ())}
     bytes_ = any(coherence_scale(raster) != 1.0 for raster in files if raster.path in coherences)
@@ -159,7 +171,7 @@ def _recipe(found: Found, files: list[Raster], missing: Missing, *, gamma: bool,
         "read",
         product="gamma geotiff" if gamma else "snap geotiff" if found.snap else "geotiff pairs",
         files=len(files),
-        sha=_digest(files, found.root),
+        sha=identity.product(found.root),
         phase_sign="kept",
         date_order="earlier first",
         nodata=nodata,
@@ -173,15 +185,6 @@ def _any_complex(found: Found, files: list[Raster]) -> bool:
     """Whether an interferogram has a magnitude of its own."""
     paths = {path for images in found.images.values() for path in images.get("phase", ())}
     return any(np.dtype(raster.dtype).kind == "c" for raster in files if raster.path in paths)
-
-
-def _digest(files: list[Raster], root: Path) -> str:
-    """Hash of the files' names, sizes and first bytes; the same for a folder and its zip file."""
-    digest = hashlib.sha256()
-    ordered = sorted(files, key=lambda r: r.path)
-    for raster, start in zip(ordered, read_starts((r.path for r in ordered), 4096), strict=True):
-        digest.update(f"{raster.path.relative_to(root)}\0{raster.size}\0".encode() + start)
-    return digest.hexdigest()
 
 
 def _attributes(ignored: list[Path], root: Path) -> dict[str, Any]:
