@@ -16,12 +16,13 @@ from insarflow.stack.geometry import ground_point, line_of_sight
 from insarflow.stack.mosaic import Windows
 from insarflow.stack.placement import Placement, place_images
 from insarflow.stack.raster import Pixels, Raster, read_header
+from insarflow.stack.readers import roipac
 from insarflow.stack.readers.bad import Bad
 from insarflow.stack.readers.files import Found, find_images
 from insarflow.stack.readers.gamma import Sidecars, read_sidecars
 from insarflow.stack.readers.identity import Identity
 from insarflow.stack.readers.images import Missing, coherence_scale, missing_values, pair_images, read_headers
-from insarflow.stack.readers.track import check_acquisitions
+from insarflow.stack.readers.track import check_acquisitions, check_headers
 from insarflow.stack.resample import Resampled
 from insarflow.stack.target import Target
 from insarflow.types import Grid, JsonValue, Pair, Recipe, Window
@@ -60,7 +61,7 @@ def read_geotiff_pairs(
         such files on the same lattice; ``fingerprint``. With GAMMA's parameter files beside:
         ``perpendicular_baseline``, ``incidence``, ``los_east``, ``los_north``, ``los_up`` and the attributes
         ``wavelength`` (m), ``heading`` (rad), ``pass``, ``platform``, ``looks`` (y, x), ``acquisition_times`` (JSON:
-        UTC seconds of the day by date).
+        UTC seconds of the day by date); with ROI_PAC's headers (``*.rsc``) those of them that are known.
         Rasters that were not used are listed in ``ignored_files`` (JSON), those left out in ``skipped_files`` (JSON:
         what is wrong, by file).
 
@@ -81,7 +82,8 @@ def read_geotiff_pairs(
 
     A file is known by its name: two dates (20180106-20180130, 2018-01-06_2018-01-30, 06Jan2023_12Jan2023) in it or in
     a folder above it, and a word: ``unw``; ``cc``, ``coh``, ``cor``, ``corr``; ``phase``, ``pha``, ``phi``,
-    ``wrapped``, ``diff``, ``int``, ``ifg``; ``amp``; ``dem``, ``hgt``.
+    ``wrapped``, ``diff``, ``int``, ``ifg``; ``amp``; ``dem``, ``hgt``. ROI_PAC's dates have six digits
+    (060619-061002).
 
     The file's own no-data value and these mean missing: 0 in unwrapped phase, coherence, amplitude and complex images;
     -9999 in wrapped phase, and 0 too in SNAP's exports. Any other phase of exactly 0 is a measurement.
@@ -97,12 +99,13 @@ def read_geotiff_pairs(
     placement, dems, unused = _dems(found, placement, bad)
     sidecars = read_sidecars(found.others, bad)
     check_acquisitions(sidecars.acquisitions, headers)
+    roipac_headers = roipac.read_headers(found.others, bad)
+    check_headers(roipac_headers)
 
     files = [raster for roles in headers.values() for swaths in roles.values() for raster in swaths]
     identity = Identity([*files, *dems], whole=hash_files)
-    recipe = _recipe(
-        found, [*files, *dems], missing, identity, gamma=bool(sidecars.acquisitions), skipped=len(bad.files)
-    )
+    product = "gamma" if sidecars.acquisitions else "roi_pac" if roipac_headers else "snap" if found.snap else "pairs"
+    recipe = _recipe(found, [*files, *dems], missing, identity, product=product, skipped=len(bad.files))
     recipe = placement.recorded(recipe)
     if found.swaths:
         recipe = recipe.then("merge_swaths", swaths=list(found.swaths))
@@ -122,7 +125,11 @@ def read_geotiff_pairs(
         placement.grid,
         static=static,
         baselines=_baselines(sidecars, headers, placement.grid, heights),
-        attrs=_attributes([*found.ignored, *unused], found.root) | bad.attributes(found.root) | sidecars.attributes(),
+        attrs=_attributes([*found.ignored, *unused], found.root)
+        | _wavelength(files)
+        | bad.attributes(found.root)
+        | roipac.attributes(roipac_headers)
+        | sidecars.attributes(),
         recipe=recipe,
     )
     return identity.note(ds, headers)
@@ -160,7 +167,7 @@ def _dems(found: Found, placement: Placement, bad: Bad) -> tuple[Placement, list
 
 
 def _recipe(
-    found: Found, files: list[Raster], missing: Missing, identity: Identity, *, gamma: bool, skipped: int
+    found: Found, files: list[Raster], missing: Missing, identity: Identity, *, product: str, skipped: int
 ) -> Recipe:
     roles = sorted({role for images in found.images.values() for role in images})
     coherences = {path for images in found.images.values() for path in images.get("coherence", ())}
@@ -169,7 +176,7 @@ def _recipe(
     nodata: dict[str, JsonValue] = {role: list(missing[role]) for role in roles}
     return Recipe().then(
         "read",
-        product="gamma geotiff" if gamma else "snap geotiff" if found.snap else "geotiff pairs",
+        product="geotiff pairs" if product == "pairs" else f"{product} geotiff",
         files=len(files),
         sha=identity.product(found.root),
         phase_sign="kept",
@@ -179,6 +186,12 @@ def _recipe(
         interferogram="complex" if _any_complex(found, files) else "phase",
         **({"skipped": skipped} if skipped else {}),
     )
+
+
+def _wavelength(files: list[Raster]) -> dict[str, float]:
+    """The attribute, if the files' tags agree on it."""
+    known = {raster.wavelength for raster in files if raster.wavelength is not None}
+    return {"wavelength": known.pop()} if len(known) == 1 else {}
 
 
 def _any_complex(found: Found, files: list[Raster]) -> bool:
