@@ -9,9 +9,9 @@ import numpy as np
 import xarray as xr
 
 from insarflow.errors import SchemaError
-from insarflow.ops.layer import reordered
 from insarflow.schema import CELLS, COORDINATE_ATTRS, SPACE, describe, normalise_time, validate
 from insarflow.stack.cube import Cell, pick, place
+from insarflow.stack.part import take
 from insarflow.types import Pair, parse_delay
 
 PAIR: Final = "pair"
@@ -169,14 +169,9 @@ def from_pairs(ds: xr.Dataset) -> xr.Dataset:
 def sorted_cells(ds: xr.Dataset) -> xr.Dataset:
     """The stack `ds` in order of date and delay; what is read from a store is then read in that order."""
     orders = {dim: np.argsort(ds[dim].values, kind="stable") for dim in CELLS}
-    if all(np.array_equal(order, np.arange(order.size)) for order in orders.values()):
+    if all(np.array_equal(order, np.arange(ds.sizes[dim])) for dim, order in orders.items()):
         return ds
-    lazy = {n: v for n, v in ds.data_vars.items() if isinstance(v.data, da.Array) and v.dims[:2] == CELLS}
-    moved = {
-        name: xr.Variable(v.dims, reordered(v.data, list(orders.values())), v.attrs, v.encoding)
-        for name, v in lazy.items()
-    }
-    return ds.drop_vars(list(lazy)).isel(orders).assign(moved)[list(ds.data_vars)]
+    return take(ds, dict(orders))
 
 
 def _noting(coordinate: xr.DataArray, alone: np.ndarray) -> dict[str, Any]:

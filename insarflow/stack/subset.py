@@ -4,23 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import dask.array as da
 import numpy as np
 import xarray as xr
-from dask.base import tokenize
-from dask.highlevelgraph import HighLevelGraph
 
 from insarflow.errors import SelectionError
-from insarflow.ops.cells import missing_block, nan_of
 from insarflow.ops.checks import check_number, check_whole
-from insarflow.schema import CELLS, DIMS, VARIABLES, recipe_of, validate
-from insarflow.stack.aoi import Area, read_area
-from insarflow.stack.assemble import Array
+from insarflow.schema import DIMS, recipe_of, validate
+from insarflow.stack.aoi import masked, read_area
 from insarflow.stack.georeference import Box, crop, degrees_of, grid_of, to_pixels, transform_box, window_of
+from insarflow.stack.part import existing, images, keep_cells, replaced
 from insarflow.stack.sources import as_path
-from insarflow.types import DateLike, DelayLike, Grid, JsonValue, Window, parse_date, parse_delay
+from insarflow.types import DateLike, DelayLike, Grid, JsonValue, parse_date, parse_delay
 
 
 def subset(
@@ -135,9 +130,7 @@ def _in_time(
     ds: xr.Dataset, start: np.datetime64 | None, end: np.datetime64 | None, spans: np.ndarray | None
 ) -> xr.Dataset:
     dates, delays = ds["date"].values, ds["delay"].values
-    exists = np.ones((dates.size, delays.size), bool)
-    if "valid" in ds and not isinstance(ds["valid"].data, da.Array):
-        exists = ds["valid"].values
+    exists = existing(ds)
     later = dates[:, None] + delays[None, :]
     inside = np.ones_like(exists)
     if start is not None:
@@ -166,26 +159,7 @@ def _in_time(
             f"delays={_in_days(delays[wanted])} days leaves no interferogram: those of the dates asked for have "
             f"{', '.join(map(str, there))} days"
         )
-    return _only(ds, keep, exists)
-
-
-def _only(ds: xr.Dataset, keep: np.ndarray, exists: np.ndarray) -> xr.Dataset:
-    """The cells to keep; what lies between them is blank."""
-    rows, cols = np.asarray(keep.any(axis=1)), np.asarray(keep.any(axis=0))
-    ds = ds.isel(date=_index(rows), delay=_index(cols))
-    keep, exists = keep[rows][:, cols], exists[rows][:, cols]
-    if not (exists & ~keep).any():
-        return ds
-    blank: dict[str, Any] = {
-        name: (DIMS, _masked(ds[name].data, keep, None), ds[name].attrs)
-        for name, variable in VARIABLES.items()
-        if name in ds and variable.dims == DIMS
-    }
-    if "valid" in ds:
-        blank["valid"] = (CELLS, ds["valid"].data & keep, ds["valid"].attrs)
-    if "perpendicular_baseline" in ds:
-        blank["perpendicular_baseline"] = ds["perpendicular_baseline"].where(xr.DataArray(keep, dims=CELLS))
-    return _assign(ds, blank)
+    return keep_cells(ds, keep)
 
 
 def _in_box(ds: xr.Dataset, box: Box) -> xr.Dataset:
@@ -213,46 +187,8 @@ def _in_area(ds: xr.Dataset, path: Path) -> xr.Dataset:
     if window is None:
         raise SelectionError(f"aoi={str(path)!r} does not touch the stack, {_where(grid)}")
     ds = crop(ds, window)
-    known = "valid" in ds and not isinstance(ds["valid"].data, da.Array)
-    keep = ds["valid"].values if known else np.ones((ds.sizes["date"], ds.sizes["delay"]), bool)
-    images = [name for name, variable in VARIABLES.items() if name in ds and variable.dims == DIMS]
-    return _assign(ds, {n: (DIMS, _masked(ds[n].data, keep, (area, window)), ds[n].attrs) for n in images})
-
-
-def _masked(data: Array, keep: np.ndarray, place: tuple[Area, Window] | None) -> Array:
-    """NaN in the cells that are not to keep, and outside an area; other blocks are passed on as they are."""
-    if not isinstance(data, da.Array):
-        return _mask(data, keep, None if place is None else place[0].inside(place[1]))
-    inside = None if place is None else place[0].lazy(place[1], (data.chunks[2], data.chunks[3]))
-    name = f"masked-{tokenize(data, keep, inside)}"
-    graph: dict[Any, Any] = {}
-    starts = [np.cumsum((0, *sizes)) for sizes in data.chunks[:2]]
-    for block in np.ndindex(data.numblocks):
-        cells = keep[tuple(slice(*edges[i : i + 2]) for edges, i in zip(starts, block[:2], strict=True))]
-        source = (data.name, *block)
-        if not cells.any():
-            shape = tuple(sizes[i] for sizes, i in zip(data.chunks, block, strict=True))
-            graph[(name, *block)] = (missing_block, shape, data.dtype)
-        elif inside is None:
-            graph[(name, *block)] = source if cells.all() else (_mask, source, cells, None)
-        else:
-            graph[(name, *block)] = (_mask, source, cells, (inside.name, *block[2:]))
-    sources: list[Any] = [data] if inside is None else [data, inside]
-    layer = HighLevelGraph.from_collections(name, graph, dependencies=sources)
-    return da.Array(layer, name, chunks=data.chunks, meta=data._meta)
-
-
-def _mask(block: np.ndarray, cells: np.ndarray, inside: np.ndarray | None) -> np.ndarray:
-    kept = cells[:, :, None, None]
-    return np.where(kept if inside is None else kept & inside, block, block.dtype.type(nan_of(block.dtype)))
-
-
-def _assign(ds: xr.Dataset, variables: dict[str, Any]) -> xr.Dataset:
-    """`ds` with variables replaced; they keep the encoding, which names their CRS."""
-    result = ds.assign(variables)
-    for name in variables:
-        result[name].encoding = ds[name].encoding
-    return result
+    keep = existing(ds)
+    return replaced(ds, {n: (DIMS, masked(ds[n].data, keep, area, window), ds[n].attrs) for n in images(ds)})
 
 
 def _where(grid: Grid) -> str:
@@ -261,12 +197,6 @@ def _where(grid: Grid) -> str:
     if bounds is None:
         return "which lies where degrees cannot tell"
     return f"which lies within west, south, east, north = {', '.join(f'{v:.4f}' for v in bounds)}"
-
-
-def _index(flags: np.ndarray) -> slice | np.ndarray:
-    """Positions that are True: a slice where it can be, which dask passes on to the files."""
-    at = np.flatnonzero(flags)
-    return slice(int(at[0]), int(at[-1]) + 1) if at[-1] - at[0] + 1 == at.size else at
 
 
 def _ends(dates: np.ndarray, later: np.ndarray, exists: np.ndarray) -> tuple[np.datetime64, np.datetime64]:
