@@ -69,6 +69,17 @@ def to_pairs(ds: xr.Dataset) -> xr.Dataset:
     if not cells:
         raise SchemaError("to_pairs needs at least one interferogram, instead got valid=False everywhere")
     rows, cols = np.transpose(cells)
+    alone = [np.setdiff1d(np.arange(n), at) for n, at in zip(exists.shape, (rows, cols), strict=True)]
+    pairs = lay_out(ds, cells)
+    for dim, rest in zip(CELLS, alone, strict=True):
+        pairs[dim].attrs = _noting(ds[dim], rest)
+    return pairs
+
+
+def lay_out(ds: xr.Dataset, cells: list[Cell]) -> xr.Dataset:
+    """Cells of a stack one behind the other, in their order, along ``pair``; parameters and errors as of `to_pairs`."""
+    dates, delays = ds["date"].values, ds["delay"].values
+    rows, cols = np.transpose(cells)
     variables: dict[Any, Any] = {}
     for name, variable in ds.variables.items():
         along = set(CELLS) & set(variable.dims)
@@ -85,11 +96,10 @@ def to_pairs(ds: xr.Dataset) -> xr.Dataset:
         variables[name] = xr.Variable((PAIR, *whole.dims[2:]), pick(whole.data, cells), whole.attrs, kept)
     coords = {name: variables.pop(name) for name in ds.coords if name in variables}
     names = np.array([Pair(dates[i], dates[i] + delays[j]).name for i, j in cells])
-    alone = [np.setdiff1d(np.arange(n), at) for n, at in zip(exists.shape, (rows, cols), strict=True)]
     coords |= {
         PAIR: (PAIR, names, {"long_name": "earlier and later acquisition day"}),
-        "date": (PAIR, dates[rows], _noting(ds["date"], alone[0])),
-        "delay": (PAIR, delays[cols], _noting(ds["delay"], alone[1])),
+        "date": (PAIR, dates[rows], ds["date"].attrs),
+        "delay": (PAIR, delays[cols], ds["delay"].attrs),
         "reference": (PAIR, dates[rows], {"long_name": "acquisition day of the earlier image"}),
         "secondary": (PAIR, dates[rows] + delays[cols], {"long_name": "acquisition day of the later image"}),
     }

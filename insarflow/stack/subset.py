@@ -15,7 +15,8 @@ from insarflow.stack.aoi import masked, read_area
 from insarflow.stack.georeference import Box, crop, degrees_of, grid_of, to_pixels, transform_box, window_of
 from insarflow.stack.part import existing, images, keep_cells, replaced
 from insarflow.stack.sources import as_path
-from insarflow.types import DateLike, DelayLike, Grid, JsonValue, parse_date, parse_delay
+from insarflow.stack.times import in_time, noted, parse_delays, parse_period
+from insarflow.types import DateLike, DelayLike, Grid, JsonValue
 
 
 def subset(
@@ -65,17 +66,13 @@ def subset(
     """
     validate(ds)
     box = None if bbox is None else _box(bbox)
-    days = tuple(None if day is None else parse_date(day) for day in (start, end))
-    if days[0] is not None and days[1] is not None and days[0] > days[1]:
-        raise ValueError(f"start must not be after end, instead got start={_day(days[0])}, end={_day(days[1])}")
-    spans = None if delays is None else _spans(delays)
+    period = parse_period(start, end)
+    spans = None if delays is None else parse_delays(delays)
     place = None if aoi is None else as_path(aoi, "aoi").expanduser()
     asked: dict[str, JsonValue] = {
         "bbox": None if box is None else list(box),
         "aoi": None if place is None else place.name,
-        "start": None if days[0] is None else _day(days[0]),
-        "end": None if days[1] is None else _day(days[1]),
-        "delays": None if spans is None else _in_days(spans),
+        **noted(period, spans),
         "track": None if track is None else check_whole("track", track, low=1),
     }
     asked = {name: value for name, value in asked.items() if value is not None}
@@ -83,8 +80,8 @@ def subset(
         return ds
     if track is not None:
         ds = _on_track(ds, int(track))
-    if spans is not None or days != (None, None):
-        ds = _in_time(ds, days[0], days[1], spans)
+    if spans is not None or period != (None, None):
+        ds = keep_cells(ds, in_time(ds, period, spans))
     if box is not None:
         ds = _in_box(ds, box)
     if place is not None:
@@ -111,55 +108,11 @@ def _box(bbox: Sequence[float]) -> Box:
 _SIDES = tuple(f"bbox {side}" for side in ("west", "south", "east", "north"))
 
 
-def _spans(delays: Sequence[DelayLike]) -> np.ndarray:
-    if isinstance(delays, str) or not isinstance(delays, Sequence | np.ndarray):
-        raise TypeError(f"delays must be several, such as [6, 12], instead got delays={delays!r:.80}")
-    if len(delays) == 0:
-        raise ValueError("delays must name at least one, instead got none")
-    return np.unique(np.array([parse_delay(d) for d in delays], "timedelta64[ns]"))
-
-
 def _on_track(ds: xr.Dataset, track: int) -> xr.Dataset:
     known = ds.attrs.get("relative_orbit")
     if known is not None and str(known) != str(track):
         raise SelectionError(f"track must be the stack's relative orbit {known}, instead got track={track}")
     return ds.assign_attrs(relative_orbit=track)
-
-
-def _in_time(
-    ds: xr.Dataset, start: np.datetime64 | None, end: np.datetime64 | None, spans: np.ndarray | None
-) -> xr.Dataset:
-    dates, delays = ds["date"].values, ds["delay"].values
-    exists = existing(ds)
-    later = dates[:, None] + delays[None, :]
-    inside = np.ones_like(exists)
-    if start is not None:
-        inside &= dates[:, None] >= start
-    if end is not None:
-        inside &= later <= end
-    if not (exists & inside).any():
-        first, last = (dates.min(), later.max()) if not exists.any() else _ends(dates, later, exists)
-        asked = [f"{name}={_day(day)}" for name, day in (("start", start), ("end", end)) if day is not None]
-        raise SelectionError(
-            f"{' and '.join(asked) or 'the stack'} leaves no interferogram, both acquisitions of which must lie "
-            f"between: the stack holds {int(exists.sum())}, from {_day(first)} to {_day(last)}"
-        )
-    wanted = np.ones(delays.size, bool) if spans is None else np.isin(delays, spans)
-    if spans is not None:
-        unknown = spans[~np.isin(spans, delays)]
-        if unknown.size:
-            raise SelectionError(
-                f"delay {_in_days(unknown)[0]} days is not in the stack: "
-                f"it has {', '.join(map(str, _in_days(np.sort(delays))))} days"
-            )
-    keep = exists & inside & wanted[None, :]
-    if not keep.any():
-        there = _in_days(np.sort(delays[(exists & inside).any(axis=0)]))
-        raise SelectionError(
-            f"delays={_in_days(delays[wanted])} days leaves no interferogram: those of the dates asked for have "
-            f"{', '.join(map(str, there))} days"
-        )
-    return keep_cells(ds, keep)
 
 
 def _in_box(ds: xr.Dataset, box: Box) -> xr.Dataset:
@@ -197,15 +150,3 @@ def _where(grid: Grid) -> str:
     if bounds is None:
         return "which lies where degrees cannot tell"
     return f"which lies within west, south, east, north = {', '.join(f'{v:.4f}' for v in bounds)}"
-
-
-def _ends(dates: np.ndarray, later: np.ndarray, exists: np.ndarray) -> tuple[np.datetime64, np.datetime64]:
-    return dates[exists.any(axis=1)].min(), later[exists].max()
-
-
-def _day(date: np.datetime64) -> str:
-    return str(date.astype("datetime64[D]"))
-
-
-def _in_days(spans: np.ndarray) -> list[int]:
-    return [int(v) for v in spans / np.timedelta64(1, "D")]
