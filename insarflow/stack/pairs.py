@@ -21,6 +21,9 @@ ALONG: Final = ("date", "delay", "reference", "secondary")
 _ALONE: Final = "without_pair"
 """Attribute of ``date`` and ``delay``: those of the stack that no pair has."""
 
+_TEXT: Final = np.dtype(object)
+"""How names are stored: as text of any length, since Zarr 3 has no word for text of a fixed length."""
+
 _KEPT: Final = ("grid_mapping", "coordinates")
 """What of a variable's encoding does not depend on its shape."""
 
@@ -48,8 +51,10 @@ def to_pairs(ds: xr.Dataset) -> xr.Dataset:
 
     Notes
     -----
-    For what knows three dimensions, not four: ``ds.insar.to_pairs()["igram"].rio.reproject(...)``, facets, rasters.
-    `from_pairs` gives the identical stack.
+    For what knows three dimensions, not four: ``ds.insar.to_pairs()["igram"].rio.reproject(...)``, facets, rasters,
+    ``to_zarr``, whose plain store of pairs is a stack again with
+    ``from_pairs(xr.open_zarr(path, decode_coords="all", decode_timedelta=True))``. `from_pairs` gives the identical
+    stack.
 
     Examples
     --------
@@ -97,7 +102,7 @@ def lay_out(ds: xr.Dataset, cells: list[Cell]) -> xr.Dataset:
     coords = {name: variables.pop(name) for name in ds.coords if name in variables}
     names = np.array([Pair(dates[i], dates[i] + delays[j]).name for i, j in cells])
     coords |= {
-        PAIR: (PAIR, names, {"long_name": "earlier and later acquisition day"}),
+        PAIR: xr.Variable(PAIR, names, {"long_name": "earlier and later acquisition day"}, {"dtype": _TEXT}),
         "date": (PAIR, dates[rows], ds["date"].attrs),
         "delay": (PAIR, delays[cols], ds["delay"].attrs),
         "reference": (PAIR, dates[rows], {"long_name": "acquisition day of the earlier image"}),
