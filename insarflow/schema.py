@@ -18,6 +18,7 @@ Glossary
 igram        complex wrapped interferogram (unit magnitude where the product gives phase only)
 coherence    magnitude of the complex correlation of the two images, 0..1
 unwrapped    interferometric phase without its 2 pi ambiguity, rad
+components   connected components of unwrapped phase, inside which its cycles are trusted (0 is none)
 reference    the earlier acquisition of a pair
 secondary    the later acquisition of a pair
 delay        temporal baseline of a pair (never an atmospheric delay)
@@ -57,6 +58,7 @@ VARIABLES: Final = {
     "igram": Variable(DIMS, "complex64", "1", "wrapped interferogram, earlier * conj(later)"),
     "coherence": Variable(DIMS, "float32", "1", "interferometric coherence"),
     "unwrapped": Variable(DIMS, "float32", "rad", "unwrapped phase, positive away from the satellite"),
+    "components": Variable(DIMS, "uint16", "1", "connected components of the unwrapped phase, 0 is none"),
     "amplitude": Variable(DIMS, "float32", "1", "amplitude"),
     "probability": Variable(DIMS, "float32", "1", "probability of slope movement"),
     "support": Variable(SPACE, "int32", "1", "interferograms in which the pixel moves"),

@@ -26,6 +26,7 @@ from insarflow.types import Recipe
 KEEPS_UNIT: Final = frozenset({
     "read", "subset", "align", "merge_swaths", "line_of_sight", "add_offset", "add_ramp", "conjugate",
     "add_turbulence", "add_stratified", "coherence", "append", "resample", "resample_dem",
+    "select_pairs", "unwrap",
 })  # fmt: skip
 """Operations after which an interferogram of phase alone still is one."""
 
