@@ -48,16 +48,16 @@ def lazy_windows(
     arrays = [a.rechunk((*lead, *map(_filled, a.chunks[-2:]))) for a in arrays]
     first = arrays[0]
     out_chunks = first.chunks[-2:] if out_chunks is None else out_chunks
-    cores = [_bounds(c) for c in out_chunks]
+    cores = [bounds(c) for c in out_chunks]
     windows = [[axis(a, b, n) for a, b in core] for axis, core, n in zip(reads, cores, first.shape[-2:], strict=True)]
     readings = [reading_of(a) for a in arrays]
     inputs = tuple(
-        r or _Pieces(a.name, *([_pieces(a.chunks[axis], lo, hi) for lo, hi in windows[axis]] for axis in (-2, -1)))
+        r or _Pieces(a.name, *([pieces(a.chunks[axis], lo, hi) for lo, hi in windows[axis]] for axis in (-2, -1)))
         for a, r in zip(arrays, readings, strict=True)
     )
     token = tokenize(work.function, arrays, windows, out_chunks, dtype, present, work.parts, work.kwargs)
     name = f"{getattr(work.function, '__name__', 'windows')}-{token}"
-    cells = [_bounds(c) for c in lead]
+    cells = [bounds(c) for c in lead]
     absent = None if present is None else _absent(present, cells)
     rule = _Windows(work, inputs, cores, windows, cells, first.shape[-2:], first.shape[:-2], dtype, present, absent)
     sources = [a for a, r in zip(arrays, readings, strict=True) if r is None]
@@ -158,7 +158,7 @@ def _run(block: _Block, *blocks: np.ndarray) -> np.ndarray:
     windows = [
         read(cut.source, cut.index)
         if isinstance(cut, _Read)
-        else _assemble([[next(left) for _ in cut.cols] for _ in cut.rows], cut.rows, cut.cols)
+        else assemble([[next(left) for _ in cut.cols] for _ in cut.rows], cut.rows, cut.cols)
         for cut in block.cuts
     ]
     work, tile = block.work, block.tile
@@ -172,7 +172,8 @@ def _run(block: _Block, *blocks: np.ndarray) -> np.ndarray:
     return out
 
 
-def _assemble(blocks: list[list[np.ndarray]], rows: list[slice], cols: list[slice]) -> np.ndarray:
+def assemble(blocks: list[list[np.ndarray]], rows: list[slice], cols: list[slice]) -> np.ndarray:
+    """A window out of rows of blocks, of each of which it takes the slices."""
     if len(rows) == len(cols) == 1:
         return blocks[0][0][..., rows[0], cols[0]]
     cut = [[b[..., r, c] for b, c in zip(line, cols, strict=True)] for line, r in zip(blocks, rows, strict=True)]
@@ -183,12 +184,13 @@ def _filled(chunks: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(n for n in chunks if n)
 
 
-def _bounds(chunks: tuple[int, ...]) -> list[tuple[int, int]]:
+def bounds(chunks: tuple[int, ...]) -> list[tuple[int, int]]:
+    """Start and stop of each chunk."""
     stops = list(accumulate(chunks))
     return list(zip([0, *stops[:-1]], stops, strict=True))
 
 
-def _pieces(chunks: tuple[int, ...], lo: int, hi: int) -> list[tuple[int, slice]]:
+def pieces(chunks: tuple[int, ...], lo: int, hi: int) -> list[tuple[int, slice]]:
     """The chunks that hold ``lo:hi``: (index, slice inside the chunk)."""
     stops = list(accumulate(chunks))
     starts = [0, *stops[:-1]]
