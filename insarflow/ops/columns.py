@@ -97,6 +97,17 @@ def map_columns(
     return _lazy(function, lazy, fields, cells, (rows, cols), kwargs)
 
 
+def pixel(array: np.ndarray | da.Array, row: int, col: int) -> Any:
+    """One pixel of all images, ``(..., 1, 1)``; of a stored array no more than that is read."""
+    place = (slice(row, row + 1), slice(col, col + 1))
+    reading = reading_of(array) if isinstance(array, da.Array) else None
+    if reading is None:
+        return array[(..., *place)]
+    name = f"pixel-{tokenize(array, row, col)}"
+    chunks = (*array.chunks[:-2], (1,), (1,))  # type: ignore[union-attr]
+    return array_by_rule(name, Reading(reading.source, reading.lead, (place[0],), (place[1],)), chunks, array.dtype)
+
+
 def cut(chunks: tuple[int, ...], side: int) -> tuple[int, ...]:
     """Chunks cut into pieces of `side`, the last of each what is left."""
     return tuple(min(side, size - start) for size in chunks for start in range(0, size, side))
