@@ -1,7 +1,6 @@
 import dask
 import numpy as np
 import pytest
-import rasterio
 import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +12,6 @@ from insarflow.ops.network import edges_of
 from insarflow.ops.pair_statistics import pair_statistics
 from insarflow.ops.stacking import stacking_rate
 from insarflow.ops.timeseries import timeseries
-from insarflow.stack.store import open_stack
 
 SHAPE = (13, 17)
 WAVELENGTH = 0.0555
@@ -136,10 +134,9 @@ def test_troposphere():
     ds, velocity, _ = draw_stack()
     air = delays(ds)
     later = ds["date"] + ds["delay"]
-    seen = [air.sel(date=day.values.ravel()).values.reshape(6, -1, *SHAPE) if (day.isin(air["date"])).all() else None
-            for day in (ds["date"],)]  # fmt: skip
+    first = air.sel(date=ds["date"].values).values[:, None]
     second = air.reindex(date=later.values.ravel()).values.reshape(ds["unwrapped"].shape)
-    ds = ds.assign(unwrapped=ds["unwrapped"] + np.float32(4 * np.pi / WAVELENGTH) * (second - seen[0]))
+    ds = ds.assign(unwrapped=ds["unwrapped"] + np.float32(4 * np.pi / WAVELENGTH) * (second - first))
     corrected = timeseries(ds, residual_topography=True, troposphere=air)
     np.testing.assert_allclose(corrected["velocity"], velocity, atol=1e-5)
     assert np.abs(timeseries(ds, residual_topography=True)["velocity"] - velocity).max() > 0.05
@@ -238,7 +235,7 @@ def without(name):
         (
             lambda ds: ds.assign(unwrapped=ds["unwrapped"].where(ds["x"] > 0)),
             {"reference": (0.0, 0.0)}, ValueError,
-            "^reference must be a pixel that every pair has, instead got NaN there in 11 of 11 pairs, such as 20210703_",
+            "^reference must be a pixel that every pair has, instead got NaN there in 11 of 11 pairs, such as 2021",
         ),
         (lambda ds: ds.isel(date=[0], delay=[0]), {"residual_topography": True}, NetworkError,
          "^timeseries needs at least 3 connected dates for velocity and residual topography, instead got"),
@@ -266,7 +263,7 @@ def test_more_bad_input():
     with pytest.raises(ValueError, match=r"^slant_range must be given \(m\) for residual_topography=True, because"):
         timeseries(ds.assign_attrs({"slant_range": None}), residual_topography=True)
     del ds.attrs["looks"]
-    with pytest.raises(ValueError, match="^looks must be given for weights='coherence', because the dataset has no"):
+    with pytest.raises(ValueError, match=r"^looks must be given for weights='coherence', because the dataset has no"):
         timeseries(ds)
     air = delays(ds)
     for wrong, message in (
@@ -279,67 +276,9 @@ def test_more_bad_input():
             timeseries(ds, weights="uniform", troposphere=wrong)
     with pytest.raises(ValueError, match=r"^method must be one of .*, instead got method='mean'$"):
         stacking_rate(ds, method="mean")
-    with pytest.raises(TypeError, match="^wrapped must be float32 or float64, instead got complex64$"):
+    with pytest.raises(TypeError, match=r"^wrapped must be float32 or float64, instead got complex64$"):
         pair_statistics(ds.assign(wrapped=ds["coherence"].astype("complex64")), "wrapped")
-    with pytest.raises(ValueError, match="^wrapped must not be wrapped phase to be averaged"):
+    with pytest.raises(ValueError, match=r"^wrapped must not be wrapped phase to be averaged"):
         pair_statistics(ds.assign(wrapped=ds["coherence"]), "wrapped")
-    with pytest.raises(ValueError, match="^incidence must have the dimensions"):
+    with pytest.raises(ValueError, match=r"^incidence must have the dimensions"):
         pair_statistics(ds, "incidence")
-
-
-class TestMexicoCity:
-    @pytest.fixture(scope="class")
-    def product(self, data):
-        return data / "mexico-city-s1-stack"
-
-    @pytest.fixture(scope="class")
-    def stack(self, product):
-        """Each interferogram referenced to its own median."""
-        ds = open_stack(product).load()
-        median = ds["unwrapped"].median(("y", "x"))
-        return ds.assign(unwrapped=(ds["unwrapped"] - median).astype(np.float32).assign_attrs(ds["unwrapped"].attrs))
-
-    def test_coherence_statistics_are_pyrates(self, product, stack):
-        statistics = pair_statistics(stack)
-        for name in ("mean", "median", "std"):
-            with rasterio.open(product / "expected_pyrate" / f"coh_{name}.tif") as file:
-                np.testing.assert_allclose(statistics[name], file.read(1), rtol=0, atol=3e-7)
-
-    def test_rates(self, stack):
-        """README: -102 and +208 mm/yr of motion away."""
-        rate = stacking_rate(stack)
-        np.testing.assert_allclose(np.nanpercentile(-1000 * rate["velocity"], [1, 99]), [-102, 208], atol=0.5)
-        series = timeseries(stack)
-        known = np.isfinite(series["velocity"]) & np.isfinite(rate["velocity"])
-        apart = (series["velocity"] - rate["velocity"]).where(known)
-        # The line through the dates and the stack of pairs weigh the dates differently.
-        assert np.corrcoef(series["velocity"].values[known], rate["velocity"].values[known])[0, 1] > 0.99
-        assert float((abs(apart) < 3 * series["velocity_std"]).where(known).mean()) > 0.98
-        assert float(series["temporal_coherence"].median()) > 0.95
-
-    def test_residual_topography_beside_pyrates(self, product, stack):
-        """PyRate divides by the sine of the look angle, not of the incidence, and takes a spanning tree of the pairs."""
-        with rasterio.open(product / "expected_pyrate" / "dem_error.tif") as file:
-            theirs = file.read(1)
-        series = timeseries(stack, weights="uniform", residual_topography=True)
-        incidence, distance = float(stack["incidence"].mean()), stack.attrs["slant_range"]
-        assert distance == pytest.approx(802.8e3, abs=500)
-        radius = 6_371e3 + 2_240
-        orbit = np.sqrt(radius**2 + distance**2 + 2 * radius * distance * np.cos(incidence))
-        sine = radius * np.sin(incidence) / orbit
-        ours = series["residual_topography"].values * sine / np.sin(incidence)
-        known = np.isfinite(ours) & np.isfinite(theirs)
-        assert known.mean() > 0.97
-        assert np.corrcoef(ours[known], theirs[known])[0, 1] > 0.85
-        assert np.polyfit(theirs[known], ours[known], 1)[0] == pytest.approx(1.0, abs=0.05)
-        error = (series["residual_topography_std"].values * sine / np.sin(incidence))[known]
-        # PyRate's reference is a pixel: the difference has a constant.
-        apart = (ours - theirs)[known] - np.median((ours - theirs)[known])
-        assert np.sqrt(np.mean((apart / error) ** 2)) < 0.7
-        for name, earlier, delay in (("20180412-20180518", "2018-04-12", 36), ("20180130-20180412", "2018-01-30", 72)):
-            screen = np.load(product / "expected_pyrate" / f"{name}_ifg_20_dem_error.npy")
-            baseline = stack["perpendicular_baseline"].sel(date=earlier, delay=np.timedelta64(delay, "D"))
-            # mm of motion away, with the contract's sign of the baseline.
-            expected = -1000 * float(baseline) * theirs / (distance * sine)
-            there = np.isfinite(expected)
-            assert np.polyfit(expected[there], screen[there], 1)[0] == pytest.approx(1.0, abs=0.03)
