@@ -115,6 +115,10 @@ def timeseries(
     then ``d = offset + velocity * years + B_perp h / (R sin incidence)`` with one offset per component. No norm is
     minimised: what the pairs of a pixel do not determine is NaN.
 
+    All pairs of a window are in memory at once, windows of at most 128 MB of them; what is only read from a store is
+    read window by window. If ``unwrapped`` is computed lazily, the blocks of all pairs at one place are held: cut the
+    stack into small chunks along y and x before what computes it.
+
     *Noise model.* Each acquisition has noise of its own, of one variance A: atmosphere, and the part of decorrelation
     that its pairs share. It closes in every triplet, and no number of pairs averages it away. What does not close is
     each pair's own, of variance S over its weight. S follows from the residuals of the network, A from the scatter of
