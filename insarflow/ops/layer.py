@@ -113,6 +113,11 @@ class Reading:
     cols: tuple[slice, ...]
     absent: frozenset[tuple[int, ...]] = frozenset()
 
+    @property
+    def origin(self) -> tuple[int, int]:
+        """Row and column of the source at which the array begins."""
+        return self.rows[0].start, self.cols[0].start
+
     def task(self, key: tuple[Any, ...]) -> Task:
         """Read a block."""
         edges = [
@@ -124,8 +129,7 @@ class Reading:
     def call(self, blocks: Sequence[int], rows: tuple[int, int], cols: tuple[int, int]) -> tuple[Any, ...]:
         """What gives a window of the array, as function and arguments: numbers of leading blocks, rows and columns."""
         lead = tuple(part for axis, k in zip(self.lead, blocks, strict=True) for part in axis[k])
-        origin = self.rows[0].start, self.cols[0].start
-        window = tuple(slice(o + a, o + b) for o, (a, b) in zip(origin, (rows, cols), strict=True))
+        window = tuple(slice(o + a, o + b) for o, (a, b) in zip(self.origin, (rows, cols), strict=True))
         if tuple(blocks) not in self.absent:
             return read, self.source, (*lead, *window)
         shape = tuple(part.stop - part.start for part in (*lead, *window) if isinstance(part, slice))

@@ -47,7 +47,7 @@ def lazy_windows(
     arrays = [a.rechunk((*lead, *map(_filled, a.chunks[-2:]))) for a in arrays]
     first = arrays[0]
     out_chunks = first.chunks[-2:] if out_chunks is None else out_chunks
-    cores = [_bounds(c) for c in out_chunks]
+    cores = [bounds(c) for c in out_chunks]
     windows = [[axis(a, b, n) for a, b in core] for axis, core, n in zip(reads, cores, first.shape[-2:], strict=True)]
     readings = [reading_of(a) for a in arrays]
     inputs = tuple(
@@ -56,7 +56,7 @@ def lazy_windows(
     )
     token = tokenize(work.function, arrays, windows, out_chunks, dtype, present, work.parts, work.kwargs)
     name = f"{getattr(work.function, '__name__', 'windows')}-{token}"
-    cells = [_bounds(c) for c in lead]
+    cells = [bounds(c) for c in lead]
     absent = None if present is None else _absent(present, cells)
     rule = _Windows(work, inputs, cores, windows, cells, first.shape[-2:], first.shape[:-2], dtype, present, absent)
     sources = [a for a, r in zip(arrays, readings, strict=True) if r is None]
@@ -84,7 +84,7 @@ def block_sums(array: da.Array, present: np.ndarray | None) -> da.Array:
     Cells that are not `present` are 0; where a whole block has none, its numbers are not asked for.
     """
     lead = array.chunks[:-2]
-    cells = [_bounds(sizes) for sizes in lead]
+    cells = [bounds(sizes) for sizes in lead]
     absent = frozenset() if present is None or present.all() else _absent(present, cells)
     rule = _Sums(array.name, lead, array.numblocks[-2:], array.dtype, absent)
     return array_by_rule(f"sums-{tokenize(array, present)}", rule, lead, array.dtype, [array])
@@ -191,7 +191,7 @@ def _run(block: _Block, *blocks: np.ndarray) -> np.ndarray:
     windows = [
         cut.call[0](*cut.call[1:])
         if isinstance(cut, _Read)
-        else _assemble([[next(left) for _ in cut.cols] for _ in cut.rows], cut.rows, cut.cols)
+        else assemble([[next(left) for _ in cut.cols] for _ in cut.rows], cut.rows, cut.cols)
         for cut in block.cuts
     ]
     work, tile = block.work, block.tile
@@ -205,7 +205,8 @@ def _run(block: _Block, *blocks: np.ndarray) -> np.ndarray:
     return out
 
 
-def _assemble(blocks: list[list[np.ndarray]], rows: list[slice], cols: list[slice]) -> np.ndarray:
+def assemble(blocks: list[list[np.ndarray]], rows: list[slice], cols: list[slice]) -> np.ndarray:
+    """A window out of rows of blocks, of each of which it takes the slices."""
     if len(rows) == len(cols) == 1:
         return blocks[0][0][..., rows[0], cols[0]]
     cut = [[b[..., r, c] for b, c in zip(line, cols, strict=True)] for line, r in zip(blocks, rows, strict=True)]
@@ -216,6 +217,7 @@ def _filled(chunks: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(n for n in chunks if n)
 
 
-def _bounds(chunks: tuple[int, ...]) -> list[tuple[int, int]]:
+def bounds(chunks: tuple[int, ...]) -> list[tuple[int, int]]:
+    """Start and stop of each chunk."""
     stops = list(accumulate(chunks))
     return list(zip([0, *stops[:-1]], stops, strict=True))

@@ -156,7 +156,7 @@ def _eager(
         out[cells][..., core.y0 : core.y1, core.x0 : core.x1] = function(*windows, tile=tile, **kwargs)
 
     tasks = list(_parts(lead, shape, out_shape, part, present))
-    threads = min(_threads(), len(tasks))
+    threads = min(thread_count(), len(tasks))
     if threads < 2:
         for task in tasks:
             work(task)
@@ -192,7 +192,7 @@ def _even(size: int, count: int) -> list[tuple[int, int]]:
     return list(pairwise(edges)) or [(0, size)]
 
 
-def _threads() -> int:
+def thread_count() -> int:
     """Threads that dask would use here."""
     if dask.config.get("scheduler", None) in ("sync", "synchronous", "single-threaded"):
         return 1

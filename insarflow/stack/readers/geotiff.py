@@ -60,8 +60,9 @@ def read_geotiff_pairs(
         latter is kept as ``unwrapped``. ``coherence``, ``amplitude`` (of the reference), ``dem`` where there are
         such files on the same lattice; ``fingerprint``. With GAMMA's parameter files beside:
         ``perpendicular_baseline``, ``incidence``, ``los_east``, ``los_north``, ``los_up`` and the attributes
-        ``wavelength`` (m), ``heading`` (rad), ``pass``, ``platform``, ``looks`` (y, x), ``acquisition_times`` (JSON:
-        UTC seconds of the day by date); with ROI_PAC's headers (``*.rsc``) those of them that are known.
+        ``wavelength`` (m), ``slant_range`` (m, in the middle of the grid), ``heading`` (rad), ``pass``, ``platform``,
+        ``looks`` (y, x), ``acquisition_times`` (JSON: UTC seconds of the day by date); with ROI_PAC's headers
+        (``*.rsc``) those of them that are known.
         Rasters that were not used are listed in ``ignored_files`` (JSON), those left out in ``skipped_files`` (JSON:
         what is wrong, by file).
 
@@ -120,26 +121,32 @@ def read_geotiff_pairs(
             static |= line_of_sight(dem, placement.grid, orbit)
             recipe = recipe.then("line_of_sight", orbit_of=str(min(sidecars.acquisitions))[:10], heights="dem")
     bad.warn()
+    point = _middle(placement.grid, heights)
     ds = stack_pairs(
         {pair: pair_images(roles, missing, placement) for pair, roles in headers.items()},
         placement.grid,
         static=static,
-        baselines=_baselines(sidecars, headers, placement.grid, heights),
+        baselines=_baselines(sidecars, headers, point),
         attrs=_attributes([*found.ignored, *unused], found.root)
         | _wavelength(files)
         | bad.attributes(found.root)
         | roipac.attributes(roipac_headers)
-        | sidecars.attributes(),
+        | sidecars.attributes()
+        | sidecars.range_to(point),
         recipe=recipe,
     )
     return identity.note(ds, headers)
 
 
-def _baselines(sidecars: Sidecars, pairs: Iterable[Pair], grid: Grid, dem: Windows | None) -> dict[Pair, float] | None:
-    """Perpendicular baselines in the middle of the grid, of the pairs that have one."""
+def _middle(grid: Grid, dem: Windows | None) -> np.ndarray:
+    """Earth-fixed coordinates of the ground in the middle of the grid."""
     height = 0.0 if dem is None else float(dem[grid.shape[0] // 2, grid.shape[1] // 2])
     # Heights change the baseline by some tenths of a percent per kilometre: none is better than no baseline.
-    point = ground_point(grid, 0.0 if np.isnan(height) else height)
+    return ground_point(grid, 0.0 if np.isnan(height) else height)
+
+
+def _baselines(sidecars: Sidecars, pairs: Iterable[Pair], point: np.ndarray) -> dict[Pair, float] | None:
+    """Perpendicular baselines at a point of the ground, of the pairs that have one."""
     known = {pair: value for pair in pairs if (value := sidecars.perpendicular_baseline(pair, point)) is not None}
     return known or None
 
