@@ -51,6 +51,15 @@ def closure_phase(ds: xr.Dataset) -> xr.DataArray:
     References
     ----------
     De Zan, Zonno and Lopez-Dekker (2015), doi:10.1109/TGRS.2015.2444431.
+
+    Examples
+    --------
+    >>> days = {"date": np.array(["2018-07-02", "2018-07-08"], "datetime64[ns]")}
+    >>> delays = {"delay": np.array([6, 12], "timedelta64[D]").astype("timedelta64[ns]")}
+    >>> phase = np.array([[0.25, 0.25], [0.5, 0.0]]).reshape(2, 2, 1, 1)
+    >>> igram = xr.DataArray(np.exp(1j * phase).astype("complex64"), {**days, **delays}, ("date", "delay", "y", "x"))
+    >>> closure_phase(igram.to_dataset(name="igram")).values.round(3)
+    array([[[0.5]]], dtype=float32)
     """
     require(ds, "igram", to="closure_phase")
     igram = ds["igram"]

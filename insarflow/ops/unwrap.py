@@ -74,7 +74,8 @@ def unwrap(
 
     The cycles of tiles are reconciled by the pixels that they share: for each two components of neighbouring tiles the
     median of their difference, in whole cycles; where such seams disagree, those on which more pixels agree are
-    believed. Its licence allows the solver that the wheel contains for research and education only.
+    believed. Parts of
+    SNAPHU must not be used commercially: see its terms.
 
     References
     ----------

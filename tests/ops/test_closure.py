@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from strategies import chunkings, lazy
 
 from insarflow import closure_phase, residue_count
-from insarflow.kernels.closure import closure
 from insarflow.ops.layer import read_blocks
 from insarflow.types import Pair
 
@@ -63,24 +62,6 @@ def test_all_triangles_and_no_other(data):
         np.testing.assert_array_equal(np.isnan(eager[k]), np.isnan(expected[day]))
         turned = np.angle(np.exp(1j * (eager.values[k] - expected[day])))
         np.testing.assert_allclose(np.nan_to_num(turned), 0, atol=1e-6)
-
-
-@given(st.integers(0, 2**32 - 1))
-def test_consistent_phase_closes_and_a_constant_does_not_change_it(seed):
-    rng = np.random.default_rng(seed)
-    day = rng.uniform(-20, 20, (3, 5, 6))
-    first, second, both = (np.exp(1j * (day[b] - day[a])).astype("complex64") for a, b in ((0, 1), (1, 2), (0, 2)))
-    np.testing.assert_allclose(closure(first, second, both), 0, atol=1e-6)
-    turned = closure((np.exp(0.5j) * first).astype("complex64"), second, both)
-    np.testing.assert_allclose(turned, 0.5, atol=1e-6)
-
-
-def test_what_is_missing_and_what_is_zero():
-    nan, one = np.complex64(complex(np.nan, 0)), np.complex64(1)
-    images = np.array([[one, one, one, nan, -one, 0], [one, nan, one, one, one, one], [one, one, nan, one, one, one]])
-    np.testing.assert_array_equal(
-        closure(*images.astype("complex64")), np.float32([0, np.nan, np.nan, np.nan, np.pi, 0])
-    )
 
 
 class Unread:

@@ -52,7 +52,7 @@ def together(tiles, axes):
 
 @given(st.integers(0, 2**32 - 1))
 def test_offsets_of_tiles_are_found(seed):
-    """Each component of each tile is shifted at random, and a few pixels are wrong: all but these comes back."""
+    """Each component of each tile is numbered and shifted at random; what the seams connect comes back."""
     rng = np.random.default_rng(seed)
     shape = tuple(rng.integers(20, 70, 2))
     axes = tuple(TileAxis.of(int(size), 24, 8) for size in shape)
@@ -63,7 +63,6 @@ def test_offsets_of_tiles_are_found(seed):
     whole["cycles"][rng.random(shape) < 0.05] = MISSING
     whole["component"][whole["cycles"] == MISSING] = 0
     tiles = cut(whole, axes)
-    wrong = np.zeros(shape, bool)
     for (i, j), tile in tiles.items():
         # What is connected in the whole may not be in a tile, and is then numbered and shifted by itself.
         parts, count = ndimage.label(land[axes[0].starts[i] :, axes[1].starts[j] :][: tile.shape[0], : tile.shape[1]])
@@ -82,7 +81,6 @@ def test_offsets_of_tiles_are_found(seed):
         assert np.unique(whole["component"][inside]).size == 1
     sizes = np.bincount(out["component"].ravel())[1:]
     assert (np.diff(sizes) <= 0).all()
-    assert not wrong.any()
 
 
 def test_most_pixels_are_believed():
