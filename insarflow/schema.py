@@ -41,6 +41,8 @@ SCHEMA_VERSION: Final = 2
 DIMS: Final = ("date", "delay", "y", "x")
 SPACE: Final = ("y", "x")
 CELLS: Final = ("date", "delay")
+PAIR: Final = "pair"
+"""Dimension of a stack that is laid out as a list of pairs: see `insarflow.to_pairs`."""
 
 
 @dataclass(frozen=True)

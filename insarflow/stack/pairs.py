@@ -10,11 +10,10 @@ import xarray as xr
 
 from insarflow.errors import SchemaError
 from insarflow.ops.layer import reordered
-from insarflow.schema import CELLS, COORDINATE_ATTRS, SPACE, describe, normalise_time, validate
+from insarflow.schema import CELLS, COORDINATE_ATTRS, PAIR, SPACE, describe, normalise_time, validate
 from insarflow.stack.cube import Cell, pick, place
 from insarflow.types import Pair, parse_delay
 
-PAIR: Final = "pair"
 ALONG: Final = ("date", "delay", "reference", "secondary")
 """Coordinates that `to_pairs` gives to each pair."""
 
