@@ -18,7 +18,7 @@ Glossary
 igram        complex wrapped interferogram (unit magnitude where the product gives phase only)
 coherence    magnitude of the complex correlation of the two images, 0..1
 unwrapped    interferometric phase without its 2 pi ambiguity, rad
-reference    the earlier acquisition of a pair
+reference    the earlier acquisition of a pair; an operation of that name makes phase relative to a place
 secondary    the later acquisition of a pair
 delay        temporal baseline of a pair (never an atmospheric delay)
 looks        samples averaged per output sample
