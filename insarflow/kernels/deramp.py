@@ -24,7 +24,7 @@ def subtract_ramp(images: np.ndarray, *, ramp: np.ndarray, count: int, tile: Til
     """
     out = np.empty(images.shape, images.dtype)
     centre = (tile.shape[0] - 1) / 2, (tile.shape[1] - 1) / 2
-    y, x = tile.core.y0 - centre[0], tile.core.x0 - centre[1]
+    y, x = tile.core.y0 - centre[0], np.arange(tile.core.x0, tile.core.x1) - centre[1]
     for index in np.ndindex(images.shape[:-2]):
         terms = np.zeros(_TERMS)
         terms[1:count] = ramp[index][0, 1:count]
@@ -37,14 +37,14 @@ def subtract_ramp(images: np.ndarray, *, ramp: np.ndarray, count: int, tile: Til
 
 
 @jit
-def _turn_back(z, terms, top, left, out):  # type: ignore[no-untyped-def]
+def _turn_back(z, terms, top, places, out):  # type: ignore[no-untyped-def]
     half_turn = np.float32(np.pi)
     bend = terms[5]
     for r in range(z.shape[0]):
         line, turned, y = z[r], out[r], top + r
         first, slope = terms[1] * y + terms[3] * y * y, terms[2] + terms[4] * y
-        for k in range(line.size // 2):
-            x = left + k
+        for k in range(places.size):
+            x = places[k]
             # Within half a turn, of which sine and cosine are those of half the angle.
             turns = first + (slope + bend * x) * x
             half = np.float32(turns - np.floor(turns + 0.5)) * half_turn
@@ -56,10 +56,10 @@ def _turn_back(z, terms, top, left, out):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _subtract(values, terms, top, left, out):  # type: ignore[no-untyped-def]
+def _subtract(values, terms, top, places, out):  # type: ignore[no-untyped-def]
     for r in range(values.shape[0]):
         line, lower, y = values[r], out[r], top + r
         first, slope = terms[1] * y + terms[3] * y * y, terms[2] + terms[4] * y
         for k in range(line.size):
-            x = left + k
+            x = places[k]
             lower[k] = np.float64(line[k]) - (first + (slope + terms[5] * x) * x)

@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from insarflow.kernels._jit import jit
+from insarflow.kernels.codes import PHASE_MISSING, phase_codes
 
 ANGLES: Final = 16384
 """Intervals of the circle in which phases are counted."""
@@ -32,14 +33,14 @@ def count_angles(igram: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
         bool, same shape: pixels that count; None for all.
     """
     counts = np.zeros(ANGLES, np.int64)
-    _count_angles(np.ascontiguousarray(igram), _all_of(mask), counts)
+    _count_angles(np.ascontiguousarray(igram).view(np.float32), _all_of(mask), counts)
     return counts
 
 
 def circular_median(counts: np.ndarray) -> float:
     """The angle to which the sum of distances along the circle is least, rad; NaN without a pixel.
 
-    Exact for phases that are spread evenly inside their intervals, off by 2 pi / `ANGLES` at most for any. At it as many
+    Off by 4e-4 rad, the width of an interval, at most; much less where phases are spread evenly inside. At it as many
     pixels lie in the half circle before as in the one behind.
     """
     if not counts.any():
@@ -132,13 +133,15 @@ def _all_of(mask: np.ndarray | None) -> np.ndarray:
 
 @jit
 def _count_angles(z, mask, counts):  # type: ignore[no-untyped-def]
-    bins = counts.size
+    codes = np.empty(z.shape[1] // 2, np.int16)
     for r in range(z.shape[0]):
-        for c in range(z.shape[1]):
-            re, im = np.float64(z[r, c].real), np.float64(z[r, c].imag)
-            there = np.abs(re) + np.abs(im)
-            if there > 0.0 and there < np.inf and (mask.size == 0 or mask[r, c]):
-                counts[min(int((np.arctan2(im, re) + np.pi) * (bins / (2 * np.pi))), bins - 1)] += 1
+        line = z[r]
+        phase_codes(line, codes)
+        for c in range(codes.size):
+            there = codes[c] != PHASE_MISSING and (line[2 * c] != 0 or line[2 * c + 1] != 0)
+            if there and (mask.size == 0 or mask[r, c]):
+                # Four of the 65535 codes an interval.
+                counts[(np.int64(codes[c]) + 32767) >> 2] += 1
 
 
 @jit

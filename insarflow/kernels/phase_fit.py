@@ -54,12 +54,12 @@ def fit_ramp(sums: np.ndarray, *, order: Order, shape: tuple[int, int]) -> np.nd
     there = sums["weight"] > 0
     if not there.any():
         return np.full(len(TERMS[order]) + 1, np.nan)
-    design = _design(sums[there], order, shape)
+    design, means = _centred(_design(sums[there], order, shape), sums["weight"][there])
     table = np.where(there, sums["sum"], 0)
     bends = [np.zeros(3)] if order == "plane" else [np.zeros(3), _bend(table)]
     starts = [_start(table, bend, there, design) for bend in bends]
     found, length = _refined(sums["sum"][there], design, starts)
-    found[0] = np.angle(np.exp(1j * found[0]))
+    found[0] = np.angle(np.exp(1j * (found[0] - (found[1:] * means).sum())))
     return np.append(_per_pixel(found, shape), length / sums["weight"][there].sum())
 
 
@@ -72,7 +72,8 @@ def fit_values(sums: np.ndarray, *, order: Order, shape: tuple[int, int]) -> np.
     if not there.any():
         return np.full(len(TERMS[order]) + 1, np.nan)
     blocks = sums[there]
-    design, weight = _design(blocks, order, shape), blocks["weight"]
+    weight = blocks["weight"].copy()
+    design, means = _centred(_design(blocks, order, shape), weight)
     values = blocks["sum"].real / weight
     found, share = np.zeros(design.shape[1]), np.ones(weight.size)
     for _ in range(_MOST):
@@ -83,6 +84,7 @@ def fit_values(sums: np.ndarray, *, order: Order, shape: tuple[int, int]) -> np.
         share = np.minimum(1.0, _HUBER * scale / np.maximum(residual, 1e-30))
         if np.abs(step).sum() < _SMALL or scale < _SMALL:
             break
+    found[0] -= (found[1:] * means).sum()
     spread = np.sqrt((weight * residual**2).sum() / weight.sum())
     return np.append(_per_pixel(found, shape), spread)
 
@@ -142,6 +144,12 @@ def _design(blocks: np.ndarray, order: Order, shape: tuple[int, int]) -> np.ndar
     return np.ascontiguousarray(np.column_stack(columns))
 
 
+def _centred(design: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The design with columns of mean 0 but for the constant, so that one that does not vary gets no part of it."""
+    means = (design[:, 1:] * weight[:, None]).sum(axis=0) / weight.sum()
+    return np.ascontiguousarray(np.column_stack((design[:, 0], design[:, 1:] - means))), means
+
+
 def _per_pixel(found: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     half_y, half_x = _halves(shape)
     scales = [1.0, half_y, half_x, half_y**2, half_y * half_x, half_x**2]
@@ -165,9 +173,11 @@ def _peak(table: np.ndarray) -> tuple[float, float]:
     """Slopes, rad per block along y and x, of the plane that agrees best with the phase of a table."""
     sizes = [scipy.fft.next_fast_len(2 * n) if n > 1 else 1 for n in table.shape]
     power = np.abs(scipy.fft.fft2(table, s=sizes))
-    peak = np.unravel_index(int(np.argmax(power)), power.shape)
-    y, x = (2 * np.pi * float(np.fft.fftfreq(n)[k]) for n, k in zip(sizes, peak, strict=True))
-    return y, x
+    # Of equal ones the flattest: across a single row any slope is as good.
+    peaks = np.argwhere(power >= power.max() * (1 - 1e-9))
+    slopes = [2 * np.pi * np.fft.fftfreq(n)[k] for n, k in zip(sizes, peaks.T, strict=True)]
+    best = int(np.argmin(slopes[0] ** 2 + slopes[1] ** 2))
+    return float(slopes[0][best]), float(slopes[1][best])
 
 
 def _bend(table: np.ndarray) -> np.ndarray:
