@@ -156,14 +156,14 @@ def _constants(
 ) -> Any:
     """Phase of the reference in every interferogram, rad; ``(..., 1, 1)``."""
     image = check_image(ds[name], name, IMAGES[name])
-    present, names = present_cells(ds, name), cell_names(image)
+    present, cells = present_cells(ds, name), {"names": cell_names(image), "exists": _exists(ds, image)}
     if place is not None:
         arrays = [image.data]
         if "coherence" in ds:
             arrays.append(check_on(ds["coherence"], "coherence", "float32", image).data)
         return map_windows(
             _at_point, *arrays, reads=(partial(_fixed, window=place.rows), partial(_fixed, window=place.cols)),
-            out_chunks=((1,), (1,)), dtype="float64", present=present, per_cell={"names": names}, place=place.name,
+            out_chunks=((1,), (1,)), dtype="float64", present=present, per_cell=cells, place=place.name,
         )  # fmt: skip
     where = None if mask is None else "the mask"
     if statistic == "median":
@@ -173,10 +173,19 @@ def _constants(
             return found
         return map_windows(
             _checked, found, reads=(whole, whole), out_chunks=((1,), (1,)), dtype="float64", present=present,
-            per_cell={"names": names}, place=where,
+            per_cell=cells, place=where,
         )  # fmt: skip
     table = sum_blocks(ds, name, blocks=BLOCKS, mask=mask)
-    return per_image(_mean_of, table, 1, per_cell={"names": names}, place=where, wrapped=name == "igram")
+    return per_image(_mean_of, table, 1, per_cell=cells, place=where, wrapped=name == "igram")
+
+
+def _exists(ds: xr.Dataset, image: xr.DataArray) -> Any:
+    """Which cells must have a pixel: all, but for those that `valid`, lazy or not, calls absent."""
+    lead = [dim for dim in image.dims if dim not in SPACE]
+    if "valid" not in ds or not set(ds["valid"].dims) <= set(lead):
+        return np.ones([image.sizes[dim] for dim in lead], bool)
+    others = {dim: image.sizes[dim] for dim in lead if dim not in ds["valid"].dims}
+    return ds["valid"].expand_dims(others).transpose(*lead).data
 
 
 def _fixed(start: int, stop: int, size: int, *, window: tuple[int, int]) -> tuple[int, int]:
@@ -184,15 +193,16 @@ def _fixed(start: int, stop: int, size: int, *, window: tuple[int, int]) -> tupl
 
 
 def _at_point(
-    images: np.ndarray, *coherence: np.ndarray, names: np.ndarray, place: str, tile: Tile
+    images: np.ndarray, *coherence: np.ndarray, names: np.ndarray, exists: np.ndarray, place: str, tile: Tile
 ) -> np.ndarray:
-    out = np.empty((*images.shape[:-2], 1, 1))
+    out = np.full((*images.shape[:-2], 1, 1), np.nan)
     for index in np.ndindex(images.shape[:-2]):
         image = np.ascontiguousarray(images[index])
         weight = np.ascontiguousarray(coherence[0][index]) if coherence else np.ones(image.shape, np.float32)
         there = np.isfinite(image) & (weight > 0) & ((image != 0) | (image.dtype.kind != "c"))
         if not there.any():
-            raise _missing(names[index], place)
+            _refuse(names[index], exists[index], place)
+            continue
         pixels, weights = image[there].astype(np.complex128), weight[there].astype(np.float64)
         if image.dtype.kind == "c":
             out[index] = np.angle((weights * pixels / np.abs(pixels)).sum())
@@ -202,7 +212,7 @@ def _at_point(
 
 
 def _mean_of(
-    sums: np.ndarray, *, names: np.ndarray, place: str | None, wrapped: bool, tile: Tile
+    sums: np.ndarray, *, names: np.ndarray, exists: np.ndarray, place: str | None, wrapped: bool, tile: Tile
 ) -> np.ndarray:
     out = np.full((*sums.shape[:-2], 1, 1), np.nan)
     for index in np.ndindex(sums.shape[:-2]):
@@ -211,22 +221,24 @@ def _mean_of(
             total, weight = blocks["sum"].copy().sum(), blocks["weight"].copy().sum()
             out[index] = np.angle(total) if wrapped else total.real / weight
         elif place is not None:
-            raise _missing(names[index], place)
+            _refuse(names[index], exists[index], place)
     return out
 
 
-def _checked(found: np.ndarray, *, names: np.ndarray, place: str, tile: Tile) -> np.ndarray:
+def _checked(found: np.ndarray, *, names: np.ndarray, exists: np.ndarray, place: str, tile: Tile) -> np.ndarray:
     for index in np.ndindex(found.shape[:-2]):
         if np.isnan(found[index][0, 0]):
-            raise _missing(names[index], place)
+            _refuse(names[index], exists[index], place)
     return found
 
 
-def _missing(pair: object, place: str) -> InsarError:
-    return InsarError(
-        f"a reference must have a pixel in every interferogram, but {pair} has none in {place}: choose another, or leave "
-        "the pair out (valid=False where there is no interferogram)"
-    )
+def _refuse(pair: object, exists: object, place: str) -> None:
+    """Refuse an interferogram without a pixel at the reference; one that does not exist has none."""
+    if exists:
+        raise InsarError(
+            f"a reference must have a pixel in every interferogram, but {pair} has none in {place}: choose another, or "
+            "leave the pair out (valid=False where there is no interferogram)"
+        )
 
 
 def _without(images: np.ndarray, *, angle: np.ndarray, tile: Tile) -> np.ndarray:
