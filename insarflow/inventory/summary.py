@@ -79,7 +79,9 @@ def summarise(ds: xr.Dataset, *, threshold: float) -> xr.Dataset:
     attrs = {"grid_mapping": mapping} if mapping else {}
     summary = xr.Dataset(
         {
-            "probability": describe(xr.DataArray(folded["highest"], coords, SPACE, attrs=probability.attrs), "probability"),
+            "probability": describe(
+                xr.DataArray(folded["highest"], coords, SPACE, attrs=probability.attrs), "probability"
+            ),
             "support": xr.DataArray(folded["support"], coords, SPACE, attrs=attrs),
         },
         attrs=ds.attrs,

@@ -54,8 +54,8 @@ def add_stratified(igram: np.ndarray, height: np.ndarray, *, rad_per_km: float, 
 def subtract_stratified(images: np.ndarray, height: np.ndarray, *, rates: np.ndarray, tile: Tile) -> np.ndarray:
     """Images without phase in proportion to `height` (float32, m, shape ``(y, x)``); NaN where that is NaN.
 
-    `images` are complex64 interferograms or float32 unwrapped phase, shape ``(..., y, x)``; `rates` rad per km, float64,
-    shape ``(..., 1, n)`` of which the first is taken.
+    `images` are complex64 interferograms or float32 unwrapped phase, shape ``(..., y, x)``; `rates` are rad per km,
+    float64, shape ``(..., 1, n)``, of which the first is taken.
     """
     out = np.empty(images.shape, images.dtype)
     for index in np.ndindex(images.shape[:-2]):

@@ -157,7 +157,7 @@ def _per_pixel(found: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 
 
 def _start(table: np.ndarray, bend: np.ndarray, there: np.ndarray, design: np.ndarray) -> np.ndarray:
-    """Coefficients of the plane that a Fourier transform of the table finds, `bend` removed before, in `_design`'s unit.
+    """Coefficients of the plane that a Fourier transform of the table finds when `bend` is removed, for the design.
 
     Slopes and bends of the table are per block; each block's column of the design tells its place in the image.
     """
@@ -202,7 +202,8 @@ def _lagged(table: np.ndarray, axis: int, lag: int) -> np.ndarray:
     late, early = _apart(table, axis, lag)
     product = late * np.conj(early)
     size = np.sqrt(np.abs(product))
-    return np.divide(product, size, out=np.zeros_like(product), where=size > 0)
+    lagged: np.ndarray = np.divide(product, size, out=np.zeros_like(product), where=size > 0)
+    return lagged
 
 
 def _apart(table: np.ndarray, axis: int, lag: int) -> tuple[np.ndarray, np.ndarray]:

@@ -9,10 +9,11 @@ from typing import Any, Final, Literal, NamedTuple, get_args
 import numpy as np
 import xarray as xr
 
+from insarflow.kernels.phase_fit import Order
 from insarflow.ops.block_sums import IMAGES
 from insarflow.ops.cells import present_cells
 from insarflow.ops.checks import check_choice, check_image, check_kind, check_number, check_on
-from insarflow.ops.deramp import Order, deramp
+from insarflow.ops.deramp import deramp
 from insarflow.ops.directions import fold_directions
 from insarflow.ops.fold import Field, Images, Tree, fold, groups_of
 from insarflow.ops.overlap import map_overlap
@@ -140,10 +141,12 @@ def _per_delay(image: xr.DataArray, weight: Any, present: np.ndarray | None) -> 
         "pairs": (count, "1", "number of interferograms"),
     }
     coords, dims = _left(image, ("date",)), ("delay", *SPACE)
-    return xr.Dataset({
-        key: xr.DataArray(data, coords, dims, attrs={**attrs, "units": units, "long_name": words})
-        for key, (data, units, words) in fields.items()
-    })
+    return xr.Dataset(
+        {
+            key: xr.DataArray(data, coords, dims, attrs={**attrs, "units": units, "long_name": words})
+            for key, (data, units, words) in fields.items()
+        }
+    )
 
 
 def _left(image: xr.DataArray, gone: Sequence[str]) -> dict[Any, Any]:
@@ -158,7 +161,8 @@ def _unit(mean: np.ndarray, *, tile: Tile) -> np.ndarray:
 
 
 def _length(mean: np.ndarray, *, tile: Tile) -> np.ndarray:
-    return np.minimum(np.hypot(mean.real, mean.imag), np.float32(1))
+    length: np.ndarray = np.minimum(np.hypot(mean.real, mean.imag), np.float32(1))
+    return length
 
 
 class _Rates(NamedTuple):
@@ -166,22 +170,18 @@ class _Rates(NamedTuple):
 
     total: np.ndarray
     weight: np.ndarray
-    count: np.ndarray
+    number: np.ndarray
 
 
-def _pooled(
-    image: xr.DataArray, weight: Any, present: np.ndarray | None, attrs: dict[Any, Any]
-) -> xr.Dataset:
+def _pooled(image: xr.DataArray, weight: Any, present: np.ndarray | None, attrs: dict[Any, Any]) -> xr.Dataset:
     days = image["delay"].values / np.timedelta64(1, "D")
     per_day = np.broadcast_to(1 / days, image.shape[:2])
-    rates = map_overlap(
-        _divided, image.data, depth=0, dtype="float32", present=present, per_cell={"per_day": per_day}
-    )
+    rates = map_overlap(_divided, image.data, depth=0, dtype="float32", present=present, per_cell={"per_day": per_day})
     tree = Tree()
     (cells,) = groups_of(image.shape[:2], (0, 1), present).values()
     root = tree.root(_finish, tree.reduce(_merge, tree.images(_add, cells)) if cells else None)
     arrays = [rates] if weight is None else [rates, weight]
-    fields = {"rate": Field(attrgetter("total"), "float32"), "pairs": Field(attrgetter("count"), "int32")}
+    fields = {"rate": Field(attrgetter("total"), "float32"), "pairs": Field(attrgetter("number"), "int32")}
     folded = fold(tree, np.array(root), *arrays, fields=fields, name="average")
     coords = _left(image, CELLS)
     kept = {key: image.attrs[key] for key in ("grid_mapping",) if key in image.attrs}
@@ -216,7 +216,7 @@ def _add(images: Images) -> _Rates:
         weight = np.where(there, weight, 0.0)
         np.add(sums.total, weight * np.where(there, rate, np.float32(0)), out=sums.total)
         np.add(sums.weight, weight, out=sums.weight)
-        np.add(sums.count, there, out=sums.count)
+        np.add(sums.number, there, out=sums.number)
     if sums is None:
         raise ValueError("images must hold an interferogram, instead got none")
     return sums
@@ -231,4 +231,4 @@ def _finish(sums: _Rates | None, shape: tuple[int, int]) -> _Rates:
     if sums is None:
         return _Rates(np.full(shape, np.nan), np.zeros(shape), np.zeros(shape, np.int32))
     mean = np.divide(sums.total, sums.weight, out=np.full(shape, np.nan), where=sums.weight > 0)
-    return _Rates(mean, sums.weight, sums.count)
+    return _Rates(mean, sums.weight, sums.number)

@@ -95,4 +95,3 @@ def images_of(ds: xr.Dataset, to: str) -> list[str]:
 def lead_of(image: xr.DataArray) -> dict[Any, Any]:
     """Coordinates of an image that do not lie along y or x."""
     return {name: c for name, c in image.coords.items() if not set(c.dims) & set(SPACE)}
-

@@ -8,7 +8,7 @@ import dask.array as da
 import numpy as np
 import xarray as xr
 
-from insarflow.schema import CELLS, DIMS, SPACE, VARIABLES
+from insarflow.schema import CELLS, DIMS, PAIR, SPACE, VARIABLES
 
 
 def present_cells(obj: xr.DataArray | xr.Dataset, name: str) -> np.ndarray | None:
@@ -49,15 +49,15 @@ def cell_names(image: xr.DataArray) -> np.ndarray:
     """
     lead = [dim for dim in image.dims if dim not in SPACE]
     shape = tuple(image.sizes[dim] for dim in lead)
-    if not set(CELLS) <= set(image.coords):
+    if lead == [PAIR] and PAIR in image.indexes:
+        return np.array(image.indexes[PAIR], str)
+    if not all(dim in image.coords and isinstance(image[dim].data, np.ndarray) for dim in CELLS):
         return np.array([str(index) for index in np.ndindex(shape)]).reshape(shape)
-    first = image["date"].variable
-    days = [
-        day.set_dims({dim: image.sizes[dim] for dim in lead}).transpose(*lead).values.astype("datetime64[D]").astype(str)
-        for day in (first, first + image["delay"].variable)
-    ]
-    earlier, later = (np.char.replace(day, "-", "") for day in days)
-    return np.char.add(np.char.add(earlier, "_"), later)
+    sizes: Any = {dim: image.sizes[dim] for dim in lead}
+    first: Any = image["date"].variable
+    days = [day.set_dims(sizes).transpose(*lead).values for day in (first, first + image["delay"].variable)]
+    earlier, later = (np.char.replace(day.astype("datetime64[D]").astype(str), "-", "") for day in days)
+    return np.asarray(np.char.add(np.char.add(earlier, "_"), later)).reshape(shape)
 
 
 def nan_of(dtype: np.dtype) -> Any:

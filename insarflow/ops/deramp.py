@@ -57,9 +57,9 @@ def deramp(ds: xr.Dataset, *, order: Order = "plane") -> xr.Dataset:
     Nothing is unwrapped. Unit phasors are summed over at most 128 x 128 blocks (the image's only pass), t, and
     ``|sum t exp(-i ramp)|`` is maximised: a Fourier transform of the table sees every plane of less than half a fringe
     a block, about 60 fringes across the image, and the phase of products of shifted copies gives curvature; then
-    Gauss-Newton steps on the residual phase r with the weight ``|t| sin(r) / r``, in which what moves or is noise counts
-    little. ``unwrapped`` is fitted by iterated least squares with Huber's weights. Blocks are fixed on the image, so any
-    chunking gives the same bits. An interferogram without a pixel that counts is missing in the result.
+    Gauss-Newton steps on the residual phase r with the weight ``|t| sin(r) / r``, in which what moves or is noise
+    counts little. ``unwrapped`` is fitted by iterated least squares with Huber's weights. Blocks are fixed on the
+    image, so any chunking gives the same bits. An interferogram without a pixel that counts is missing in the result.
 
     What is slow and real goes with the ramp: movements as large as the image.
 
@@ -88,9 +88,7 @@ def deramp(ds: xr.Dataset, *, order: Order = "plane") -> xr.Dataset:
     return ds.assign(flat).assign_attrs(recipe=recipe_of(ds).then("deramp", order=order).to_json())
 
 
-def ramps(
-    ds: xr.Dataset, *, order: Order = "plane", variable: Literal["igram", "unwrapped"] = "igram"
-) -> xr.Dataset:
+def ramps(ds: xr.Dataset, *, order: Order = "plane", variable: Literal["igram", "unwrapped"] = "igram") -> xr.Dataset:
     """Coefficients of the ramps that `deramp` takes out.
 
     Parameters
@@ -105,9 +103,9 @@ def ramps(
     Dataset
         float64, one number for each interferogram, NaN where there is none; lazy if `ds` is. ``constant`` (rad, at the
         image's centre), ``slope_y`` and ``slope_x`` (rad per pixel); for a quadratic ``curve_yy``, ``curve_yx`` and
-        ``curve_xx`` (rad per pixel squared). With y and x in pixels from the centre the ramp is ``constant + slope_y y +
-        slope_x x + curve_yy y² + curve_yx y x + curve_xx x²``. ``resultant`` (0..1) is the length of the mean phasor
-        that is left; of ``unwrapped``, ``residual_std`` (rad) the spread of blocks.
+        ``curve_xx`` (rad per pixel squared). With y and x in pixels from the centre the ramp is ``constant +
+        slope_y y + slope_x x + curve_yy y² + curve_yx y x + curve_xx x²``. ``resultant`` (0..1) is the length of the
+        mean phasor that is left; of ``unwrapped``, ``residual_std`` (rad) the spread of blocks.
 
     Raises
     ------

@@ -20,13 +20,13 @@ class _Sums(NamedTuple):
     """Sum of weighted unit phasors, complex128."""
     weights: np.ndarray | None
     """Sum of weights, float64; None where all are one."""
-    count: np.ndarray
+    number: np.ndarray
     """Number of images that have a direction, int32."""
 
 
 class _Resultant(NamedTuple):
     mean: np.ndarray
-    count: np.ndarray
+    number: np.ndarray
 
 
 def fold_directions(
@@ -62,7 +62,7 @@ def fold_directions(
     roots = [tree.root(_finish, tree.reduce(_merge, tree.images(_add, g)) if g else None) for g in groups.values()]
     kept = tuple(n for axis, n in enumerate(igram.shape[:-2]) if axis not in along)
     arrays = [igram] if coherence is None else [igram, coherence]
-    fields = {"mean": Field(attrgetter("mean"), "complex64"), "count": Field(attrgetter("count"), "int32")}
+    fields = {"mean": Field(attrgetter("mean"), "complex64"), "count": Field(attrgetter("number"), "int32")}
     folded = fold(tree, np.array(roots, np.int64).reshape(kept), *arrays, fields=fields, name=name)
     return folded["mean"], folded["count"]
 
@@ -80,19 +80,20 @@ def _add(images: Images) -> _Sums:
 
 
 def _merge(parts: list[_Sums]) -> _Sums:
-    total, weights, count = (None if field is None else field.copy() for field in parts[0])
+    total, number = parts[0].total.copy(), parts[0].number.copy()
+    weights = None if parts[0].weights is None else parts[0].weights.copy()
     for part in parts[1:]:
         total += part.total
-        count += part.count
+        number += part.number
         if weights is not None:
             weights += part.weights
-    return _Sums(total, weights, count)
+    return _Sums(total, weights, number)
 
 
 def _finish(sums: _Sums | None, shape: tuple[int, int]) -> _Resultant:
     if sums is None:
         return _Resultant(np.full(shape, complex(np.nan, np.nan), np.complex64), np.zeros(shape, np.int32))
     with np.errstate(invalid="ignore"):
-        weights = sums.count if sums.weights is None else sums.weights
+        weights = sums.number if sums.weights is None else sums.weights
         mean = sums.total.view(np.float64).reshape(*shape, 2) / weights[..., None]
-    return _Resultant(mean.astype(np.float32).view(np.complex64)[..., 0], sums.count)
+    return _Resultant(mean.astype(np.float32).view(np.complex64)[..., 0], sums.number)

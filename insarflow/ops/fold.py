@@ -177,7 +177,7 @@ def _lazily(
     ones = tuple((1,) * n for n in roots.shape)
     return {
         key: array_by_rule(
-            f"{name}-{key}-{token}", _Take(layer, roots, field.take), (*ones, *spatial), np.dtype(field.dtype), [parts]
+            f"{name}-{key}-{token}", _Take(layer, roots, field), (*ones, *spatial), np.dtype(field.dtype), [parts]
         )
         for key, field in fields.items()
     }
@@ -242,12 +242,12 @@ class _Take:
 
     layer: str
     roots: np.ndarray
-    take: Callable[[Any], np.ndarray]
+    field: Field
 
     def task(self, key: tuple[Any, ...]) -> Task:
         """One block of the field."""
         root = int(self.roots[key[1:-2]])
-        return Task(key, _lift, self.take, self.roots.ndim, TaskRef((self.layer, root, *key[-2:])))
+        return Task(key, _lift, self.field, self.roots.ndim, TaskRef((self.layer, root, *key[-2:])))
 
 
 def _add(
@@ -256,8 +256,9 @@ def _add(
     left = iter(blocks)
 
     def image(read: _Read | None, place: Cell) -> np.ndarray:
-        block = next(left) if read is None else read.function(*read.arguments)
-        return block[place]
+        block: np.ndarray = next(left) if read is None else read.function(*read.arguments)
+        its: np.ndarray = block[place]
+        return its
 
     def images() -> Images:
         for k in range(0, len(reads), arrays):
@@ -274,8 +275,9 @@ def _finish(function: Callable[[Any, tuple[int, int]], Any], shape: tuple[int, i
     return function(parts[0] if parts else None, shape)
 
 
-def _lift(take: Callable[[Any], np.ndarray], ndim: int, part: Any) -> np.ndarray:
-    return take(part)[(None,) * ndim]
+def _lift(field: Field, ndim: int, part: Any) -> np.ndarray:
+    block: np.ndarray = field.take(part).astype(field.dtype, copy=False)[(None,) * ndim]
+    return block
 
 
 def _batches(items: Sequence[Any]) -> list[Sequence[Any]]:

@@ -94,7 +94,7 @@ class _Windows:
     inputs: tuple[Reading | _Pieces, ...]
     flat: tuple[bool, ...]
     """Which of the inputs are one image for all cells."""
-    per_cell: Mapping[str, np.ndarray | tuple[str, int]]
+    per_cell: Mapping[str, Any]
     """Values of cells; of lazy ones the name and number of dimensions."""
     cores: list[Bounds]
     windows: list[Bounds]
@@ -128,13 +128,13 @@ class _Windows:
             rows, cols = source.rows[i], source.cols[j]
             cuts.append(_Cut([s for _, s in rows], [s for _, s in cols]))
             blocks += [TaskRef((source.name, *at, r, c)) for r, _ in rows for c, _ in cols]
-        values: dict[str, np.ndarray | None] = {}
+        values: dict[str, Any] = {}
         for name, value in self.per_cell.items():
             if isinstance(value, tuple):
                 values[name] = None
                 blocks.append(TaskRef((value[0], *index, *(0,) * (value[1] - len(index)))))
             else:
-                values[name] = value[tuple(slice(*c) for c in cells)]
+                values[name] = value[(*(slice(*c) for c in cells), ...)]
         return Task(key, _run, _Block(self.work, cuts, self.flat, values, tile, self.dtype, some), *blocks)
 
 
@@ -168,7 +168,7 @@ class _Block:
     work: Work
     cuts: list[_Read | _Cut]
     flat: tuple[bool, ...]
-    values: dict[str, np.ndarray | None]
+    values: dict[str, Any]
     """Values of the block's cells; None for those that come as blocks, after those of the cuts."""
     tile: Tile
     dtype: np.dtype
@@ -184,14 +184,14 @@ def _run(block: _Block, *blocks: np.ndarray) -> np.ndarray:
         for cut in block.cuts
     ]
     work, tile = block.work, block.tile
-    values = {name: next(left) if value is None else value for name, value in block.values.items()}
+    values: dict[str, Any] = {name: next(left) if value is None else value for name, value in block.values.items()}
     if block.present is None:
         return work.function(*windows, tile=tile, **work.kwargs, **values)
     out = np.full((*block.present.shape, *tile.core.shape), nan_of(block.dtype), block.dtype)
     for cells in each_cell(block.present):
         starts = tuple(start + cell.start for start, cell in zip(tile.cells, cells, strict=True))
         one = [window if flat else window[cells] for window, flat in zip(windows, block.flat, strict=True)]
-        its = {name: value[cells] for name, value in values.items()}
+        its = {name: value[(*cells, ...)] for name, value in values.items()}
         out[cells] = work.function(*one, tile=replace(tile, cells=starts), **work.kwargs, **its)
     return out
 

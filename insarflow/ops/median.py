@@ -103,9 +103,7 @@ def _count_digits(values: np.ndarray, *mask: np.ndarray, known: np.ndarray, digi
 
 
 def _next_digit(counts: np.ndarray, *, known: np.ndarray, digit: int, tile: Tile) -> np.ndarray:
-    found = [
-        kernel.next_digit(counts[index][0], known[index][0], digit) for index in np.ndindex(counts.shape[:-2])
-    ]
+    found = [kernel.next_digit(counts[index][0], known[index][0], digit) for index in np.ndindex(counts.shape[:-2])]
     return np.array(found).reshape(*counts.shape[:-2], 1, 4)
 
 

@@ -131,7 +131,7 @@ def map_windows(
         if present.shape != first.shape[:-2]:
             raise ValueError(f"present must have the shape {first.shape[:-2]}, instead got shape={present.shape}")
         present = None if present.all() else present
-    values = dict(per_cell or {})
+    values: dict[str, Any] = dict(per_cell or {})
     if not any(isinstance(a, da.Array) for a in (*arrays, *values.values())):
         shape = first.shape[-2:] if out_chunks is None else (sum(out_chunks[0]), sum(out_chunks[1]))
         part = PART if parts else max(1, *first.shape)
@@ -150,7 +150,7 @@ def _eager(
     dtype: np.dtype,
     part: int,
     present: np.ndarray | None,
-    per_cell: dict[str, np.ndarray],
+    per_cell: dict[str, Any],
     kwargs: dict[str, Any],
 ) -> np.ndarray:
     first = arrays[0]
@@ -163,7 +163,7 @@ def _eager(
         (y0, y1), (x0, x1) = reads[0](core.y0, core.y1, shape[0]), reads[1](core.x0, core.x1, shape[1])
         tile = Tile(Window(y0, x0, y1 - y0, x1 - x0), core, shape, starts, lead)
         windows = [(a[cells] if a.ndim == first.ndim else a)[..., y0:y1, x0:x1] for a in arrays]
-        its = {name: value[cells] for name, value in per_cell.items()}
+        its = {name: value[(*cells, ...)] for name, value in per_cell.items()}
         out[cells][..., core.y0 : core.y1, core.x0 : core.x1] = function(*windows, tile=tile, **kwargs, **its)
 
     in_threads(work, list(_parts(lead, shape, out_shape, part, present)))

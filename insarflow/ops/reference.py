@@ -106,9 +106,7 @@ def reference(
         image = check_image(ds[name], name, IMAGES[name])
         present = present_cells(ds, name)
         angle = _constants(ds, name, place, stable, statistic)
-        data = map_overlap(
-            _without, image.data, depth=0, dtype=image.dtype, present=present, per_cell={"angle": angle}
-        )
+        data = map_overlap(_without, image.data, depth=0, dtype=image.dtype, present=present, per_cell={"angle": angle})
         relative[name] = image.copy(data=data)
     how: dict[str, Any] = {"statistic": statistic, **said} if place is None else {"window": window}
     if point is not None:
@@ -116,9 +114,7 @@ def reference(
     return ds.assign(relative).assign_attrs(recipe=recipe_of(ds).then("reference", **how).to_json())
 
 
-def _mask(
-    ds: xr.Dataset, mask: xr.DataArray | str | None, name: str
-) -> tuple[xr.DataArray | None, dict[str, str]]:
+def _mask(ds: xr.Dataset, mask: xr.DataArray | str | None, name: str) -> tuple[xr.DataArray | None, dict[str, str]]:
     """The mask, and what the recipe calls it."""
     if mask is None:
         return None, {}
@@ -132,7 +128,7 @@ def _mask(
 
 def _place(ds: xr.Dataset, point: Sequence[float], window: int) -> _Place:
     """Rows and columns of the window around a point."""
-    if isinstance(point, str) or not isinstance(point, Sequence | np.ndarray) or len(point) != len(SPACE):
+    if not isinstance(point, tuple | list | np.ndarray) or len(point) != len(SPACE):
         raise TypeError(f"point must be (x, y) in the stack's CRS, instead got point={point!r:.80}")
     x, y = (check_number("point", number) for number in point)
     ranges = []
@@ -151,9 +147,7 @@ def _place(ds: xr.Dataset, point: Sequence[float], window: int) -> _Place:
     return _Place(ranges[0], ranges[1], f"the {window} x {window} pixels around point=({x:.10g}, {y:.10g})")
 
 
-def _constants(
-    ds: xr.Dataset, name: str, place: _Place | None, mask: xr.DataArray | None, statistic: Statistic
-) -> Any:
+def _constants(ds: xr.Dataset, name: str, place: _Place | None, mask: xr.DataArray | None, statistic: Statistic) -> Any:
     """Phase of the reference in every interferogram, rad; ``(..., 1, 1)``."""
     image = check_image(ds[name], name, IMAGES[name])
     present, cells = present_cells(ds, name), {"names": cell_names(image), "exists": _exists(ds, image)}

@@ -53,9 +53,9 @@ def remove_stratified(
 
     Notes
     -----
-    Maximised is ``|sum t exp(-i (rate height + constant + plane))|`` over the sums t of unit phasors in at most 256 x 256
-    blocks, at the blocks' mean heights, as for `deramp`. The start is the best of a scan from -`limit` to `limit`; with a
-    plane also the best for differences between distant blocks, in which a plane is a constant.
+    Maximised is ``|sum t exp(-i (rate height + constant + plane))|`` over the sums t of unit phasors in at most
+    256 x 256 blocks, at the blocks' mean heights, as for `deramp`. The start is the best of a scan from -`limit` to
+    `limit`; with a plane also the best for differences between distant blocks, in which a plane is a constant.
 
     References
     ----------
@@ -87,9 +87,7 @@ def remove_stratified(
     return ds.assign(flat).assign_attrs(recipe=recipe.to_json())
 
 
-def stratification(
-    ds: xr.Dataset, *, limit: float = 20.0, plane: bool = True, min_spread: float = 50.0
-) -> xr.Dataset:
+def stratification(ds: xr.Dataset, *, limit: float = 20.0, plane: bool = True, min_spread: float = 50.0) -> xr.Dataset:
     """Phase in proportion to height that `remove_stratified` takes out; parameters and errors as there.
 
     Returns
@@ -105,10 +103,14 @@ def stratification(
         "resultant": ("1", "length of the mean phasor without that phase"),
         "height_std": ("m", "standard deviation of the terrain height"),
     }
-    return xr.Dataset({
-        name: xr.DataArray(found[..., 0, k], coords, dims, attrs=dict(zip(("units", "long_name"), words, strict=True)))
-        for k, (name, words) in enumerate(said.items())
-    })
+    return xr.Dataset(
+        {
+            name: xr.DataArray(
+                found[..., 0, k], coords, dims, attrs=dict(zip(("units", "long_name"), words, strict=True))
+            )
+            for k, (name, words) in enumerate(said.items())
+        }
+    )
 
 
 def _found(ds: xr.Dataset, to: str, limit: float, plane: bool, min_spread: float) -> tuple[Table, Any]:
@@ -138,8 +140,8 @@ def _fit(
         spread = out[index][0, 2]
         if spread < min_spread:
             raise InsarError(
-                f"the terrain must have a height spread (standard deviation) of at least {min_spread:g} m to tell phase "
-                f"that follows it, instead got {spread:.3g} m in {names[index]}: leave remove_stratified out, or lower "
-                "min_spread"
+                f"the terrain must have a height spread (standard deviation) of at least {min_spread:g} m to tell "
+                f"phase that follows it, instead got {spread:.3g} m in {names[index]}: leave remove_stratified out, "
+                "or lower min_spread"
             )
     return out

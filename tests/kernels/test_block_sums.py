@@ -10,7 +10,9 @@ def oracle(image, weight, height, side):
     shape = tuple(-(-n // side) for n in image.shape)
     out = np.zeros(shape, SUMS)
     for i, j in np.ndindex(shape):
-        rows, cols = np.mgrid[i * side : min((i + 1) * side, image.shape[0]), j * side : min((j + 1) * side, image.shape[1])]
+        rows, cols = np.mgrid[
+            i * side : min((i + 1) * side, image.shape[0]), j * side : min((j + 1) * side, image.shape[1])
+        ]
         z, w, h = (a[rows, cols] for a in (image, weight, height))
         there = np.isfinite(z) & (w > 0) & np.isfinite(h) & ((z != 0) | (image.dtype.kind == "f"))
         if not there.any():

@@ -16,7 +16,7 @@ from insarflow.schema import recipe_of
 @pytest.fixture(scope="module")
 def season():
     """30 pairs of 6 days over moving slopes, a constant of its own on each; the truth; phase of the truth in 6 days."""
-    ds, truth = insarflow.simulate_stack((96, 96), seed=3, acquisitions=31, delays=[6], movers=2)
+    ds, truth = insarflow.simulate_stack((128, 128), seed=3, acquisitions=31, delays=[6], movers=4)
     rng = np.random.default_rng(0)
     constants = np.exp(1j * rng.uniform(-np.pi, np.pi, ds["igram"].shape[:2]))[..., None, None]
     igram = ds["igram"].copy(data=(ds["igram"].values * constants).astype(np.complex64))
@@ -107,7 +107,7 @@ def test_pooled_rates(stack):
     assert "velocity" not in average(ds.assign_attrs({"wavelength": 0.05}).drop_attrs(), pool=True)
 
 
-@settings(max_examples=8)
+@settings(max_examples=5)
 @given(data=st.data())
 def test_any_chunks_give_the_same_bits(data):
     rng = np.random.default_rng(0)
@@ -135,7 +135,9 @@ def test_nothing_is_computed_and_absent_cells_are_not_looked_at(stack, forbid_co
         return block
 
     cut = stack.chunk(date=1, delay=1, y=30, x=30).assign(valid=stack["valid"])
-    cut = cut.assign({n: cut[n].copy(data=cut[n].data.map_blocks(fail, dtype=cut[n].dtype)) for n in ("igram", "coherence")})
+    cut = cut.assign(
+        {n: cut[n].copy(data=cut[n].data.map_blocks(fail, dtype=cut[n].dtype)) for n in ("igram", "coherence")}
+    )
     with forbid_compute():
         mean = average(cut, weights="coherence")
     xr.testing.assert_identical(mean.compute(), average(stack, weights="coherence"))
@@ -145,11 +147,23 @@ def test_nothing_is_computed_and_absent_cells_are_not_looked_at(stack, forbid_co
     ("call", "error", "message"),
     [
         (lambda s: average(s, pool=True), MissingVariableError, "^average needs the variable 'unwrapped'"),
-        (lambda s: average(s.drop_vars("coherence"), weights="coherence"), MissingVariableError, "^average needs .*'coh"),
-        (lambda s: average(s, weights="best"), ValueError, r"^weights must be one of \('uniform', 'coherence'\), instead"),
+        (
+            lambda s: average(s.drop_vars("coherence"), weights="coherence"),
+            MissingVariableError,
+            "^average needs .*'coh",
+        ),
+        (
+            lambda s: average(s, weights="best"),
+            ValueError,
+            r"^weights must be one of \('uniform', 'coherence'\), instead",
+        ),
         (lambda s: average(s, pool=1), TypeError, "^pool must be True or False, instead got pool=1"),
         (lambda s: average(s, order="cubic"), ValueError, "^order must be one of"),
-        (lambda s: average(insarflow.to_pairs(s)), ValueError, r"^average needs igram with the dims \('date', .*from_pairs"),
+        (
+            lambda s: average(insarflow.to_pairs(s)),
+            ValueError,
+            r"^average needs igram with the dims \('date', .*from_pairs",
+        ),
     ],
 )
 def test_bad_input(stack, call, error, message):

@@ -62,7 +62,9 @@ def test_sums_are_the_oracles_in_any_chunks(data):
     there = np.where(present[..., None, None], 1.5 * one * two, 0).sum(along)
     number = present.sum(along)
     np.testing.assert_array_equal(eager["count"], np.broadcast_to(np.expand_dims(number, (-2, -1)), there.shape))
-    np.testing.assert_allclose(eager["total"], np.where(np.expand_dims(number, (-2, -1)) > 0, there, np.nan), atol=1e-12)
+    np.testing.assert_allclose(
+        eager["total"], np.where(np.expand_dims(number, (-2, -1)) > 0, there, np.nan), atol=1e-12
+    )
     cuts = lazy(one, data.draw(chunkings(shape))), lazy(two, data.draw(chunkings(shape)))
     result = totals(cuts, along, present)
     assert result["total"].chunks[-2:] == cuts[0].chunks[-2:]
@@ -86,7 +88,7 @@ def test_what_is_read_is_read_once_and_by_the_step_that_adds_it():
     result = totals([read_blocks(Source(), (1, 1, 4, 8), "read")], (0,), present)["total"]
     assert reads == []
     tasks = dict(dask.optimize(result)[0].dask)
-    # For 6 and 5 images: 2 steps of images, 1 merge, and root and field, of which dask makes one, in each of two blocks.
+    # For 6 and 5 images: 2 steps of images, 1 merge, and root and field, which dask makes one; in each of two blocks.
     assert len(tasks) == 2 * 2 * 4
     np.testing.assert_array_equal(result.compute(), totals([values], (0,), present)["total"])
     assert len(reads) == 2 * present.sum()

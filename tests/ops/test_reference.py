@@ -55,7 +55,9 @@ def test_to_a_mean(ds, mask):
         np.testing.assert_allclose(result["igram"].values[tuple(index)], wanted, rtol=1e-4)
         left = phasor_mean(result["igram"].values[tuple(index)][inside], c)
         assert abs(np.angle(left)) < 1e-5
-    assert recipe_of(result).steps[-1] == {"operation": "reference", "statistic": "mean"} | ({"mask": mask} if mask else {})
+    assert recipe_of(result).steps[-1] == {"operation": "reference", "statistic": "mean"} | (
+        {"mask": mask} if mask else {}
+    )
     if mask:
         xr.testing.assert_identical(reference(ds, mask=ds["stable"]), result)
 
@@ -124,7 +126,11 @@ def test_a_reference_without_a_pixel_is_named(ds, chunks):
         ({"point": (800.0, 1e6)}, ValueError, r"^point must lie on the grid, y from 3595 to 3995, instead got"),
         ({"point": 5.0}, TypeError, r"^point must be \(x, y\) in the stack's CRS, instead got point=5.0"),
         ({"point": (1.0, np.nan)}, ValueError, "^point must be finite, instead got point=nan"),
-        ({"point": (800.0, 3800.0), "mask": "stable"}, ValueError, "^reference needs a point or a mask, instead got both"),
+        (
+            {"point": (800.0, 3800.0), "mask": "stable"},
+            ValueError,
+            "^reference needs a point or a mask, instead got both",
+        ),
         ({"point": (800.0, 3800.0), "statistic": "median"}, ValueError, "^statistic must be 'mean' with a point"),
         ({"statistic": "mode"}, ValueError, r"^statistic must be one of \('mean', 'median'\), instead got"),
         ({"window": 4}, ValueError, "^window must be odd, so that it has a middle, instead got window=4"),
