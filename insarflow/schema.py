@@ -19,7 +19,7 @@ igram        complex wrapped interferogram (unit magnitude where the product giv
 coherence    magnitude of the complex correlation of the two images, 0..1
 unwrapped    interferometric phase without its 2 pi ambiguity, rad
 components   connected components of unwrapped phase, inside which its cycles are trusted (0 is none)
-reference    the earlier acquisition of a pair
+reference    the earlier acquisition of a pair; an operation of that name makes phase relative to a place
 secondary    the later acquisition of a pair
 delay        temporal baseline of a pair (never an atmospheric delay)
 looks        samples averaged per output sample
@@ -46,6 +46,8 @@ SCHEMA_VERSION: Final = 2
 DIMS: Final = ("date", "delay", "y", "x")
 SPACE: Final = ("y", "x")
 CELLS: Final = ("date", "delay")
+PAIR: Final = "pair"
+"""Dimension of a stack that is laid out as a list of pairs: see `insarflow.to_pairs`."""
 
 
 @dataclass(frozen=True)

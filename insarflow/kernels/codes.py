@@ -37,7 +37,7 @@ def encode_phase(igram: np.ndarray) -> np.ndarray:
     """
     flat = np.ascontiguousarray(igram).reshape(-1)
     codes = np.empty(flat.size, np.int16)
-    if _encode_phase(flat.view(np.float32), codes):
+    if phase_codes(flat.view(np.float32), codes):
         magnitude = np.abs(flat)
         first = magnitude[np.abs(magnitude - 1) > UNIT / 2][0]
         raise ValueError(f"igram must have magnitude 1 to be kept as phase, instead got {first:g}")
@@ -109,7 +109,7 @@ def _phasors() -> np.ndarray:
 
 
 @jit
-def _encode_phase(parts, codes):  # type: ignore[no-untyped-def]
+def phase_codes(parts, codes):  # type: ignore[no-untyped-def]
     """Codes of pairs of real and imaginary part; how many have another magnitude than one.
 
     Without branches, so that the loop becomes vector instructions: twenty times as fast as the C library's function.

@@ -74,8 +74,14 @@ class RuleLayer(Layer):
         return set(self)
 
     def cull(self, keys: set[Any], all_hlg_keys: Any) -> tuple[Layer, dict[Any, set[Any]]]:
-        """The tasks of those of `keys` that are this layer's, and what each needs."""
-        tasks = {key: self.rule.task(key) for key in keys if isinstance(key, tuple) and key[0] == self.name}
+        """The tasks of those of `keys` that are this layer's, those of its own that they need, and what each needs."""
+        tasks: dict[Any, Any] = {}
+        wanted = [key for key in keys if isinstance(key, tuple) and key[0] == self.name]
+        while wanted:
+            key = wanted.pop()
+            if key not in tasks:
+                tasks[key] = self.rule.task(key)
+                wanted += [other for other in tasks[key].dependencies if other in self]
         needs = {key: set(task.dependencies) for key, task in tasks.items()}
         if tasks and not any(needs.values()):
             # Once nothing is needed, dask stops to cull and would run all tasks of the layers below.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from functools import partial
+from operator import itemgetter
 from typing import Any, Final
 
 import numpy as np
@@ -11,7 +13,7 @@ import xarray as xr
 from insarflow.kernels.phase_statistics import phase_std
 from insarflow.ops.checks import check_fraction, check_image, check_number
 from insarflow.ops.downslope import sensitivity
-from insarflow.ops.pair_fold import fold_pairs
+from insarflow.ops.fold import AT_ONCE, Field, Images, Tree, fold
 from insarflow.schema import CELLS, DIMS, SPACE, require
 
 CLASSES: Final = ("unknown", "observable", "insensitive", "layover", "shadow", "decorrelated")
@@ -164,11 +166,15 @@ def _seen(
     coherence = check_image(ds["coherence"], "coherence", "float32")
     if coherence.dims != DIMS:
         raise ValueError(f"coherence must have the dims {DIMS}, instead got dims={tuple(map(str, coherence.dims))}")
-    fields = fold_pairs(
-        coherence.data, _exists(ds), _SEEN, _of_block, _together, years=years, looks=looks, coherent=coherent
-    )
-    names = _SEEN.names or ()
-    arrays = {name: xr.DataArray(fields[name], ds["slope"].coords, SPACE) for name in names}
+    tree, parts = Tree(), []
+    cells = [tuple(cell) for cell in np.argwhere(_exists(ds)).tolist()]
+    for batch in (cells[k : k + AT_ONCE] for k in range(0, len(cells), AT_ONCE)):
+        spans = tuple(float(years[cell]) for cell in batch)
+        parts += tree.images(partial(_of_pairs, spans=spans, looks=looks, coherent=coherent), batch)
+    root = tree.root(_finished, tree.reduce(_together, parts))
+    fields = {name: Field(itemgetter(name), _SEEN[name].str) for name in _SEEN.names or ()}
+    folded = fold(tree, np.array(root), coherence.data, fields=fields, name="observability")
+    arrays = {name: xr.DataArray(data, ds["slope"].coords, SPACE) for name, data in folded.items()}
     count = arrays["count"]
     mean = (arrays["total"] / (_FIXED_POINT * count.where(count > 0))).astype(np.float32)
     return {
@@ -179,15 +185,13 @@ def _seen(
     }
 
 
-def _of_block(
-    block: np.ndarray, cells: list[tuple[int, int]], *, at: tuple[int, int], years: np.ndarray, looks: float,
-    coherent: float,
-) -> np.ndarray:  # fmt: skip
-    """What some pairs say; `at` is the place of the block along date and delay."""
-    out = np.zeros(block.shape[2:], _SEEN)
-    out["slowest"] = out["shortest"] = np.inf
-    for date, delay in cells:
-        gamma, span = block[date, delay], np.float32(years[at[0] + date, at[1] + delay])
+def _of_pairs(images: Images, *, spans: tuple[float, ...], looks: float, coherent: float) -> np.ndarray:
+    """What some pairs, whose delays are `spans` years, say."""
+    out: np.ndarray | None = None
+    for (gamma,), span in zip(images, map(np.float32, spans), strict=True):
+        if out is None:
+            out = np.zeros(gamma.shape, _SEEN)
+            out["slowest"] = out["shortest"] = np.inf
         known = ~np.isnan(gamma)
         noise = phase_std(gamma, looks=looks) / span
         enough = gamma >= coherent
@@ -195,6 +199,8 @@ def _of_block(
         out["count"] += known
         np.minimum(out["slowest"], noise, out=out["slowest"], where=enough)
         np.minimum(out["shortest"], span, out=out["shortest"], where=enough)
+    if out is None:
+        raise ValueError("images must hold a pair, instead got none")
     return out
 
 
@@ -208,6 +214,10 @@ def _together(parts: list[np.ndarray]) -> np.ndarray:
         for name in ("slowest", "shortest"):
             np.minimum(out[name], part[name], out=out[name])
     return out
+
+
+def _finished(part: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    return part
 
 
 def _exists(ds: xr.Dataset) -> np.ndarray:

@@ -9,12 +9,11 @@ import numpy as np
 import xarray as xr
 
 from insarflow.errors import SchemaError
-from insarflow.schema import CELLS, COORDINATE_ATTRS, SPACE, describe, normalise_time, validate
+from insarflow.schema import CELLS, COORDINATE_ATTRS, PAIR, SPACE, describe, normalise_time, validate
 from insarflow.stack.cube import Cell, pick, place
 from insarflow.stack.part import take
 from insarflow.types import Pair, parse_delay
 
-PAIR: Final = "pair"
 ALONG: Final = ("date", "delay", "reference", "secondary")
 """Coordinates that `to_pairs` gives to each pair."""
 

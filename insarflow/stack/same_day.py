@@ -9,10 +9,10 @@ import numpy as np
 import xarray as xr
 
 from insarflow.errors import UnknownPairError
-from insarflow.schema import validate
+from insarflow.schema import PAIR, validate
 from insarflow.stack.cube import Cell
 from insarflow.stack.labels import NEAREST
-from insarflow.stack.pairs import PAIR, lay_out
+from insarflow.stack.pairs import lay_out
 from insarflow.stack.part import existing
 from insarflow.stack.times import day_of, in_days, parse_delays
 from insarflow.types import DateLike, DelayLike, parse_date
