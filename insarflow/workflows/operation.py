@@ -19,16 +19,24 @@ from dask._task_spec import Task
 from dask.base import compute, optimize
 
 from insarflow.errors import InsarError, SchemaError
+from insarflow.ops.average import average
 from insarflow.ops.checks import check_whole
 from insarflow.ops.closure import closure_phase
+from insarflow.ops.observability import observability
+from insarflow.ops.pair_statistics import pair_statistics
 from insarflow.ops.phase import amplitude, phase
 from insarflow.ops.phase_statistics import circular_mean, circular_std, phase_std
 from insarflow.ops.recipe import OPERATIONS, apply_recipe
 from insarflow.ops.residues import residue_count, residues
+from insarflow.ops.stacking import stacking_rate
+from insarflow.ops.timeseries import timeseries
+from insarflow.ops.unwrap import unwrap
 from insarflow.schema import CELLS, DIMS, SPACE, VARIABLES, validate
 from insarflow.stack.assemble import SHARD
 from insarflow.stack.layout import shard_size
 from insarflow.stack.pairs import from_pairs, to_pairs
+from insarflow.stack.select import select_pairs
+from insarflow.stack.terrain import terrain
 from insarflow.stack.write import lazy_writes, unknown_variables, write_stack
 from insarflow.workflows.measure import folder_size, measured, resident, stored_size
 from insarflow.workflows.needs import NOWHERE, count_tasks, cpus
@@ -129,17 +137,25 @@ def _operations() -> dict[str, Callable[..., Any]]:
         **OPERATIONS,
         "amplitude": amplitude,
         "apply_recipe": apply_recipe,
+        "average": average,
         "circular_mean": circular_mean,
         "circular_std": circular_std,
         "closure_phase": closure_phase,
         "from_pairs": from_pairs,
+        "observability": observability,
+        "pair_statistics": pair_statistics,
         "phase": phase,
         "phase_std": phase_std,
         "residue_count": residue_count,
         "residues": residues,
         "segment": _segment,
+        "select_pairs": select_pairs,
+        "stacking_rate": stacking_rate,
         "summarise": _summarise,
+        "terrain": terrain,
+        "timeseries": timeseries,
         "to_pairs": to_pairs,
+        "unwrap": unwrap,
         "write": _as_it_is,
     }
 
