@@ -30,6 +30,7 @@ HOMES = {
     "rioxarray": {"stack", "sentinel1"},
     "shapely": {"stack", "inventory", "learn", "simulate"},
     "skimage": {"inventory", "learn", "simulate"},
+    "snaphu": {"ops"},
     "torch": {"learn", "segment"},
     "torchmetrics": {"learn"},
     "typer": {"cli"},

@@ -9,6 +9,7 @@ from insarflow.cli.options import (
     Append,
     DryRun,
     Exact,
+    HashFiles,
     Machine,
     Output,
     Overwrite,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
         "insarflow build frames/*.zip -o stack.zarr --grid intersection --crs utm",
         "insarflow build interferograms/ -o stack.zarr --grid reference.tif --skip-bad",
         "insarflow build new_interferograms/ -o stack.zarr --append",
+        "insarflow build new_interferograms/ -o stack.zarr --append --dry-run",
         "insarflow build interferograms/ -o stack.zarr --dry-run",
     ],
 )
@@ -48,6 +50,7 @@ def build(
     exact: Exact = False,
     select: Select,
     skip_bad: SkipBad = False,
+    hash_files: HashFiles = False,
     regrid: Regrid,
     machine: Machine,
     dry_run: DryRun = False,
@@ -56,17 +59,18 @@ def build(
     """Make a stack, a Zarr store, from a product, or add to one. Interrupted, the same command goes on where it was."""
     from insarflow.stack.store import append_stack, build_stack
 
+    if append and (overwrite or exact):
+        given = "--overwrite" if overwrite else "--exact"
+        raise UsageError(f"--append goes without {given}: the stack's pixels, and how they are kept, stay as they are")
     sources, path = one_or_many(source), output_path(output)
-    selection = regrid.keywords(select.keywords(), skip_bad=skip_bad)
+    selection = regrid.keywords(select.keywords(), skip_bad=skip_bad, hash_files=hash_files)
 
     def planner(workers: int | None, memory: int | None) -> Plan:
         from insarflow.workflows.plan import plan_build
 
-        return plan_build(sources, workers=workers, memory=memory, selection=selection)
+        held = path if append else None
+        return plan_build(sources, append_to=held, workers=workers, memory=memory, selection=selection)
 
-    if append and (overwrite or exact or dry_run):
-        given = "--overwrite" if overwrite else "--exact" if exact else "--dry-run"
-        raise UsageError(f"--append goes without {given}: the stack's pixels, and how they are kept, stay as they are")
     if dry_run:
         show_plan(screen, machine, planner)
         return

@@ -136,6 +136,10 @@ SkipBad = Annotated[
     bool,
     _switch("--skip-bad", what="Leave out files that are damaged or there twice, and list them.", panel=_SELECT),
 ]
+HashFiles = Annotated[
+    bool,
+    _switch("--hash-files", what="Know files by all their bytes, not by size, time and first bytes.", panel=_PROCESS),
+]
 Start = Annotated[
     str | None, flag("--start", what="First acquisition day, such as 2021-07-03.", panel=_SELECT, metavar="DATE")
 ]
@@ -239,7 +243,7 @@ class Regrid:
         ),
     ] = None
 
-    def keywords(self, selection: Selection, *, skip_bad: bool) -> Building:
+    def keywords(self, selection: Selection, *, skip_bad: bool, hash_files: bool = False) -> Building:
         """What was asked for beside a selection, as `insarflow.build_stack` takes it."""
         if self.method is not None and self.method not in METHODS:
             raise typer.BadParameter(f"it must be one of {', '.join(METHODS)}", param_hint="--method")
@@ -254,6 +258,8 @@ class Regrid:
             chosen["method"] = cast(Method, self.method)
         if skip_bad:
             chosen["skip_bad"] = True
+        if hash_files:
+            chosen["hash_files"] = True
         return chosen
 
 

@@ -5,7 +5,6 @@ See `insarflow.ops.overlap`, which is the way in.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import accumulate
@@ -17,7 +16,7 @@ from dask._task_spec import Task, TaskRef
 from dask.base import tokenize
 
 from insarflow.ops.cells import missing_block, nan_of
-from insarflow.ops.layer import Chunks, Part, Reading, array_by_rule, read, reading_of
+from insarflow.ops.layer import Chunks, Reading, array_by_rule, pieces, reading_of
 from insarflow.types import Tile, Window
 
 Reads = Callable[[int, int, int], tuple[int, int]]
@@ -50,16 +49,16 @@ def lazy_windows(
     values = {name: _whole(v, lead) if isinstance(v, da.Array) else v for name, v in per_cell.items()}
     first = arrays[0]
     out_chunks = first.chunks[-2:] if out_chunks is None else out_chunks
-    cores = [_bounds(c) for c in out_chunks]
+    cores = [bounds(c) for c in out_chunks]
     windows = [[axis(a, b, n) for a, b in core] for axis, core, n in zip(reads, cores, first.shape[-2:], strict=True)]
     readings = [reading_of(a) for a in arrays]
     inputs = tuple(
-        r or _Pieces(a.name, *([_pieces(a.chunks[axis], lo, hi) for lo, hi in windows[axis]] for axis in (-2, -1)))
+        r or _Pieces(a.name, *([pieces(a.chunks[axis], lo, hi) for lo, hi in windows[axis]] for axis in (-2, -1)))
         for a, r in zip(arrays, readings, strict=True)
     )
     token = tokenize(work.function, arrays, windows, out_chunks, dtype, present, work.parts, work.kwargs, values)
     name = f"{getattr(work.function, '__name__', 'windows')}-{token}"
-    cells = [_bounds(c) for c in lead]
+    cells = [bounds(c) for c in lead]
     absent = None if present is None else _absent(present, cells)
     flat = tuple(a.ndim < first.ndim for a in arrays)
     named = {name: (v.name, v.ndim) if isinstance(v, da.Array) else v for name, v in values.items()}
@@ -84,6 +83,41 @@ class _Pieces:
     name: str
     rows: list[list[tuple[int, slice]]]
     cols: list[list[tuple[int, slice]]]
+
+
+def block_sums(array: da.Array, present: np.ndarray | None) -> da.Array:
+    """Sum over the last two axes of an array of few numbers a block: a task for each block of the leading axes.
+
+    Cells that are not `present` are 0; where a whole block has none, its numbers are not asked for.
+    """
+    lead = array.chunks[:-2]
+    cells = [bounds(sizes) for sizes in lead]
+    absent = frozenset() if present is None or present.all() else _absent(present, cells)
+    rule = _Sums(array.name, lead, array.numblocks[-2:], array.dtype, absent)
+    return array_by_rule(f"sums-{tokenize(array, present)}", rule, lead, array.dtype, [array])
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """The rule of the tasks of `block_sums`."""
+
+    source: str
+    lead: tuple[tuple[int, ...], ...]
+    blocks: tuple[int, int]
+    dtype: np.dtype
+    absent: frozenset[tuple[int, ...]]
+
+    def task(self, key: tuple[Any, ...]) -> Task:
+        """Add the numbers of a block of cells, or make zeros."""
+        index = key[1:]
+        if index in self.absent:
+            return Task(key, np.zeros, tuple(n[k] for n, k in zip(self.lead, index, strict=True)), self.dtype)
+        return Task(key, _sum, *(TaskRef((self.source, *index, *block)) for block in np.ndindex(self.blocks)))
+
+
+def _sum(*blocks: np.ndarray) -> np.ndarray:
+    total: np.ndarray = sum(block.sum(axis=(-2, -1)) for block in blocks)
+    return np.asarray(total)
 
 
 @dataclass(frozen=True)
@@ -123,7 +157,7 @@ class _Windows:
         for source, flat in zip(self.inputs, self.flat, strict=True):
             at = [] if flat else index
             if isinstance(source, Reading):
-                cuts.append(_Read(source.source, (*source.cell(at), slice(ry0, ry1), slice(rx0, rx1))))
+                cuts.append(_Read(source.call(at, (ry0, ry1), (rx0, rx1))))
                 continue
             rows, cols = source.rows[i], source.cols[j]
             cuts.append(_Cut([s for _, s in rows], [s for _, s in cols]))
@@ -147,10 +181,9 @@ def _absent(present: np.ndarray, lead: list[Bounds]) -> frozenset[tuple[int, ...
 
 @dataclass(frozen=True)
 class _Read:
-    """A window that the task reads itself."""
+    """A window that the task makes itself: a function and its arguments."""
 
-    source: Any
-    index: tuple[Part, ...]
+    call: tuple[Any, ...]
 
 
 @dataclass(frozen=True)
@@ -178,9 +211,9 @@ class _Block:
 def _run(block: _Block, *blocks: np.ndarray) -> np.ndarray:
     left = iter(blocks)
     windows = [
-        read(cut.source, cut.index)
+        cut.call[0](*cut.call[1:])
         if isinstance(cut, _Read)
-        else _assemble([[next(left) for _ in cut.cols] for _ in cut.rows], cut.rows, cut.cols)
+        else assemble([[next(left) for _ in cut.cols] for _ in cut.rows], cut.rows, cut.cols)
         for cut in block.cuts
     ]
     work, tile = block.work, block.tile
@@ -196,7 +229,8 @@ def _run(block: _Block, *blocks: np.ndarray) -> np.ndarray:
     return out
 
 
-def _assemble(blocks: list[list[np.ndarray]], rows: list[slice], cols: list[slice]) -> np.ndarray:
+def assemble(blocks: list[list[np.ndarray]], rows: list[slice], cols: list[slice]) -> np.ndarray:
+    """A window out of rows of blocks, of each of which it takes the slices."""
     if len(rows) == len(cols) == 1:
         return blocks[0][0][..., rows[0], cols[0]]
     cut = [[b[..., r, c] for b, c in zip(line, cols, strict=True)] for line, r in zip(blocks, rows, strict=True)]
@@ -213,14 +247,7 @@ def _filled(chunks: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(n for n in chunks if n)
 
 
-def _bounds(chunks: tuple[int, ...]) -> list[tuple[int, int]]:
+def bounds(chunks: tuple[int, ...]) -> list[tuple[int, int]]:
+    """Start and stop of each chunk."""
     stops = list(accumulate(chunks))
     return list(zip([0, *stops[:-1]], stops, strict=True))
-
-
-def _pieces(chunks: tuple[int, ...], lo: int, hi: int) -> list[tuple[int, slice]]:
-    """The chunks that hold ``lo:hi``: (index, slice inside the chunk)."""
-    stops = list(accumulate(chunks))
-    starts = [0, *stops[:-1]]
-    first, last = bisect_right(stops, lo), bisect_left(stops, hi)
-    return [(k, slice(max(lo - starts[k], 0), min(hi, stops[k]) - starts[k])) for k in range(first, last + 1)]

@@ -25,8 +25,8 @@ from insarflow.types import Recipe
 
 KEEPS_UNIT: Final = frozenset({
     "read", "subset", "align", "merge_swaths", "line_of_sight", "add_offset", "add_ramp", "conjugate",
-    "add_turbulence", "add_stratified", "coherence", "append", "resample", "resample_dem", "deramp", "reference",
-    "remove_stratified",
+    "add_turbulence", "add_stratified", "coherence", "append", "resample", "resample_dem",
+    "select_pairs", "unwrap", "deramp", "reference", "remove_stratified",
 })  # fmt: skip
 """Operations after which an interferogram of phase alone still is one."""
 

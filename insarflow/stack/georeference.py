@@ -15,6 +15,7 @@ from rioxarray.exceptions import RioXarrayError
 
 from insarflow.errors import SchemaError
 from insarflow.schema import SPACE
+from insarflow.stack.part import take
 from insarflow.types import Grid, Window
 
 Box = tuple[float, float, float, float]
@@ -103,7 +104,7 @@ def crop(ds: xr.Dataset, window: Window) -> xr.Dataset:
         If `ds` has no grid.
     """
     x, x_step, _, y, _, y_step = grid_of(ds).transform
-    cut = ds.isel(y=slice(window.y0, window.y1), x=slice(window.x0, window.x1))
+    cut = take(ds, {}, window)
     origin = x + window.x0 * x_step, y + window.y0 * y_step
     located: xr.Dataset = cut.rio.write_transform(Affine.from_gdal(origin[0], x_step, 0.0, origin[1], 0.0, y_step))
     return located

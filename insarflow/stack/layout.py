@@ -23,6 +23,7 @@ from zarr.codecs import BloscCodec
 from zarr.errors import ZarrUserWarning
 
 from insarflow.errors import SchemaError
+from insarflow.ops.cells import nan_of
 from insarflow.ops.layer import Chunks, array_by_rule
 from insarflow.schema import CELLS, COORDINATE_ATTRS, SCHEMA_VERSION, SPACE, VARIABLES
 from insarflow.stack.assemble import SHARD, Array
@@ -300,10 +301,8 @@ def _array(group: zarr.Group, name: str, sizes: Mapping[str, int], attrs: Mappin
 
 
 def _fill(dtype: np.dtype) -> Any:
-    """Say what an absent chunk reads as: Zarr's own default, 0, would be a measurement."""
-    if dtype.kind == "b":
-        return False
-    return dtype.type(complex(np.nan, np.nan) if dtype.kind == "c" else np.nan)
+    """Say what an absent chunk reads as: Zarr's own default, 0, would be a measurement, but of counts and labels."""
+    return dtype.type(nan_of(dtype))
 
 
 def _plain(attrs: Mapping[str, Any]) -> dict[str, Any]:

@@ -43,6 +43,8 @@ class Raster:
         The file's own mark of missing pixels.
     scale, offset
         What the file declares its numbers are to be multiplied by, and what is then added.
+    wavelength
+        Of the radar, m, if PyRate's tag ``WAVELENGTH_METRES`` tells it.
     size, modified
         Bytes, and time of the last change (ns): what tells one version of the file from another.
     """
@@ -53,6 +55,7 @@ class Raster:
     nodata: float | None
     scale: float
     offset: float
+    wavelength: float | None
     size: int
     modified: int
 
@@ -78,7 +81,8 @@ def read_header(path: Path) -> Raster:
                 grid = Grid(source.transform.to_gdal(), source.shape, source.crs.to_wkt())
                 dtype = _dtype(source).str
                 linear = float(source.scales[0]), float(source.offsets[0])
-                return Raster(path, grid, dtype, source.nodata, *linear, size, modified)
+                wavelength = _wavelength(source)
+                return Raster(path, grid, dtype, source.nodata, *linear, wavelength, size, modified)
     except (RasterioError, OSError) as error:
         raise ProductError(f"{name} must be a GeoTIFF, instead it cannot be opened: {_first_line(error)}") from error
 
@@ -186,11 +190,23 @@ class Pixels:
             )
 
 
+def _wavelength(source: rasterio.DatasetReader) -> float | None:
+    try:
+        wavelength = float(source.tags().get("WAVELENGTH_METRES", "nan"))
+    except ValueError:
+        return None
+    return wavelength if 0 < wavelength < 10 else None
+
+
 def _problem(source: rasterio.DatasetReader, size: int) -> str | None:
     """Say what makes a raster unfit, if anything does."""
     rows, cols = source.block_shapes[0]
     if source.count != 1:
         return f"must have one band, instead got {source.count}"
+    if source.tags().get("DATA_UNITS") == "MILLIMETRES":
+        return (
+            "must hold phase in radians, instead its tag DATA_UNITS says MILLIMETRES: export the interferogram itself"
+        )
     misplaced = _misplaced(source)
     if misplaced is not None:
         return misplaced

@@ -36,6 +36,7 @@ def open_stack(
     crs: CrsLike | None = None,
     method: Method | None = None,
     skip_bad: bool = False,
+    hash_files: bool = False,
 ) -> xr.Dataset:
     """Open a stack, lazily: a store, or folders, zip files and GeoTIFFs of a product that a reader knows.
 
@@ -63,6 +64,9 @@ def open_stack(
     skip_bad
         Whether files that are damaged, named wrongly or there twice are left out, each with a `ProductWarning`, and
         listed in the attribute ``skipped_files``. Every file is then read once to its end, now.
+    hash_files
+        Whether the ``fingerprint`` of an interferogram, which tells one version of its files from another, is made of
+        all their bytes, read now; by default, of their sizes, times and first bytes.
 
     Returns
     -------
@@ -95,7 +99,7 @@ def open_stack(
     hundredth of a pixel. The recipe's step ``resample`` tells all of it.
     """
     target = parse_target(grid, resolution, crs, method)
-    ds = _open(find_sources(source), target, skip_bad=skip_bad)
+    ds = _open(find_sources(source), target, skip_bad=skip_bad, hash_files=hash_files)
     return subset(ds, bbox=bbox, aoi=aoi, start=start, end=end, delays=delays, track=track)
 
 
@@ -117,6 +121,7 @@ def build_stack(
     crs: CrsLike | None = None,
     method: Method | None = None,
     skip_bad: bool = False,
+    hash_files: bool = False,
 ) -> Path:
     """Read a product and write it as a stack store.
 
@@ -128,7 +133,7 @@ def build_stack(
         As `write_stack`.
     exact, overwrite, fsync
         As `write_stack`.
-    bbox, aoi, start, end, delays, track, grid, resolution, crs, method, skip_bad
+    bbox, aoi, start, end, delays, track, grid, resolution, crs, method, skip_bad, hash_files
         As `open_stack`.
 
     Returns
@@ -157,6 +162,7 @@ def build_stack(
         crs=crs,
         method=method,
         skip_bad=skip_bad,
+        hash_files=hash_files,
     )
     return write_stack(ds, out, exact=exact, overwrite=overwrite, fsync=fsync)
 
@@ -177,12 +183,13 @@ def append_stack(
     crs: CrsLike | None = None,
     method: Method | None = None,
     skip_bad: bool = False,
+    hash_files: bool = False,
 ) -> list[Pair]:
     """Read a product and add to a store the interferograms that it does not hold; see `insarflow.append_pairs`.
 
     Parameters
     ----------
-    source, bbox, aoi, start, end, delays, track, grid, resolution, crs, method, skip_bad
+    source, bbox, aoi, start, end, delays, track, grid, resolution, crs, method, skip_bad, hash_files
         As `open_stack`; for images of another grid give the store's, ``grid=path``.
     path, fsync
         As `insarflow.append_pairs`.
@@ -212,11 +219,12 @@ def append_stack(
         crs=crs,
         method=method,
         skip_bad=skip_bad,
+        hash_files=hash_files,
     )
     return append_pairs(ds, path, fsync=fsync)
 
 
-def _open(paths: list[Path], target: Target | None, *, skip_bad: bool) -> xr.Dataset:
+def _open(paths: list[Path], target: Target | None, *, skip_bad: bool, hash_files: bool) -> xr.Dataset:
     stores = [p for p in paths if is_zarr(p)]
     if stores and len(paths) > 1:
         raise ProductError(f"a store must be opened by itself, instead got source={str(stores[0])!r} among others")
@@ -228,4 +236,4 @@ def _open(paths: list[Path], target: Target | None, *, skip_bad: bool) -> xr.Dat
         inside = next((str(path) for path in sorted(hollow.glob("*.zarr")) if is_zarr(path)), None)
         remedy = f": open {inside!r} in it" if inside else ": it is no store, or damaged"
         raise StoreError(f"source={str(hollow)!r} holds no Zarr metadata (zarr.json){remedy}")
-    return read_geotiff_pairs(paths, target=target, skip_bad=skip_bad)
+    return read_geotiff_pairs(paths, target=target, skip_bad=skip_bad, hash_files=hash_files)

@@ -187,8 +187,9 @@ def write_stack(
         if cut and cells and not valid.any():
             raise SelectionError("no interferogram has a pixel in the bbox or aoi: choose a larger or another one")
         put_cells(folder, "valid", valid)
-        if "perpendicular_baseline" in ds:
-            put_cells(folder, "perpendicular_baseline", ds["perpendicular_baseline"].values)
+        for name in ("perpendicular_baseline", "fingerprint"):
+            if name in ds:
+                put_cells(folder, name, ds[name].values)
         Journal.remove(file)
         if fsync:
             flush(folder)

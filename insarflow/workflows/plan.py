@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from insarflow.errors import InsarError
 from insarflow.ops.checks import check_whole
+from insarflow.stack.append import not_held
 from insarflow.stack.sources import SourceLike
 from insarflow.stack.store import open_stack
 from insarflow.workflows.measure import resident
@@ -72,16 +73,19 @@ class Plan:
 def plan_build(
     source: SourceLike,
     *,
+    append_to: str | Path | None = None,
     workers: int | None = None,
     memory: int | None = None,
     selection: Building | Selection | None = None,
 ) -> Plan:
-    """Plan `insarflow.build_stack`.
+    """Plan `insarflow.build_stack`, or `insarflow.append_stack`.
 
     Parameters
     ----------
     source, selection
         As there.
+    append_to
+        A store: only what it does not hold is counted.
     workers
         Threads; by default one per core.
     memory
@@ -96,7 +100,11 @@ def plan_build(
     """
     workers = _check(workers, memory)
     ds = open_stack(source, **(selection or {}))
+    if append_to is not None:
+        ds = not_held(ds, append_to)
     base = resident()
+    if "valid" in ds and not ds["valid"].values.any():
+        return Plan(0, base, 0, 0.0, workers)
     return _fit(build_needs(ds, take_sample(ds), base), workers, memory)
 
 

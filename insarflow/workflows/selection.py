@@ -31,6 +31,7 @@ class Building(Selection, total=False):
     crs: str | None
     method: Method | None
     skip_bad: bool
+    hash_files: bool
 
 
 def check_not_source(out: str | Path, source: SourceLike) -> None:

@@ -65,6 +65,7 @@ def test_the_grid_that_is_wanted():
     regrid = Regrid(grid="intersection", resolution="20,14.5", crs="utm", method="cubic")
     asked = {"grid": "intersection", "resolution": (20.0, 14.5), "crs": "utm", "method": "cubic"}
     assert regrid.keywords({"track": 88}, skip_bad=True) == {"track": 88, **asked, "skip_bad": True}
+    assert regrid.keywords({}, skip_bad=False, hash_files=True) == {**asked, "hash_files": True}
     assert Regrid(resolution="20").keywords({}, skip_bad=False) == {"resolution": 20.0}
     with pytest.raises(typer.BadParameter, match="it must be one of nearest, bilinear, cubic"):
         Regrid(method="sinc").keywords({}, skip_bad=False)

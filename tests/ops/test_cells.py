@@ -146,6 +146,19 @@ def test_two_inputs_take_one_task_a_block():
         assert _tasks(result.data) == 54 * 25
 
 
+def test_a_pair_of_images_takes_one_task_a_block():
+    shape = (54, 200, 200)
+    images = [
+        xr.DataArray(read_blocks(np.ones(shape, "complex64") * k, (1, 40, 40), f"image-{k}"), dims=("pair", "y", "x"))
+        for k in (1, 2)
+    ]
+    pair = insarflow.interferogram(*images, looks=2)
+    assert _tasks(pair["igram"].data) == 2 * 54 * 25  # the second takes igram, not coherence, out of the two
+    graph = dict(dask.optimize(pair)[0].__dask_graph__())
+    assert len(graph) == 3 * 54 * 25
+    assert sum(1 for key in graph if key[0].startswith("interferogram")) == 54 * 25
+
+
 def test_graph_is_of_present_cells(stack):
     ds = _from_store(stack)
     with Counted() as run:
