@@ -20,7 +20,7 @@ from rasterio.shutil import copy as gdal_copy
 from insarflow.errors import StoreError
 from insarflow.stack.assemble import SHARD
 from insarflow.stack.export.layers import Layer, Stack, as_written, read, software
-from insarflow.stack.export.pool import Stop, go_on
+from insarflow.stack.export.pool import Stop, Tell, each, go_on, say_nothing
 from insarflow.stack.export.pyramid import level_count, overviews
 from insarflow.stack.export.style import write_style
 from insarflow.types import Grid, Window
@@ -31,8 +31,48 @@ TILE: Final = 512
 _MOST_LEVELS: Final = (SHARD - 1).bit_length()
 """A window must hold whole blocks of the coarsest overview."""
 
+_NOISE: Final = ("igram", "coherence")
+"""Images whose pixels do not tell their neighbours: without a predictor they are written faster, and coherence that was
+kept as codes takes half the space."""
+
 _GDAL_TYPES: Final = {"float32": "Float32", "uint8": "Byte", "int32": "Int32"}
 
+
+def write_cog(stack: Stack, folder: Path, *, tell: Tell = say_nothing) -> list[Path]:
+    """Write every image of a stack to a cloud-optimised GeoTIFF, several interferograms at the same time.
+
+    Parameters
+    ----------
+    stack
+        From `insarflow.stack.export.layers.stack_of`.
+    folder
+        Where the files go: ``20180702_20180714_phase.tif``, ``20180702_20180714_coherence.tif``, ``dem.tif``, ...
+        Those that are all there are kept as they are.
+    tell
+        Shows progress.
+
+    Returns
+    -------
+    list of Path
+        The files, sorted.
+
+    Raises
+    ------
+    StoreError
+        If one cannot be written.
+
+    Notes
+    -----
+    As `write_cogs`. `insarflow.open_stack` reads the folder as a stack again: interferograms (of magnitude 1),
+    coherence, unwrapped phase, amplitude and terrain heights.
+    """
+    made: list[Path] = []
+
+    def write(layers: list[Layer], stop: Stop) -> None:
+        made.extend(write_cogs(layers, stack, folder, stop=stop))
+
+    each(stack.groups(), write, tell, count=stack.count)
+    return sorted(made)
 
 
 def write_cogs(layers: Sequence[Layer], stack: Stack, folder: Path, *, stop: Stop = go_on) -> list[Path]:
@@ -131,7 +171,8 @@ def _assemble(layer: Layer, stack: Stack, work: Path, file: Path) -> None:
     for level, source in enumerate(sources):
         _virtual(layer, stack, level, sources[1:] if level == 0 else []).write(source, encoding="UTF-8")
     made = work / file.name
-    options = {"COMPRESS": "DEFLATE", "LEVEL": 1, "PREDICTOR": "YES", "BLOCKSIZE": TILE, "BIGTIFF": "IF_SAFER"}
+    predictor = "NO" if layer.variable in _NOISE else "YES"
+    options = {"COMPRESS": "DEFLATE", "LEVEL": 1, "PREDICTOR": predictor, "BLOCKSIZE": TILE, "BIGTIFF": "IF_SAFER"}
     with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"):
         gdal_copy(sources[0], made, driver="COG", OVERVIEWS="FORCE_USE_EXISTING", NUM_THREADS=1, **options)
     _check_complete(made, grid, levels)

@@ -17,7 +17,8 @@ SIDE: Final = 512
 """Side of a chunk, pixels."""
 
 LEVEL: Final = 1
-"""Of zlib: higher ones take twice the time for a few percent, as phase is noise."""
+"""Of zlib, which looks for runs alone (Z_RLE): phase is noise, in which there is nothing else to find. Twice as fast as
+the default, and smaller."""
 
 
 def storage(shape: Sequence[int], dtype: np.dtype) -> dict[str, Any]:
@@ -62,4 +63,5 @@ def write_window(dataset: h5py.Dataset, lead: tuple[int, ...], window: Window, v
 def _compressed(chunk: np.ndarray) -> bytes:
     """What HDF5's shuffle and deflate filters make of a chunk: first all first bytes, then all second ones, ..."""
     flat = np.ascontiguousarray(chunk).view(np.uint8).reshape(-1, chunk.itemsize)
-    return zlib.compress(np.ascontiguousarray(flat.T), LEVEL)
+    deflate = zlib.compressobj(LEVEL, strategy=zlib.Z_RLE)
+    return deflate.compress(np.ascontiguousarray(flat.T).data) + deflate.flush()

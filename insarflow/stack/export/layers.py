@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ import dask.array as da
 import numpy as np
 import xarray as xr
 
-from insarflow.errors import MissingVariableError, SchemaError
+from insarflow.errors import MissingVariableError, SchemaError, SelectionError
 from insarflow.schema import DIMS, SPACE, VARIABLES, recipe_of, validate
 from insarflow.stack.assemble import SHARD, Array
 from insarflow.stack.georeference import grid_of
@@ -166,6 +166,26 @@ def stack_of(ds: xr.Dataset, variables: Sequence[str] | None = None) -> Stack:
     return Stack(pairs, grid_of(ds), tuple(images), tuple(static))
 
 
+def with_pixels(stack: Stack) -> Stack:
+    """`stack` without the interferograms that have no pixel; computes, of each only until one is found.
+
+    Raises
+    ------
+    SelectionError
+        If none has one.
+    """
+    if not stack.images:
+        return stack
+    kept = [k for k in range(stack.pairs.sizes[PAIR]) if any(_any(stack, k, window) for window in stack.windows())]
+    if not kept:
+        raise SelectionError("no interferogram has a pixel in the bbox or aoi: choose a larger or another one")
+    return replace(stack, pairs=stack.pairs.isel({PAIR: kept}))
+
+
+def _any(stack: Stack, pair: int, window: Window) -> bool:
+    return any(bool(np.isfinite(read(stack.pairs[name].data[pair], window)).any()) for name in stack.images)
+
+
 def _names(variables: Sequence[str] | None, held: list[str]) -> list[str]:
     if variables is None:
         return held
@@ -179,7 +199,8 @@ def _names(variables: Sequence[str] | None, held: list[str]) -> list[str]:
 def as_written(values: np.ndarray) -> np.ndarray:
     """What stands in a file for values of the stack: phase of complex numbers, 0 and 1 of flags."""
     if values.dtype.kind == "c":
-        return np.angle(values).astype(np.float32, copy=False)
+        phase: np.ndarray = np.angle(values).astype(np.float32, copy=False)
+        return phase
     return values.astype(np.uint8) if values.dtype.kind == "b" else values
 
 

@@ -40,8 +40,8 @@ def overviews(values: np.ndarray, levels: int) -> Iterator[np.ndarray]:
 
     Notes
     -----
-    Level k is angle(sum z) or sum v / count over 2**k x 2**k pixels, from the sums of level k - 1: no mean of means, and
-    no mean of radians, which invents fringes where the phase wraps.
+    Level k is angle(sum z) or sum v / count over 2**k x 2**k pixels, from the sums of level k - 1: no mean of means,
+    and no mean of radians, which invents fringes where the phase wraps.
     """
     total, weight = _start(values)
     for _ in range(levels):
@@ -72,11 +72,12 @@ def _halve(image: np.ndarray) -> np.ndarray:
 
 def _finish(total: np.ndarray, weight: np.ndarray, dtype: np.dtype) -> np.ndarray:
     if dtype.kind == "c":
-        phase = np.angle(total).astype(np.float32, copy=False)
+        phase: np.ndarray = np.angle(total).astype(np.float32, copy=False)
         phase[~(np.abs(total) > _CANCELLED * weight)] = np.nan
         return phase
     with np.errstate(invalid="ignore"):
-        mean = total / weight
-    if dtype.kind == "f":
-        return mean.astype(np.float32)
-    return np.rint(mean).astype(np.uint8 if dtype.kind == "b" else dtype)
+        mean: np.ndarray = total / weight
+    if dtype.kind != "f":
+        mean, dtype = np.rint(mean), np.dtype(np.uint8) if dtype.kind == "b" else dtype
+    values: np.ndarray = mean.astype(dtype)
+    return values

@@ -8,14 +8,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-CYCLE: Final = (
+_HEX: Final = (
     "e2d9e2 dcd9df d1d5da c4ced4 b3c6ce a3beca 95b5c7 87abc4 7ba1c2 7297c1 6b8cbf 6682bd 6276ba "
     "6069b7 5f5eb3 5e51ad 5e43a5 5c379c 592a8f 552081 4e186f 45135c 3d114d 351140 2f1436 361138 "
     "3f123d 4a1342 581647 67194c 741e4f 812450 8e2c50 983550 a24050 aa4a50 b25652 b96356 be6f5b "
-    "c27c63 c6896c c99679 cca389 cfaf99 d4bcac d8c7be ddd0ce e0d7da e2d9e2 "
-).split()
+    "c27c63 c6896c c99679 cca389 cfaf99 d4bcac d8c7be ddd0ce e0d7da e2d9e2"
+)
 """Colours of matplotlib's cyclic map ``twilight`` (CC0, B. Bechtold) at equal steps from -pi to pi: its two ends look
 the same, and so do -pi and pi. ``ds.insar.plot`` draws phase in the same colours."""
+
+CYCLE: Final = tuple(f"#{colour}" for colour in _HEX.split())
+"""The same, as ``#rrggbb``."""
 
 Stop = tuple[float, str]
 """A value and its colour, ``#rrggbb``."""
@@ -24,7 +27,7 @@ Stop = tuple[float, str]
 def phase_stops() -> list[Stop]:
     """Values from -pi to pi, rad, with their colours."""
     last = len(CYCLE) - 1
-    return [(-math.pi + 2 * math.pi * k / last, f"#{colour}") for k, colour in enumerate(CYCLE)]
+    return [(-math.pi + 2 * math.pi * k / last, colour) for k, colour in enumerate(CYCLE)]
 
 
 def phase_pipe(parent: ET.Element) -> None:
@@ -36,7 +39,13 @@ def grey_pipe(parent: ET.Element, low: float, high: float) -> None:
     """Draw in shades of grey from black at `low` to white at `high`."""
     pipe = _pipe(parent)
     renderer = ET.SubElement(
-        pipe, "rasterrenderer", type="singlebandgray", grayBand="1", gradient="BlackToWhite", opacity="1", alphaBand="-1"
+        pipe,
+        "rasterrenderer",
+        type="singlebandgray",
+        grayBand="1",
+        gradient="BlackToWhite",
+        opacity="1",
+        alphaBand="-1",
     )
     stretch = ET.SubElement(renderer, "contrastEnhancement")
     ET.SubElement(stretch, "minValue").text = repr(low)
@@ -71,9 +80,9 @@ def write_style(path: Path) -> None:
 
 def _pipe(parent: ET.Element) -> ET.Element:
     pipe = ET.SubElement(parent, "pipe")
-    resampling = {"zoomedInResamplingMethod": "nearestNeighbour", "zoomedOutResamplingMethod": "nearestNeighbour"}
-    provider = ET.SubElement(pipe, "provider")
-    ET.SubElement(provider, "resampling", enabled="false", maxOversampling="2", **resampling)
+    resampling = ET.SubElement(ET.SubElement(pipe, "provider"), "resampling", enabled="false", maxOversampling="2")
+    for name in ("zoomedInResamplingMethod", "zoomedOutResamplingMethod"):
+        resampling.set(name, "nearestNeighbour")
     return pipe
 
 

@@ -1,0 +1,224 @@
+"""A stack, or a part of it, to files that other programs open: what ``insarflow export`` does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import xarray as xr
+from dask.base import tokenize
+
+from insarflow.ops.checks import check_choice
+from insarflow.schema import DIMS, SPACE, VARIABLES
+from insarflow.stack.export.cog import write_cog
+from insarflow.stack.export.layers import Stack, software, stack_of, with_pixels
+from insarflow.stack.export.mintpy import check_mintpy, write_mintpy
+from insarflow.stack.export.netcdf import write_netcdf
+from insarflow.stack.export.output import check_export, check_file, new_export
+from insarflow.stack.export.pool import Tell, say_nothing
+from insarflow.stack.export.qgis import check_inventory, write_project
+from insarflow.stack.export.stac import write_catalogue
+from insarflow.stack.sources import SourceLike, as_path
+from insarflow.stack.store import open_stack
+from insarflow.stack.write import is_cut
+from insarflow.workflows.selection import Selection, check_not_source
+
+
+@dataclass(frozen=True)
+class Export:
+    """What is exported, and where to.
+
+    Attributes
+    ----------
+    source
+        As it was asked for.
+    stack
+        What of it leaves.
+    out
+        File or folder to make.
+    identity
+        Token of all that the result depends on.
+    inventory
+        GeoPackage to draw in a project.
+    overwrite
+        Whether to replace what an earlier export made.
+    tell
+        Shows progress.
+    """
+
+    source: SourceLike
+    stack: Stack
+    out: Path
+    identity: str
+    inventory: Path | None
+    overwrite: bool
+    tell: Tell
+
+
+@dataclass(frozen=True)
+class Format:
+    """A kind of result.
+
+    Attributes
+    ----------
+    what
+        In a few words, for help.
+    write
+        Makes it.
+    folder
+        Whether it is a folder, and not a file.
+    """
+
+    what: str
+    write: Callable[[Export], object]
+    folder: bool = True
+
+
+def _cog(export: Export) -> None:
+    with new_export(export.out, export.identity, overwrite=export.overwrite) as folder:
+        write_cog(export.stack, folder, tell=export.tell)
+
+
+def _qgis(export: Export) -> None:
+    with new_export(export.out, export.identity, overwrite=export.overwrite) as folder:
+        write_cog(export.stack, folder, tell=export.tell)
+        write_project(export.stack, folder, inventory=export.inventory)
+
+
+def _stac(export: Export) -> None:
+    with new_export(export.out, export.identity, overwrite=export.overwrite) as folder:
+        write_cog(export.stack, folder, tell=export.tell)
+        write_catalogue(export.stack, folder, name=export.out.resolve().name)
+
+
+def _netcdf(export: Export) -> None:
+    write_netcdf(export.stack, export.out, overwrite=export.overwrite, tell=export.tell)
+
+
+def _mintpy(export: Export) -> None:
+    write_mintpy(export.stack, export.out, export.identity, overwrite=export.overwrite, tell=export.tell)
+
+
+FORMATS: Final[Mapping[str, Format]] = {
+    "cog": Format("a cloud-optimised GeoTIFF per image", _cog),
+    "netcdf": Format("one NetCDF file by the CF conventions", _netcdf, folder=False),
+    "qgis": Format("GeoTIFFs and a QGIS project", _qgis),
+    "mintpy": Format("what MintPy begins with", _mintpy),
+    "stac": Format("GeoTIFFs and a STAC catalogue", _stac),
+}
+"""What a stack can be exported to. A new format is a line here."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What `export_source` wrote.
+
+    Attributes
+    ----------
+    interferograms
+        In the result.
+    files
+        Number of files.
+    size
+        Bytes.
+    """
+
+    interferograms: int
+    files: int
+    size: int
+
+
+def export_source(
+    source: SourceLike,
+    out: str | Path,
+    *,
+    to: str,
+    variables: Sequence[str] | None = None,
+    inventory: str | Path | None = None,
+    selection: Selection | None = None,
+    overwrite: bool = False,
+    tell: Tell = say_nothing,
+) -> Exported:
+    """Export a stack or product.
+
+    Parameters
+    ----------
+    source
+        Anything `insarflow.open_stack` opens.
+    out
+        Folder, or file for ``to="netcdf"``, to make. It appears whole or not at all; GeoTIFFs that an interrupted
+        export has finished are not made again.
+    to
+        One of `FORMATS`.
+    variables
+        Contract names of what is exported: by default all that the stack holds, for MintPy not the wrapped phase.
+    inventory
+        GeoPackage of polygons to draw in a QGIS project.
+    selection
+        Part of the source that is wanted.
+    overwrite
+        Whether to replace what an earlier export made.
+    tell
+        Shows progress.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is wrong.
+    InsarError
+        If the source is no good, lacks what the format needs, or the output exists or cannot be written.
+    """
+    place = prepare(source, out, to=to, inventory=inventory, overwrite=overwrite)
+    ds = open_stack(source, **(selection or {}))
+    stack = chosen(ds, to, variables)
+    if is_cut(ds):
+        stack = with_pixels(stack)
+    gpkg = None if inventory is None else Path(inventory)
+    identity = tokenize(ds, to, stack.images, stack.static, str(gpkg), software())
+    FORMATS[to].write(Export(source, stack, place, identity, gpkg, overwrite, tell))
+    files = [place] if place.is_file() else [path for path in place.rglob("*") if path.is_file()]
+    return Exported(len(stack.names), len(files), sum(file.stat().st_size for file in files))
+
+
+def prepare(
+    source: SourceLike, out: str | Path, *, to: str, inventory: str | Path | None = None, overwrite: bool = False
+) -> Path:
+    """Where an export goes, if it may.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is no such format, or it draws no polygons.
+    OutputExistsError, ProductError
+        If the output exists, is the source, or `inventory` is no GeoPackage.
+    """
+    check_choice("to", to, tuple(FORMATS))
+    place = as_path(out, "out")
+    check_not_source(place, source)
+    if FORMATS[to].folder:
+        check_export(place, overwrite=overwrite)
+    else:
+        check_file(place, overwrite=overwrite)
+    if inventory is not None:
+        if to != "qgis":
+            raise ValueError(f"inventory goes with to='qgis', which draws it, instead got to={to!r}: leave it out")
+        check_inventory(as_path(inventory, "inventory"))
+    return place
+
+
+def chosen(ds: xr.Dataset, to: str, variables: Sequence[str] | None) -> Stack:
+    """What of a stack is exported: the variables asked for, or what the format takes of itself.
+
+    Raises
+    ------
+    TypeError, SchemaError, MissingVariableError
+        As `insarflow.stack.export.layers.stack_of` and the format.
+    """
+    if to == "mintpy" and variables is None:
+        variables = [n for n, v in VARIABLES.items() if n in ds and v.dims in (DIMS, SPACE) and n != "igram"]
+    stack = stack_of(ds, variables)
+    if to == "mintpy":
+        check_mintpy(stack)
+    return stack

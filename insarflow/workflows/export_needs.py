@@ -1,0 +1,79 @@
+"""What an export needs: one window of one interferogram is exported and thrown away, the rest is counted."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import dask
+
+from insarflow.stack.export.cog import write_cog
+from insarflow.stack.export.layers import Stack, stack_of
+from insarflow.stack.export.netcdf import write_netcdf
+from insarflow.workflows.measure import folder_size
+from insarflow.workflows.needs import Needs, cpus
+from insarflow.workflows.sample import Sample, timed
+
+_LIBRARIES: Final = 60_000_000
+_PIXEL: Final = {"netcdf": 40, "mintpy": 40}
+_PIXEL_OF_COG: Final = 70
+"""Bytes of memory per pixel of a window that a worker is at."""
+
+_RECORD: Final = 3_000
+"""Bytes of what is told of an interferogram, in a catalogue or a project."""
+
+
+def export_needs(stack: Stack, sample: Sample, base: int, *, to: str) -> Needs:
+    """What `insarflow.workflows.export.export_source` needs in a process that held `base` bytes before it began."""
+    part = stack_of(sample.window, [*stack.images, *stack.static])
+    pairs, area = len(stack.names), stack.grid.shape[0] * stack.grid.shape[1]
+    images, static = _tried(replace(part, static=()), to), _tried(replace(part, images=()), to)
+    windows = list(stack.windows())
+    largest = max(window.height * window.width for window in windows)
+    read = sample.read if stack.images else 0.0
+
+    def memory(workers: int) -> int:
+        return int(base + _LIBRARIES + _PIXEL.get(to, _PIXEL_OF_COG) * workers * largest)
+
+    def seconds(workers: int) -> float:
+        return area * (pairs * (read + images[0]) + static[0]) / min(workers, cpus())
+
+    disk = area * (pairs * sample.known * images[1] + static[1]) + _RECORD * pairs
+    return Needs(stack.count * len(windows), int(disk), memory, seconds)
+
+
+def count_files(stack: Stack, *, to: str, inventory: bool) -> int:
+    """Number of files of an export."""
+    if to == "netcdf":
+        return 1
+    if to == "mintpy":
+        return 3
+    pairs, styles = len(stack.names), int("igram" in stack.images)
+    rasters = pairs * (len(stack.images) + styles) + len(stack.static)
+    beside = {"qgis": 1 + int(inventory), "stac": 1 + (pairs if stack.images else 0)}
+    return rasters + beside.get(to, 0) + 1
+
+
+def _tried(trial: Stack, to: str) -> tuple[float, float]:
+    """Time to write a pixel of all images of a trial, s, and bytes that it takes."""
+    if not trial.count:
+        return 0.0, 0.0
+    pixels = trial.grid.shape[0] * trial.grid.shape[1]
+    with tempfile.TemporaryDirectory() as folder, dask.config.set(scheduler="sync"):
+        place = Path(folder) / "trial"
+        took, _ = timed(lambda: _write(trial, to, place))
+        size = folder_size(Path(folder))
+    return took / pixels, size / pixels
+
+
+def _write(trial: Stack, to: str, place: Path) -> None:
+    """MintPy's files are kept as NetCDF's are."""
+    if to in ("netcdf", "mintpy"):
+        write_netcdf(trial, place.with_suffix(".nc"), overwrite=True)
+        return
+    place.mkdir(exist_ok=True)
+    for file in place.iterdir():
+        file.unlink()
+    write_cog(trial, place)
