@@ -32,10 +32,10 @@ class Export:
 
     Attributes
     ----------
-    source
-        As it was asked for.
+    ds
+        The stack, as it was given.
     stack
-        What of it leaves.
+        What of it leaves, pair by pair.
     out
         File or folder to make.
     identity
@@ -48,7 +48,7 @@ class Export:
         Shows progress.
     """
 
-    source: SourceLike
+    ds: xr.Dataset
     stack: Stack
     out: Path
     identity: str
@@ -113,7 +113,7 @@ FORMATS: Final[Mapping[str, Format]] = {
 
 @dataclass(frozen=True)
 class Exported:
-    """What `export_source` wrote.
+    """What `export_stack` wrote.
 
     Attributes
     ----------
@@ -141,50 +141,100 @@ def export_source(
     overwrite: bool = False,
     tell: Tell = say_nothing,
 ) -> Exported:
-    """Export a stack or product.
+    """Export a stack or product, or a part of it.
 
     Parameters
     ----------
     source
         Anything `insarflow.open_stack` opens.
-    out
-        Folder, or file for ``to="netcdf"``, to make. It appears whole or not at all; GeoTIFFs that an interrupted
-        export has finished are not made again.
-    to
-        One of `FORMATS`.
-    variables
-        Contract names of what is exported: by default all that the stack holds, for MintPy not the wrapped phase.
-    inventory
-        GeoPackage of polygons to draw in a QGIS project.
     selection
         Part of the source that is wanted.
-    overwrite
-        Whether to replace what an earlier export made.
-    tell
-        Shows progress.
+    out, to, variables, inventory, overwrite, tell
+        As `export_stack`.
 
     Raises
     ------
     TypeError, ValueError
         If an argument is wrong.
     InsarError
-        If the source is no good, lacks what the format needs, or the output exists or cannot be written.
+        If the source is no good, and as `export_stack`.
     """
-    place = prepare(source, out, to=to, inventory=inventory, overwrite=overwrite)
+    check_not_source(out, source)
+    prepare(out, to=to, inventory=inventory, overwrite=overwrite)
     ds = open_stack(source, **(selection or {}))
+    return export_stack(ds, out, to=to, variables=variables, inventory=inventory, overwrite=overwrite, tell=tell)
+
+
+def export_stack(
+    ds: xr.Dataset,
+    out: str | Path,
+    *,
+    to: str,
+    variables: Sequence[str] | None = None,
+    inventory: str | Path | None = None,
+    overwrite: bool = False,
+    tell: Tell = say_nothing,
+) -> Exported:
+    """Export a stack.
+
+    Parameters
+    ----------
+    ds
+        A stack, lazy or not. It is computed window by window, interferograms that exist alone, in threads of this
+        process.
+    out
+        Folder, or file for ``to="netcdf"``, to make. It appears whole or not at all; GeoTIFFs that an interrupted
+        export has finished are not made again.
+    to
+        One of `FORMATS`: ``"cog"``, ``"netcdf"``, ``"qgis"``, ``"mintpy"``, ``"stac"``.
+    variables
+        Contract names of what is exported: by default all that the stack holds, for MintPy not the wrapped phase.
+    inventory
+        GeoPackage of polygons to draw in a QGIS project.
+    overwrite
+        Whether to replace what an earlier export made.
+    tell
+        Called with how much is done, and how much is wanted.
+
+    Returns
+    -------
+    Exported
+        How much was written.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is wrong.
+    SchemaError
+        If `ds` is no stack, or has no CRS.
+    InsarError
+        If it lacks what the format needs, or the output exists or cannot be written.
+
+    Notes
+    -----
+    Wrapped phase leaves as radians (float32, positive away from the satellite); magnitudes of interferograms do not.
+
+    Examples
+    --------
+    >>> import tempfile, insarflow
+    >>> ds, truth = insarflow.simulate_stack((64, 64), acquisitions=2, delays=[6], movers=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     made = export_stack(ds, Path(folder) / "geotiffs", to="cog", variables=["igram", "dem"])
+    ...     sorted(path.name for path in Path(folder, "geotiffs").glob("*.tif"))
+    ['20210703_20210709_phase.tif', 'dem.tif']
+    """
+    place = prepare(out, to=to, inventory=inventory, overwrite=overwrite)
     stack = chosen(ds, to, variables)
-    if is_cut(ds):
+    if is_cut(ds) or "valid" not in ds:
         stack = with_pixels(stack)
     gpkg = None if inventory is None else Path(inventory)
     identity = tokenize(ds, to, stack.images, stack.static, str(gpkg), software())
-    FORMATS[to].write(Export(source, stack, place, identity, gpkg, overwrite, tell))
+    FORMATS[to].write(Export(ds, stack, place, identity, gpkg, overwrite, tell))
     files = [place] if place.is_file() else [path for path in place.rglob("*") if path.is_file()]
     return Exported(len(stack.names), len(files), sum(file.stat().st_size for file in files))
 
 
-def prepare(
-    source: SourceLike, out: str | Path, *, to: str, inventory: str | Path | None = None, overwrite: bool = False
-) -> Path:
+def prepare(out: str | Path, *, to: str, inventory: str | Path | None = None, overwrite: bool = False) -> Path:
     """Where an export goes, if it may.
 
     Raises
@@ -192,11 +242,10 @@ def prepare(
     TypeError, ValueError
         If there is no such format, or it draws no polygons.
     OutputExistsError, ProductError
-        If the output exists, is the source, or `inventory` is no GeoPackage.
+        If the output exists, or `inventory` is no GeoPackage.
     """
     check_choice("to", to, tuple(FORMATS))
     place = as_path(out, "out")
-    check_not_source(place, source)
     if FORMATS[to].folder:
         check_export(place, overwrite=overwrite)
     else:

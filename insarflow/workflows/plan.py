@@ -15,7 +15,7 @@ from insarflow.stack.store import open_stack
 from insarflow.workflows.measure import resident
 from insarflow.workflows.needs import Needs, build_needs, cpus
 from insarflow.workflows.sample import take_sample
-from insarflow.workflows.selection import Building, Selection
+from insarflow.workflows.selection import Building, Selection, check_not_source
 from insarflow.workflows.words import duration, size
 
 if TYPE_CHECKING:
@@ -174,7 +174,8 @@ def plan_export(
     from insarflow.workflows.export_needs import count_files, export_needs
 
     workers = _check(workers, memory)
-    prepare(source, out, to=to, inventory=inventory, overwrite=overwrite)
+    check_not_source(out, source)
+    prepare(out, to=to, inventory=inventory, overwrite=overwrite)
     ds = open_stack(source, **(selection or {}))
     base = resident()
     stack = chosen(ds, to, variables)

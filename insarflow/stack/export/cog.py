@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, Final
 
 import numpy as np
 import rasterio
+from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
 from rasterio.shutil import copy as gdal_copy
 
@@ -116,6 +117,9 @@ def write_cogs(layers: Sequence[Layer], stack: Stack, folder: Path, *, stop: Sto
             _assemble(layer, stack, work, file)
     except (OSError, RasterioError) as error:
         raise StoreError(f"{files[0]} and its like cannot be written: {error}") from error
+    except CPLE_BaseError as error:  # GDAL's own, which rasterio passes on as they are where it copies
+        said = f"{error}; is the disk full?"
+        raise StoreError(f"{files[0]} and its like cannot be written: {said}") from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return files

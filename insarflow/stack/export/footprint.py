@@ -34,20 +34,19 @@ def footprint(grid: Grid) -> tuple[dict[str, Any], list[float]]:
     """
     x, x_step, _, y, _, y_step = grid.transform
     height, width = grid.shape
-    steps = 1 if pyproj.CRS.from_wkt(grid.crs).is_geographic else _STEPS
-    columns, rows = (np.linspace(0.0, size, steps + 1)[:-1] for size in (width, height))
-    across = np.concatenate([columns, np.full(steps, width), width - columns, np.zeros(steps)])
-    down = np.concatenate([np.zeros(steps), rows, np.full(steps, height), height - rows])
+    columns, rows = (np.linspace(0.0, size, _STEPS + 1)[:-1] for size in (width, height))
+    across = np.concatenate([columns, np.full(_STEPS, width), width - columns, np.zeros(_STEPS)])
+    down = np.concatenate([np.zeros(_STEPS), rows, np.full(_STEPS, height), height - rows])
     to_degrees = pyproj.Transformer.from_crs(grid.crs, "EPSG:4326", always_xy=True)
     longitude, latitude = to_degrees.transform(x + x_step * across, y + y_step * down)
     if not np.isfinite([longitude, latitude]).all():
         raise SchemaError("the stack's grid has no place in degrees of longitude and latitude: check its CRS")
-    crosses = np.ptp(longitude) > 180.0
-    ring = shapely.Polygon(
-        np.column_stack([np.where(crosses & (longitude < 0), longitude + 360.0, longitude), latitude])
-    )
+    longitude = np.unwrap(longitude, period=360.0)
+    longitude -= 360.0 * np.floor((longitude.min() + 180.0) / 360.0)
+    # What lies on a straight line is left out again.
+    ring = shapely.Polygon(np.column_stack([longitude, latitude])).simplify(1e-9)
     west, south, east, north = (round(float(v), 9) for v in ring.bounds)
-    if not crosses:
+    if east <= 180.0:
         return _geojson(ring), [west, south, east, north]
     parts = [
         shapely.affinity.translate(ring.intersection(shapely.box(low, -90.0, low + 360.0, 90.0)), xoff=-low - 180.0)
@@ -57,6 +56,6 @@ def footprint(grid: Grid) -> tuple[dict[str, Any], list[float]]:
 
 
 def _geojson(shape: shapely.Polygon | shapely.MultiPolygon) -> dict[str, Any]:
-    ordered = shapely.orient_polygons(shape, exterior_cw=False)
-    geometry: dict[str, Any] = json.loads(shapely.to_geojson(shapely.set_precision(ordered, 1e-9)))
+    ordered = shapely.orient_polygons(shapely.set_precision(shape, 1e-9), exterior_cw=False)
+    geometry: dict[str, Any] = json.loads(shapely.to_geojson(ordered))
     return geometry

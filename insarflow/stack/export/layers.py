@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from insarflow.errors import MissingVariableError, SchemaError, SelectionError
-from insarflow.schema import DIMS, SPACE, VARIABLES, recipe_of, validate
+from insarflow.schema import CELLS, DIMS, SPACE, VARIABLES, recipe_of, validate
 from insarflow.stack.assemble import SHARD, Array
 from insarflow.stack.georeference import grid_of
 from insarflow.stack.pairs import PAIR, to_pairs
@@ -134,7 +134,7 @@ _FACTS: Final = ("wavelength", "heading", "pass", "platform", "relative_orbit", 
 
 
 def stack_of(ds: xr.Dataset, variables: Sequence[str] | None = None) -> Stack:
-    """Look at a stack that shall leave; nothing is computed but coordinates.
+    """Look at a stack that shall leave; nothing is computed but which interferograms exist, and baselines.
 
     Parameters
     ----------
@@ -161,7 +161,7 @@ def stack_of(ds: xr.Dataset, variables: Sequence[str] | None = None) -> Stack:
         if name not in held:
             raise MissingVariableError(f"variables must be among those of the stack, {held}, instead got {name!r}")
     wanted = [name for name in held if variables is None or name in variables]
-    pairs = to_pairs(ds)
+    pairs = to_pairs(ds.assign({n: ds[n].compute() for n, v in VARIABLES.items() if n in ds and v.dims == CELLS}))
     images, static = ([n for n in wanted if VARIABLES[n].dims == dims] for dims in (DIMS, SPACE))
     return Stack(pairs, grid_of(ds), tuple(images), tuple(static))
 

@@ -142,7 +142,8 @@ def _declare(file: Any, name: str, stack: Stack) -> None:
     if lead:
         attrs["coordinates"] = _ALONG
     if np.dtype(known.dtype).kind == "b":
-        attrs |= {"flag_values": np.array([0, 1], np.int8), "flag_meanings": f"no_{name} {name}"}
+        # The last is xarray's, which makes booleans of them again.
+        attrs |= {"flag_values": np.array([0, 1], np.int8), "flag_meanings": f"no_{name} {name}", "dtype": "bool"}
         del attrs["units"]
     variable.attrs.update(attrs)
 
