@@ -19,6 +19,8 @@ HOMES = {
     "branca": {"plot"},
     "dask": set(ORDER) - {"constants", "errors", "types", "schema", "kernels"},
     "geopandas": {"stack", "inventory", "learn", "simulate"},
+    "h5netcdf": {"stack"},
+    "h5py": {"stack"},
     "lightning": {"learn"},
     "llvmlite": {"kernels"},
     "matplotlib": {"plot"},

@@ -54,6 +54,30 @@ Exact = Annotated[
     bool,
     _switch("--exact", what="Keep all numbers as they are, not phase as int16 and coherence as uint8.", panel=_RESULT),
 ]
+To = Annotated[
+    str,
+    flag(
+        "--to",
+        what="Kind of the result: GeoTIFFs, NetCDF, a QGIS project, MintPy's input, a STAC catalogue.",
+        panel=_RESULT,
+        metavar="cog|netcdf|qgis|mintpy|stac",
+        show_default=False,
+    ),
+]
+Inventory = Annotated[
+    str | None,
+    flag("--inventory", what="GeoPackage of polygons to draw in the QGIS project.", panel=_RESULT, metavar="FILE"),
+]
+Variables = Annotated[
+    str | None,
+    flag(
+        "--variables",
+        what="What of the stack: igram,coherence,unwrapped,dem.",
+        panel=_SELECT,
+        metavar="NAMES",
+        show_default="all",
+    ),
+]
 Crs = Annotated[
     str | None,
     flag(

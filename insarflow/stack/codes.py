@@ -26,7 +26,7 @@ from insarflow.types import Recipe
 KEEPS_UNIT: Final = frozenset({
     "read", "subset", "align", "merge_swaths", "line_of_sight", "add_offset", "add_ramp", "conjugate",
     "add_turbulence", "add_stratified", "coherence", "append", "resample", "resample_dem", "select_pairs", "unwrap",
-    "deramp", "reference", "remove_stratified", "terrain",
+    "deramp", "reference", "remove_stratified", "terrain", "add_dem",
 })  # fmt: skip
 """Operations after which an interferogram of phase alone still is one."""
 

@@ -20,7 +20,7 @@ from insarflow.segment import segment
 from insarflow.segment.device import runs_on_gpu
 from insarflow.segment.windows import round_up
 from insarflow.stack.blocks import BlockStore
-from insarflow.stack.export import write_geotiff
+from insarflow.stack.export.geotiff import write_geotiff
 from insarflow.workflows.lazy_map import RASTERS, LazyMap
 from insarflow.workflows.needs import (
     NOWHERE,

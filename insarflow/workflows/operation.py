@@ -22,6 +22,8 @@ from insarflow.errors import InsarError, SchemaError
 from insarflow.ops.average import average
 from insarflow.ops.checks import check_whole
 from insarflow.ops.closure import closure_phase
+from insarflow.ops.deramp import ramps
+from insarflow.ops.downslope import downslope, sensitivity
 from insarflow.ops.observability import observability
 from insarflow.ops.pair_statistics import pair_statistics
 from insarflow.ops.phase import amplitude, phase
@@ -29,12 +31,15 @@ from insarflow.ops.phase_statistics import circular_mean, circular_std, phase_st
 from insarflow.ops.recipe import OPERATIONS, apply_recipe
 from insarflow.ops.residues import residue_count, residues
 from insarflow.ops.stacking import stacking_rate
+from insarflow.ops.stratified import stratification
 from insarflow.ops.timeseries import timeseries
 from insarflow.ops.unwrap import unwrap
 from insarflow.schema import CELLS, DIMS, SPACE, VARIABLES, validate
 from insarflow.stack.assemble import SHARD
+from insarflow.stack.dem import add_dem
 from insarflow.stack.layout import shard_size
 from insarflow.stack.pairs import from_pairs, to_pairs
+from insarflow.stack.same_day import same_end, same_start
 from insarflow.stack.select import select_pairs
 from insarflow.stack.terrain import terrain
 from insarflow.stack.write import lazy_writes, unknown_variables, write_stack
@@ -135,22 +140,29 @@ def _work(operation: str | Work, parameters: Mapping[str, object]) -> Work:
 def _operations() -> dict[str, Callable[..., Any]]:
     return {
         **OPERATIONS,
+        "add_dem": add_dem,
         "amplitude": amplitude,
         "apply_recipe": apply_recipe,
         "average": average,
         "circular_mean": circular_mean,
         "circular_std": circular_std,
         "closure_phase": closure_phase,
+        "downslope": downslope,
         "from_pairs": from_pairs,
         "observability": observability,
         "pair_statistics": pair_statistics,
         "phase": phase,
         "phase_std": phase_std,
+        "ramps": ramps,
         "residue_count": residue_count,
         "residues": residues,
+        "same_end": same_end,
+        "same_start": same_start,
         "segment": _segment,
         "select_pairs": select_pairs,
+        "sensitivity": sensitivity,
         "stacking_rate": stacking_rate,
+        "stratification": stratification,
         "summarise": _summarise,
         "terrain": terrain,
         "timeseries": timeseries,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from insarflow.stack.store import open_stack
 from insarflow.workflows.measure import resident
 from insarflow.workflows.needs import Needs, build_needs, cpus
 from insarflow.workflows.sample import take_sample
-from insarflow.workflows.selection import Building, Selection
+from insarflow.workflows.selection import Building, Selection, check_not_source
 from insarflow.workflows.words import duration, size
 
 if TYPE_CHECKING:
@@ -68,6 +69,23 @@ class Plan:
         """The table, in a notebook."""
         rows = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in self.rows())
         return f"<table>{rows}</table>"
+
+
+@dataclass(frozen=True)
+class ExportPlan(Plan):
+    """As `Plan`, and how many files there will be.
+
+    Attributes
+    ----------
+    files
+        Of the result.
+    """
+
+    files: int
+
+    def rows(self) -> list[tuple[str, str]]:
+        """What is needed, in words."""
+        return [("files", f"{self.files}"), *super().rows()]
 
 
 def plan_build(
@@ -141,6 +159,36 @@ def plan_map(run: MapRun, *, workers: int | None = None, memory: int | None = No
     lazy = lay_out(ds, run)
     base = resident()
     return _fit(map_needs(ds, lazy, take_sample(ds), base, run), workers, memory)
+
+
+def plan_export(
+    source: SourceLike,
+    out: str | Path,
+    *,
+    to: str,
+    variables: Sequence[str] | None = None,
+    inventory: str | Path | None = None,
+    selection: Selection | None = None,
+    overwrite: bool = False,
+    workers: int | None = None,
+    memory: int | None = None,
+) -> ExportPlan:
+    """Plan `insarflow.workflows.export.export_source`; parameters and errors as there and in `plan_build`.
+
+    A task is a window of an interferogram. While GeoTIFFs are made, the images of as many interferograms as there are
+    workers lie on disk uncompressed, besides what is told.
+    """
+    from insarflow.workflows.export import chosen, prepare
+    from insarflow.workflows.export_needs import count_files, export_needs
+
+    workers = _check(workers, memory)
+    check_not_source(out, source)
+    prepare(out, to=to, inventory=inventory, overwrite=overwrite)
+    ds = open_stack(source, **(selection or {}))
+    base = resident()
+    stack = chosen(ds, to, variables)
+    plan = _fit(export_needs(stack, take_sample(ds), base, to=to), workers, memory)
+    return ExportPlan(**asdict(plan), files=count_files(stack, to=to, inventory=inventory is not None))
 
 
 def parse_memory(text: str | int) -> int:

@@ -162,6 +162,26 @@ def test_segment_and_inventory(run, probability, tmp_path):
     assert facts["written"] == [str(path)]
 
 
+@pytest.mark.parametrize("to", ["cog", "qgis", "stac"])
+def test_export(run, stack, tmp_path, to):
+    out = tmp_path / "out"
+    said = run("export", stack, "--to", to, "-o", out, "--delays", "12", "--workers", 1)
+    assert said.status == 0, said.err
+    assert said.out.startswith(f"wrote {out} (")
+    assert (out / "20210703_20210715_phase.tif").is_file()
+    facts = run("export", stack, "--to", to, "-o", out, "--overwrite", "--variables", "dem,igram", "--json").facts
+    assert facts["interferograms"] == 3
+    assert facts["written"] == [str(out)]
+    assert facts["files"] == len(list(out.iterdir()))
+    assert facts["bytes"] == sum(path.stat().st_size for path in out.iterdir())
+    plan = run(
+        "export", stack, "--to", to, "-o", tmp_path / "new", "--variables", "dem,igram", "--dry-run", "--json"
+    ).facts
+    assert plan["files"] == facts["files"]
+    assert plan["disk"] == pytest.approx(facts["bytes"], rel=0.5)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
+
+
 def test_simulate(run, tmp_path):
     arguments = ("--size", "96,100", "--movers", 2, "--acquisitions", 3, "--delays", "6,12", "--seed", 5)
     facts = run("simulate", "-o", tmp_path / "region", *arguments, "--json").facts
