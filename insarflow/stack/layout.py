@@ -29,6 +29,7 @@ from insarflow.stack.assemble import SHARD, Array
 from insarflow.stack.codes import Code
 from insarflow.stack.faults import fault_point
 from insarflow.stack.georeference import georeference
+from insarflow.stack.shards import by_whole_shards
 from insarflow.types import Grid
 
 INNER: int = 512
@@ -237,9 +238,10 @@ def _write_shard(block: np.ndarray, place: Place, window: tuple[slice, ...]) -> 
         values = block if place.code is None else place.code.encode(block)
     except ValueError as error:
         raise SchemaError(f"{place.name}: {error}; keep the stack's numbers as they are with exact=True") from error
-    index: tuple[int | slice, ...] = (*place.cell, *window)
+    # With all dimensions, so that Zarr sees a whole shard and makes no copy.
+    index = (*(slice(k, k + 1) for k in place.cell), *window)
     fault_point()
-    place.open()[index] = values[0]
+    by_whole_shards(place.open())[index] = values.reshape((1,) * len(place.cell) + values.shape[1:])
     return _count(values, place)
 
 
