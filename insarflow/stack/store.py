@@ -9,6 +9,7 @@ import xarray as xr
 
 from insarflow.errors import ProductError, StoreError
 from insarflow.stack.append import append_pairs as append_pairs
+from insarflow.stack.codes import Kind, check_kind_of_coherence
 from insarflow.stack.crs import CrsLike
 from insarflow.stack.placement import resample_stack
 from insarflow.stack.readers.geotiff import read_geotiff_pairs
@@ -104,6 +105,7 @@ def build_stack(
     out: str | Path,
     *,
     exact: bool = False,
+    coherence: Kind = "uint8",
     overwrite: bool = False,
     fsync: bool = False,
     bbox: Sequence[float] | None = None,
@@ -126,7 +128,7 @@ def build_stack(
         As `open_stack`.
     out
         As `write_stack`.
-    exact, overwrite, fsync
+    exact, coherence, overwrite, fsync
         As `write_stack`.
     bbox, aoi, start, end, delays, track, grid, resolution, crs, method, skip_bad
         As `open_stack`.
@@ -143,6 +145,7 @@ def build_stack(
     InsarError
         Those of `open_stack` and `write_stack`.
     """
+    check_kind_of_coherence(coherence, exact=exact)
     check_output(as_path(out, "out"), overwrite=overwrite)
     ds = open_stack(
         source,
@@ -158,7 +161,7 @@ def build_stack(
         method=method,
         skip_bad=skip_bad,
     )
-    return write_stack(ds, out, exact=exact, overwrite=overwrite, fsync=fsync)
+    return write_stack(ds, out, exact=exact, coherence=coherence, overwrite=overwrite, fsync=fsync)
 
 
 def append_stack(

@@ -65,7 +65,7 @@ def resident() -> int:
 
 def stored_size(store: Path, name: str) -> int:
     """Bytes of a variable of the contract in a store, however it is kept."""
-    names = {name, CODES[name].stored} if name in CODES else {name}
+    names = {name, *(code.stored for code in CODES.get(name, ()))}
     return sum(folder_size(store / kept) for kept in names)
 
 

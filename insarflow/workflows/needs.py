@@ -18,6 +18,7 @@ from dask.system import CPU_COUNT
 
 from insarflow.schema import DIMS, SPACE, VARIABLES
 from insarflow.stack.assemble import valid_cells
+from insarflow.stack.codes import Kind
 from insarflow.stack.layout import shard_size
 from insarflow.stack.store import write_stack
 from insarflow.stack.write import lazy_writes
@@ -52,9 +53,9 @@ class Needs:
     seconds: Callable[[int], float]
 
 
-def build_needs(ds: xr.Dataset, sample: Sample, base: int) -> Needs:
+def build_needs(ds: xr.Dataset, sample: Sample, base: int, *, exact: bool = False, coherence: Kind = "uint8") -> Needs:
     """What `insarflow.build_stack` needs in a process that held `base` bytes before it began."""
-    written, disk = written_stack(ds, sample.window, sample.known)
+    written, disk = written_stack(ds, sample.window, sample.known, exact=exact, coherence=coherence)
     pixels = stack_pixels(ds)
     block = max(shard_pixels(ds), int(np.prod(largest_block(ds))))
 
@@ -67,11 +68,13 @@ def build_needs(ds: xr.Dataset, sample: Sample, base: int) -> Needs:
     return Needs(count_writes(ds), disk, memory, seconds)
 
 
-def written_stack(ds: xr.Dataset, window: xr.Dataset, known: float) -> tuple[float, int]:
+def written_stack(
+    ds: xr.Dataset, window: xr.Dataset, known: float, *, exact: bool = False, coherence: Kind = "uint8"
+) -> tuple[float, int]:
     """Time to write a pixel of an interferogram of `ds`, s, and bytes of the whole store, tried on a window of it."""
     with tempfile.TemporaryDirectory() as folder, dask.config.set(scheduler="sync"):
         path = Path(folder) / "sample.zarr"
-        took, _ = timed(lambda: write_stack(window, path, overwrite=True))
+        took, _ = timed(lambda: write_stack(window, path, exact=exact, coherence=coherence, overwrite=True))
         sizes = {n: stored_size(path, n) for n in VARIABLES if n in window}
         rest = folder_size(path) - sum(sizes.values())
         # Four pixels take what a store takes once, however large.

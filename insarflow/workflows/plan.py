@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from insarflow.errors import InsarError
 from insarflow.ops.checks import check_whole
+from insarflow.stack.codes import Kind, check_kind_of_coherence
 from insarflow.stack.sources import SourceLike
 from insarflow.stack.store import open_stack
 from insarflow.workflows.measure import resident
@@ -75,12 +76,14 @@ def plan_build(
     workers: int | None = None,
     memory: int | None = None,
     selection: Building | Selection | None = None,
+    exact: bool = False,
+    coherence: Kind = "uint8",
 ) -> Plan:
     """Plan `insarflow.build_stack`.
 
     Parameters
     ----------
-    source, selection
+    source, selection, exact, coherence
         As there.
     workers
         Threads; by default one per core.
@@ -95,9 +98,11 @@ def plan_build(
         If the source is no good, or `memory` too little for one worker.
     """
     workers = _check(workers, memory)
+    check_kind_of_coherence(coherence, exact=exact)
     ds = open_stack(source, **(selection or {}))
     base = resident()
-    return _fit(build_needs(ds, take_sample(ds), base), workers, memory)
+    needs = build_needs(ds, take_sample(ds), base, exact=exact, coherence=coherence)
+    return _fit(needs, workers, memory)
 
 
 def plan_segment(
