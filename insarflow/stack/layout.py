@@ -19,8 +19,8 @@ import xarray as xr
 import zarr
 from dask._task_spec import Task, TaskRef
 from dask.base import tokenize
-from zarr.codecs import BloscCodec
 from zarr.abc.buffer import Buffer
+from zarr.codecs import BloscCodec
 from zarr.errors import ZarrUserWarning
 from zarr.storage import MemoryStore
 
