@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from insarflow.stack.codes import CODES
 
 _STATM = Path("/proc/self/statm")
 _UNKNOWN_RESIDENT: Final = 500_000_000
-_PATIENCE: Final = 2.0
+_PATIENCE: Final = 1.0
 """Time after which work is not tried again, s."""
 
 
@@ -82,7 +83,9 @@ def pace(run: Callable[[int], object], workers: int) -> tuple[Pace, int]:
     number = min(workers, _AT_ONCE)
     if number == 1:
         return Pace(alone, alone, 1), memory
-    with ThreadPoolExecutor(number) as pool:
+    with warnings.catch_warnings(), ThreadPoolExecutor(number) as pool:
+        # Threads that each silence a warning for a while let it out by turns; work alone has shown all others.
+        warnings.simplefilter("ignore")
         together, _ = _typical(lambda: list(pool.map(run, range(number))))
     return Pace(alone, together, number), memory
 
