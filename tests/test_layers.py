@@ -26,6 +26,7 @@ HOMES = {
     "matplotlib": {"plot"},
     "mpl_toolkits": {"plot"},
     "numba": {"kernels"},
+    "numcodecs": {"stack"},
     "rasterio": {"stack", "sentinel1"},
     "rasterio.features": {"stack", "sentinel1", "learn", "inventory"},
     "rich": {"cli"},

@@ -54,6 +54,15 @@ Exact = Annotated[
     bool,
     _switch("--exact", what="Keep all numbers as they are, not phase as int16 and coherence as uint8.", panel=_RESULT),
 ]
+Coherence = Annotated[
+    str,
+    flag(
+        "--coherence",
+        what="Numbers that coherence is kept as: off by at most 0.002, or by 0.000008.",
+        panel=_RESULT,
+        metavar="uint8|uint16",
+    ),
+]
 To = Annotated[
     str,
     flag(

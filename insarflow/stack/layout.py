@@ -19,8 +19,10 @@ import xarray as xr
 import zarr
 from dask._task_spec import Task, TaskRef
 from dask.base import tokenize
+from zarr.abc.buffer import Buffer
 from zarr.codecs import BloscCodec
 from zarr.errors import ZarrUserWarning
+from zarr.storage import MemoryStore
 
 from insarflow.errors import SchemaError
 from insarflow.ops.cells import nan_of
@@ -30,6 +32,7 @@ from insarflow.stack.assemble import SHARD, Array
 from insarflow.stack.codes import Code
 from insarflow.stack.faults import fault_point
 from insarflow.stack.georeference import georeference
+from insarflow.stack.shards import by_whole_shards
 from insarflow.types import Grid
 
 INNER: int = 512
@@ -83,8 +86,11 @@ def lay_out(
     TypeError
         If an attribute is no JSON value.
     """
+    # In memory first: Zarr takes several times as long to make a small file as the disk does.
+    made: dict[str, Buffer] = {}
+    store = MemoryStore(made)
     group = zarr.create_group(
-        folder,
+        store,
         zarr_format=3,
         # xarray makes a coordinate of what this names, without being asked for decode_coords="all".
         attributes={**_plain(attrs), "schema_version": SCHEMA_VERSION, "coordinates": "spatial_ref"},
@@ -107,10 +113,14 @@ def lay_out(
         dimension_names=(),
         attributes=_plain(frame["spatial_ref"].attrs),
     )
-    consolidate(folder)
+    consolidate(store)
+    for key in sorted(made, key=lambda key: (key == "zarr.json", key)):
+        file = folder / key
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(made[key].to_bytes())
 
 
-def consolidate(folder: Path) -> None:
+def consolidate(folder: Path | MemoryStore) -> None:
     """Write the metadata of all arrays into the group's, by one file that takes the place of the old one."""
     with warnings.catch_warnings():
         # Without it xr.open_zarr warns every user; zarr only warns that other programs may ignore it.
@@ -238,9 +248,10 @@ def _write_shard(block: np.ndarray, place: Place, window: tuple[slice, ...]) -> 
         values = block if place.code is None else place.code.encode(block)
     except ValueError as error:
         raise SchemaError(f"{place.name}: {error}; keep the stack's numbers as they are with exact=True") from error
-    index: tuple[int | slice, ...] = (*place.cell, *window)
+    # With all dimensions, so that Zarr sees a whole shard and makes no copy.
+    index = (*(slice(k, k + 1) for k in place.cell), *window)
     fault_point()
-    place.open()[index] = values[0]
+    by_whole_shards(place.open())[index] = values.reshape((1,) * len(place.cell) + values.shape[1:])
     return _count(values, place)
 
 

@@ -157,15 +157,20 @@ class Pixels:
                 raw = source.read(1, window=RasterWindow(window.x0, window.y0, window.width, window.height))
         except (RasterioError, OSError) as error:
             raise ProductError(f"{name} cannot be read, it is truncated or damaged: {_first_line(error)}") from error
-        values, low, high = self._translate(raw)
-        self._check(low, high, name)
+        values, beyond = self._translate(raw)
+        if beyond:
+            raise ProductError(
+                f"{name} must hold values within {self.limits}, instead they go from {np.nanmin(values):g} to "
+                f"{np.nanmax(values):g}: it is of another kind than its name says, or its no-data value is not declared"
+            )
         return values
 
-    def _translate(self, raw: np.ndarray) -> tuple[np.ndarray, float, float]:
-        """Numbers of the file to the contract's, NaN for missing, then the scale; their least and greatest."""
+    def _translate(self, raw: np.ndarray) -> tuple[np.ndarray, int]:
+        """Numbers of the file to the contract's, NaN for missing, then the scale; how many are beyond the limits."""
+        limits = self.limits or (-np.inf, np.inf)
         sentinels = {*self.missing, *(() if self.raster.nodata is None else (self.raster.nodata,))}
         if raw.dtype == np.float32 and len(sentinels) <= MOST and self.scale == 1.0:
-            return translate(raw, sentinels, self.raster.scale, self.raster.offset)
+            return translate(raw, sentinels, self.raster.scale, self.raster.offset, limits)
         absent = np.zeros(raw.shape, bool)
         for sentinel in sentinels:
             # In the file's own type, where a float32 sentinel equals itself.
@@ -178,16 +183,9 @@ class Pixels:
             values *= np.float32(self.scale)
         absent |= ~np.isfinite(values)
         values[absent] = nan_of(self.dtype)
-        if absent.all() or self.dtype.kind == "c":
-            return values, np.inf, -np.inf
-        return values, float(np.nanmin(values)), float(np.nanmax(values))
-
-    def _check(self, low: float, high: float, name: str) -> None:
-        if self.limits is not None and (low < self.limits[0] or high > self.limits[1]):
-            raise ProductError(
-                f"{name} must hold values within {self.limits}, instead they go from {low:g} to {high:g}: "
-                "it is of another kind than its name says, or its no-data value is not declared"
-            )
+        if self.limits is None:
+            return values, 0
+        return values, int(np.count_nonzero((values < limits[0]) | (values > limits[1])))
 
 
 def _wavelength(source: rasterio.DatasetReader) -> float | None:

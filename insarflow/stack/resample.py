@@ -54,9 +54,10 @@ class Resampled(Windows):
         name: str,
         method: str,
         chunk: int = SHARD,
+        clip: tuple[float, float] | None = None,
         wrapped: bool = False,
     ) -> None:
-        super().__init__(grid.shape, np.dtype(VARIABLES[name].dtype), chunk)
+        super().__init__(grid.shape, np.dtype(VARIABLES[name].dtype), chunk, clip)
         self.parts, self.grid, self.name, self.method, self.wrapped = tuple(parts), grid, name, method, wrapped
 
     @property

@@ -9,6 +9,7 @@ import xarray as xr
 
 from insarflow.errors import ProductError, StoreError
 from insarflow.stack.append import append_pairs as append_pairs
+from insarflow.stack.codes import Kind, check_kind_of_coherence
 from insarflow.stack.crs import CrsLike
 from insarflow.stack.placement import resample_stack
 from insarflow.stack.readers.geotiff import read_geotiff_pairs
@@ -108,6 +109,7 @@ def build_stack(
     out: str | Path,
     *,
     exact: bool = False,
+    coherence: Kind = "uint8",
     overwrite: bool = False,
     fsync: bool = False,
     bbox: Sequence[float] | None = None,
@@ -131,7 +133,7 @@ def build_stack(
         As `open_stack`.
     out
         As `write_stack`.
-    exact, overwrite, fsync
+    exact, coherence, overwrite, fsync
         As `write_stack`.
     bbox, aoi, start, end, delays, track, grid, resolution, crs, method, skip_bad, hash_files
         As `open_stack`.
@@ -148,6 +150,7 @@ def build_stack(
     InsarError
         Those of `open_stack` and `write_stack`.
     """
+    check_kind_of_coherence(coherence, exact=exact)
     check_output(as_path(out, "out"), overwrite=overwrite)
     ds = open_stack(
         source,
@@ -164,7 +167,7 @@ def build_stack(
         skip_bad=skip_bad,
         hash_files=hash_files,
     )
-    return write_stack(ds, out, exact=exact, overwrite=overwrite, fsync=fsync)
+    return write_stack(ds, out, exact=exact, coherence=coherence, overwrite=overwrite, fsync=fsync)
 
 
 def append_stack(

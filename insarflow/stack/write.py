@@ -18,7 +18,7 @@ from insarflow.ops.checks import check_kind
 from insarflow.ops.layer import array_by_rule
 from insarflow.schema import DIMS, SPACE, VARIABLES, recipe_of, validate
 from insarflow.stack.assemble import Array, as_blocks
-from insarflow.stack.codes import CODES, Code, codes_for
+from insarflow.stack.codes import Code, Kind, check_kind_of_coherence, codes_for, phase_only
 from insarflow.stack.cube import Cell, pick
 from insarflow.stack.georeference import grid_of
 from insarflow.stack.journal import Journal, remove_temporaries
@@ -38,6 +38,7 @@ def create_stack(
     static: Mapping[str, Array] | None = None,
     attrs: Mapping[str, Any] | None = None,
     phase_only: bool = False,
+    coherence: Kind = "uint8",
     overwrite: bool = False,
 ) -> Path:
     """Make an empty stack store: every cell is absent, takes no space and reads as NaN.
@@ -58,6 +59,8 @@ def create_stack(
         Attributes; JSON values.
     phase_only
         Whether interferograms have magnitude 1, and are kept with coherence as codes: see `write_stack`.
+    coherence
+        As `write_stack`, if `phase_only`.
     overwrite
         Whether to replace a Zarr store that is there.
 
@@ -71,7 +74,7 @@ def create_stack(
     TypeError
         If an argument is of another kind.
     ValueError
-        If a date or delay repeats, or a variable is unknown.
+        If a date or delay repeats, or a variable or a kind of `coherence` is unknown.
     OutputExistsError
         If `path` exists and `overwrite` is False, or is no Zarr store.
     StoreError
@@ -104,7 +107,8 @@ def create_stack(
         check_kind(f"static[{name!r}]", image, np.ndarray | da.Array, "a NumPy or dask array")
         if tuple(image.shape) != grid.shape:
             raise ValueError(f"static[{name!r}] must have the grid's shape {grid.shape}, instead got {image.shape}")
-    codes = {n: CODES[n] for n in variables if n in CODES} if phase_only else {}
+    check_kind_of_coherence(coherence)
+    codes = codes_for(variables, coherence) if phase_only else {}
     with new_store(target, overwrite=overwrite) as folder:
         clear_folder(folder)
         lay_out(folder, days, spans, grid, {n: {} for n in (*variables, *static)}, attrs or {}, codes)
@@ -113,7 +117,13 @@ def create_stack(
 
 
 def write_stack(
-    ds: xr.Dataset, path: str | Path, *, exact: bool = False, overwrite: bool = False, fsync: bool = False
+    ds: xr.Dataset,
+    path: str | Path,
+    *,
+    exact: bool = False,
+    coherence: Kind = "uint8",
+    overwrite: bool = False,
+    fsync: bool = False,
 ) -> Path:
     """Write a stack to a Zarr store, computing what is lazy, one interferogram's shard at a time.
 
@@ -128,7 +138,11 @@ def write_stack(
     exact
         Whether all numbers are kept as they are. By default interferograms that are known to be phase alone (read from
         a product of phase, and by no operation given another magnitude) are kept as int16 phase, off by at most
-        4.8e-5 rad, and coherence beside them as uint8, off by at most 0.002.
+        4.8e-5 rad, and coherence beside them as `coherence` says.
+    coherence
+        ``"uint8"``: in steps of 1/254, off by at most 0.002. ``"uint16"``: in steps of 1/65534, off by at most 7.7e-6,
+        in twice to thrice the space. What a store's numbers are off by at most is its attribute
+        ``quantisation_error``.
     overwrite
         Whether to replace a Zarr store that is there, once the new one is complete.
     fsync
@@ -145,6 +159,8 @@ def write_stack(
         If `ds` is no stack, has no CRS, or holds a variable that the contract does not know.
     TypeError
         If `ds` is no Dataset, or `path` no path.
+    ValueError
+        If `coherence` is another word, or given with `exact`.
     ProductError
         If an interferogram that should exist has no pixel that is not NaN, or a source file is damaged.
     SelectionError
@@ -161,13 +177,15 @@ def write_stack(
     """
     validate(ds)
     target = as_path(path, "path")
+    check_kind_of_coherence(coherence, exact=exact)
     extra = unknown_variables(ds)
     if extra:
         raise SchemaError(f"a store holds the contract's variables only, instead got {extra}: drop them first")
     names = [n for n in VARIABLES if n in ds]
-    codes = {} if exact else codes_for(names, recipe_of(ds))
+    codes = {} if exact or not phase_only(recipe_of(ds)) else codes_for(names, coherence)
     with new_store(target, overwrite=overwrite) as folder:
-        journal, file = Journal(tokenize(ds, sorted(codes))), folder / "unfinished.json"
+        identity = tokenize(ds, sorted((name, code.dtype) for name, code in codes.items()))
+        journal, file = Journal(identity), folder / "unfinished.json"
         if Journal.read(file) == journal:
             remove_temporaries(folder)
         else:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from insarflow.errors import InsarError
 from insarflow.ops.checks import check_whole
 from insarflow.stack.append import not_held
+from insarflow.stack.codes import Kind, check_kind_of_coherence
 from insarflow.stack.sources import SourceLike
 from insarflow.stack.store import open_stack
 from insarflow.workflows.measure import resident
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Plan:
-    """What work will need on this computer: memory and disk within about a fifth, time within about a half.
+    """What work will need on this computer: memory and disk within about a fifth, time within about a third.
 
     Attributes
     ----------
@@ -95,12 +96,14 @@ def plan_build(
     workers: int | None = None,
     memory: int | None = None,
     selection: Building | Selection | None = None,
+    exact: bool = False,
+    coherence: Kind = "uint8",
 ) -> Plan:
     """Plan `insarflow.build_stack`, or `insarflow.append_stack`.
 
     Parameters
     ----------
-    source, selection
+    source, selection, exact, coherence
         As there.
     append_to
         A store: only what it does not hold is counted.
@@ -117,13 +120,15 @@ def plan_build(
         If the source is no good, or `memory` too little for one worker.
     """
     workers = _check(workers, memory)
+    check_kind_of_coherence(coherence, exact=exact)
     ds = open_stack(source, **(selection or {}))
     if append_to is not None:
         ds = not_held(ds, append_to)
     base = resident()
     if "valid" in ds and not ds["valid"].values.any():
         return Plan(0, base, 0, 0.0, workers)
-    return _fit(build_needs(ds, take_sample(ds), base), workers, memory)
+    needs = build_needs(ds, take_sample(ds), base, exact=exact, coherence=coherence)
+    return _fit(needs, workers, memory)
 
 
 def plan_segment(

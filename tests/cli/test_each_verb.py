@@ -10,6 +10,7 @@ import pytest
 from pyproj import Transformer
 
 import insarflow
+from benchmarks.store import product
 from insarflow.learn.weights import load_card
 from insarflow.workflows.demo import demo
 
@@ -76,6 +77,18 @@ def test_build(run, stack, tmp_path, monkeypatch):
     quiet = run("build", stack, "-o", path, "--overwrite", "--quiet")
     assert (quiet.status, quiet.out, quiet.err) == (0, "", "")
     assert run("build", stack, "-o", path, "--overwrite", "--json").facts == {"written": [str(path)]}
+
+
+def test_build_with_finer_coherence(run, tmp_path):
+    path = tmp_path / "new.zarr"
+    asked = ("build", product(tmp_path / "product", 128, 2), "-o", path, "--coherence", "uint16", "--workers", 1)
+    planned = run(*asked, "--dry-run", "--json")
+    assert planned.status == 0, planned.err
+    assert not path.exists()
+    assert run(*asked, "--quiet").status == 0
+    assert insarflow.open_stack(path)["coherence"].attrs["quantisation_error"] < 1e-5
+    used = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    assert planned.facts["disk"] == pytest.approx(used, rel=0.3)
 
 
 def test_map(run, stack, tmp_path):

@@ -55,6 +55,9 @@ def files_in(folder):
         pytest.param("build {empty} -o {new}", 1, "empty", id="empty folder"),
         pytest.param("build {single} -o {stack} --append --overwrite", 2, "goes without --overwrite", id="both"),
         pytest.param("build {single} -o {stack} --append --exact", 2, "goes without --exact", id="append exactly"),
+        pytest.param("build {single} -o {stack} --append --coherence uint16", 2, "goes without --coherence", id="kept"),
+        pytest.param("build {stack} -o {new} --coherence int8", 1, "coherence must be one of", id="kind of numbers"),
+        pytest.param("build {stack} -o {new} --coherence uint16 --exact", 1, "exact must be False", id="exact kind"),
         pytest.param("map {stack} -o {done}", 1, "--overwrite", id="existing output"),
         pytest.param("build {stack} -o {done}", 1, "overwrite", id="existing output of build"),
         pytest.param(

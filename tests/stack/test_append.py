@@ -71,6 +71,13 @@ class TestAppend:
         assert np.isfinite(plain["phase"].sel(delay=np.timedelta64(9, "D")).isel(date=0)).all()
         assert sorted(p.name for p in tmp_path.iterdir() if "zarr" in p.name and "lock" not in p.name) == ["s.zarr"]
 
+    def test_coherence_is_kept_as_in_the_store(self, product, tmp_path):
+        path = build_stack(product[0], tmp_path / "s.zarr", coherence="uint16")
+        append_stack(product[1], path)
+        assert zarr.open_group(path, mode="r")["coherence"].dtype == np.uint16
+        both = open_stack(list(product))["coherence"]
+        np.testing.assert_allclose(open_stack(path)["coherence"], both, atol=8e-6)
+
     def test_is_idempotent(self, product, tmp_path):
         path = build_stack(product[0], tmp_path / "s.zarr")
         before = digest(path)

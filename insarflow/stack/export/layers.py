@@ -12,10 +12,10 @@ import numpy as np
 import xarray as xr
 
 from insarflow.errors import MissingVariableError, SchemaError, SelectionError
-from insarflow.schema import CELLS, DIMS, SPACE, VARIABLES, recipe_of, validate
+from insarflow.schema import CELLS, DIMS, PAIR, SPACE, VARIABLES, recipe_of, validate
 from insarflow.stack.assemble import SHARD, Array
 from insarflow.stack.georeference import grid_of
-from insarflow.stack.pairs import PAIR, to_pairs
+from insarflow.stack.pairs import to_pairs
 from insarflow.stack.write import unknown_variables
 from insarflow.types import Grid, Pair, Window
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from insarflow.errors import MissingVariableError, ProductWarning, SchemaError, StoreError
+from insarflow.schema import PAIR
 from insarflow.stack.assemble import Array
 from insarflow.stack.export.hdf5 import storage, write_window
 from insarflow.stack.export.layers import Stack, as_written, read
@@ -18,7 +19,6 @@ from insarflow.stack.export.mintpy_attributes import attributes_of, epsg_of
 from insarflow.stack.export.mintpy_geometry import Image, geometry_of
 from insarflow.stack.export.output import new_export
 from insarflow.stack.export.pool import Stop, Tell, each, say_nothing
-from insarflow.stack.pairs import PAIR
 from insarflow.types import Window
 
 if TYPE_CHECKING:

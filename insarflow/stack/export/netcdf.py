@@ -10,13 +10,12 @@ import numpy as np
 import xarray as xr
 
 from insarflow.errors import StoreError
-from insarflow.schema import VARIABLES
+from insarflow.schema import PAIR, VARIABLES
 from insarflow.stack.export.hdf5 import storage, write_window
 from insarflow.stack.export.layers import PHASE, WORDS, Layer, Stack, as_written, read, software
 from insarflow.stack.export.output import new_file
 from insarflow.stack.export.pool import Stop, Tell, each, say_nothing
 from insarflow.stack.layout import DAY_ATTRS
-from insarflow.stack.pairs import PAIR
 from insarflow.types import Window
 
 CONVENTIONS: Final = "CF-1.8"
