@@ -41,6 +41,7 @@ from insarflow.stack.select import select_pairs
 from insarflow.stack.store import append_pairs, append_stack, build_stack, create_stack, open_stack, write_stack
 from insarflow.stack.terrain import terrain
 from insarflow.types import Grid, Looks, Pair, Recipe
+from insarflow.workflows.export import export_stack
 from insarflow.workflows.operation import plan
 
 __version__ = version("insarflow")
@@ -72,6 +73,7 @@ __all__ = [
     "degrade",
     "deramp",
     "downslope",
+    "export_stack",
     "from_pairs",
     "goldstein",
     "interferogram",

@@ -45,6 +45,7 @@ from insarflow.stack.sources import SourceLike
 from insarflow.stack.target import Method
 from insarflow.stack.terrain import terrain
 from insarflow.types import DateLike, DelayLike, PairLike, Recipe
+from insarflow.workflows.export import Exported, export_stack
 from insarflow.workflows.operation import plan
 
 if TYPE_CHECKING:
@@ -365,6 +366,18 @@ class InsarAccessor:
         return observability(
             self._ds, looks=looks, min_sensitivity=min_sensitivity, min_coherence=min_coherence, sigmas=sigmas
         )  # fmt: skip
+
+    def export(
+        self,
+        out: str | Path,
+        *,
+        to: str,
+        variables: Sequence[str] | None = None,
+        inventory: str | Path | None = None,
+        overwrite: bool = False,
+    ) -> Exported:
+        """Write files that other programs open: cog, netcdf, qgis, mintpy, stac; see `insarflow.export_stack`."""
+        return export_stack(self._ds, out, to=to, variables=variables, inventory=inventory, overwrite=overwrite)
 
     def segment(self, model: str | Path = "default", *, device: str | None = None, tile_size: int = 1024) -> xr.Dataset:
         """Add the probability of movement; see `insarflow.segment.segment`."""
