@@ -83,8 +83,9 @@ def plan(
     Notes
     -----
     One block of one interferogram is computed, and thrown away, to measure memory and compression; for the time, by
-    itself and several times at once, as workers share what the computer has. The rest follows from the graph. Where an operation mixes interferograms (``closure_phase``, a mean over dates), or chained
-    ones have blocks wait for their neighbours, memory is a rough guess.
+    itself and several times at once, as workers share what the computer has. The rest follows from the graph. Where an
+    operation mixes interferograms (``closure_phase``, a mean over dates), or chained ones have blocks wait for their
+    neighbours, memory is a rough guess.
 
     Examples
     --------
