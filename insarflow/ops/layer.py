@@ -104,10 +104,13 @@ class Reading:
         """Index along the source's leading axes of the blocks with these numbers."""
         return tuple(part for axis, k in zip(self.lead, blocks, strict=True) for part in axis[k])
 
+    def reads(self, block: Sequence[int]) -> tuple[Any, tuple[Part, ...]]:
+        """Source, and index in it, of the block with these numbers."""
+        return self.source, (*self.cell(block[:-2]), self.rows[block[-2]], self.cols[block[-1]])
+
     def task(self, key: tuple[Any, ...]) -> Task:
         """Read a block."""
-        index = (*self.cell(key[1:-2]), self.rows[key[-2]], self.cols[key[-1]])
-        return Task(key, read, self.source, index)
+        return Task(key, read, *self.reads(key[1:]))
 
 
 def read(source: Any, index: tuple[Part, ...]) -> np.ndarray:
@@ -127,10 +130,15 @@ def read_blocks(source: Any, chunks: Any, name: str) -> da.Array:
     return array_by_rule(name, reading, sizes, np.dtype(source.dtype))
 
 
-def reading_of(array: da.Array) -> Reading | None:
-    """How the blocks of an array are read, if they are nothing but read."""
+def rule_of(array: da.Array) -> Rule | None:
+    """The rule that makes the tasks of an array, if there is one."""
     layer = array.dask.layers.get(array.name)
-    rule = layer.rule if isinstance(layer, RuleLayer) else None
+    return layer.rule if isinstance(layer, RuleLayer) else None
+
+
+def reading_of(array: da.Array) -> Reading | None:
+    """How the blocks of an array are read, if they are nothing but read, all from one source."""
+    rule = rule_of(array)
     return rule if isinstance(rule, Reading) else None
 
 

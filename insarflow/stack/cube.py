@@ -12,7 +12,7 @@ from dask._task_spec import Task, TaskRef
 from dask.base import tokenize
 
 from insarflow.ops.cells import missing_block, nan_of
-from insarflow.ops.layer import Chunks, Reading, array_by_rule, reading_of
+from insarflow.ops.layer import Chunks, Reading, array_by_rule, read, reading_of, rule_of
 
 Cell = tuple[int, int]
 """Position along ``date`` and ``delay``."""
@@ -34,7 +34,7 @@ def pick(array: np.ndarray | da.Array, cells: Sequence[Cell]) -> Any:
         reading = Reading(reading.source, (lead,), reading.rows, reading.cols)
         return array_by_rule(name, reading, (ones, *array.chunks[2:]), array.dtype)
     blocks = [[(k, n) for k, size in enumerate(chunks) for n in range(size)] for chunks in array.chunks[:2]]
-    rule = _Pick(array.name, [(blocks[0][i], blocks[1][j]) for i, j in cells])
+    rule = _Pick(array.name, [(blocks[0][i], blocks[1][j]) for i, j in cells], _cube_of(array))
     return array_by_rule(name, rule, (ones, *array.chunks[2:]), array.dtype, [array])
 
 
@@ -53,7 +53,7 @@ def place(array: np.ndarray | da.Array, cells: Sequence[Cell], shape: Cell) -> A
 
 def cube(
     name: str,
-    cells: Mapping[Cell, tuple[Any, ...]],
+    cells: Mapping[Cell, tuple[Any, ...] | Reading],
     shape: Cell,
     chunks: Chunks,
     dtype: np.dtype,
@@ -66,7 +66,8 @@ def cube(
     name
         Of the array; one for one content.
     cells
-        For each cell with an image the keys of its blocks, but for the numbers of the blocks along `chunks`.
+        For each cell with an image the keys of its blocks, but for the numbers of the blocks along `chunks`; or how
+        they are read.
     shape
         Sizes of ``date`` and ``delay``.
     chunks
@@ -84,9 +85,20 @@ class _Pick:
 
     source: str
     cells: list[tuple[tuple[int, int], tuple[int, int]]]
+    cube: _Cube | None
+    """What the source's tasks are made by, if its blocks are one cell each."""
+
+    def reads(self, block: Sequence[int]) -> tuple[Any, Any] | None:
+        """As `_Cube.reads`."""
+        pair, *rest = block
+        (row, _), (col, _) = self.cells[pair]
+        return None if self.cube is None else self.cube.reads((row, col, *rest))
 
     def task(self, key: tuple[Any, ...]) -> Task:
-        """Cut a pair out of a block of cells."""
+        """Read a pair, or cut it out of a block of cells."""
+        found = self.reads(key[1:])
+        if found is not None:
+            return Task(key, _read, *found, len(key) - 1)
         _, pair, *rest = key
         (row, i), (col, j) = self.cells[pair]
         return Task(key, _cell, TaskRef((self.source, row, col, *rest)), i, j)
@@ -96,18 +108,35 @@ class _Pick:
 class _Cube:
     """The rule of the tasks of `cube`."""
 
-    cells: Mapping[Cell, tuple[Any, ...]]
+    cells: Mapping[Cell, tuple[Any, ...] | Reading]
     chunks: Chunks
     dtype: np.dtype
 
+    def reads(self, block: Sequence[int]) -> tuple[Any, Any] | None:
+        """Source, and index in it, of a block that is nothing but read."""
+        date, delay, *rest = block
+        image = self.cells.get((date, delay))
+        return image.reads(rest) if isinstance(image, Reading) else None
+
     def task(self, key: tuple[Any, ...]) -> Task:
-        """Lift a block of an image, or make one that is missing."""
+        """Read or lift a block of an image, or make one that is missing."""
         _, date, delay, *rest = key
-        source = self.cells.get((date, delay))
-        if source is None:
+        image = self.cells.get((date, delay))
+        if image is None:
             shape = (1, 1, *(sizes[k] for sizes, k in zip(self.chunks, rest, strict=True)))
             return Task(key, missing_block, shape, self.dtype)
-        return Task(key, _lift, TaskRef((*source, *rest)), 2 + len(rest))
+        if isinstance(image, Reading):
+            return Task(key, _read, *image.reads(rest), 2 + len(rest))
+        return Task(key, _lift, TaskRef((*image, *rest)), 2 + len(rest))
+
+
+def _cube_of(array: da.Array) -> _Cube | None:
+    rule = rule_of(array)
+    return rule if isinstance(rule, _Cube) else None
+
+
+def _read(source: Any, index: Any, ndim: int) -> np.ndarray:
+    return _lift(read(source, index), ndim)
 
 
 def _cell(block: np.ndarray, i: int, j: int) -> np.ndarray:
