@@ -126,11 +126,19 @@ class Reading:
 
     def task(self, key: tuple[Any, ...]) -> Task:
         """Read a block."""
+        return Task(key, *self._call(key[1:]))
+
+    def reads(self, block: Sequence[int]) -> tuple[Any, tuple[Part, ...]] | None:
+        """Source, and index in it, of the block with these numbers; None if it is missing."""
+        function, *arguments = self._call(block)
+        return (arguments[0], arguments[1]) if function is read else None
+
+    def _call(self, block: Sequence[int]) -> tuple[Any, ...]:
         edges = [
             (blocks[k].start - blocks[0].start, blocks[k].stop - blocks[0].start)
-            for blocks, k in zip((self.rows, self.cols), key[-2:], strict=True)
+            for blocks, k in zip((self.rows, self.cols), block[-2:], strict=True)
         ]
-        return Task(key, *self.call(key[1:-2], *edges))
+        return self.call(block[:-2], *edges)
 
     def call(self, blocks: Sequence[int], rows: tuple[int, int], cols: tuple[int, int]) -> tuple[Any, ...]:
         """What gives a window of the array, as function and arguments: numbers of leading blocks, rows and columns."""
@@ -159,10 +167,15 @@ def read_blocks(source: Any, chunks: Any, name: str) -> da.Array:
     return array_by_rule(name, reading, sizes, np.dtype(source.dtype))
 
 
-def reading_of(array: da.Array) -> Reading | None:
-    """How the blocks of an array are read, if they are nothing but read."""
+def rule_of(array: da.Array) -> Rule | None:
+    """The rule that makes the tasks of an array, if there is one."""
     layer = array.dask.layers.get(array.name)
-    rule = layer.rule if isinstance(layer, RuleLayer) else None
+    return layer.rule if isinstance(layer, RuleLayer) else None
+
+
+def reading_of(array: da.Array) -> Reading | None:
+    """How the blocks of an array are read, if they are nothing but read, all from one source."""
+    rule = rule_of(array)
     return rule if isinstance(rule, Reading) else None
 
 

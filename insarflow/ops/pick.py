@@ -12,7 +12,7 @@ from dask._task_spec import Alias, GraphNode, Task, TaskRef
 from dask.base import tokenize
 
 from insarflow.ops.cells import nan_of
-from insarflow.ops.layer import Part, Reading, array_by_rule, pieces, reading_of
+from insarflow.ops.layer import Part, Reading, Rule, array_by_rule, pieces, read, reading_of, rule_of
 from insarflow.ops.overlap import map_overlap
 from insarflow.types import Tile, Window
 
@@ -35,7 +35,8 @@ def pick(array: np.ndarray | da.Array, cells: Sequence[Cell]) -> Any:
         reading = replace(reading, lead=(lead,), absent=absent)
         return array_by_rule(name, reading, (ones, *array.chunks[2:]), array.dtype)
     blocks = [[(k, n) for k, size in enumerate(chunks) for n in range(size)] for chunks in array.chunks[:2]]
-    rule = _Pick(array.name, [(blocks[0][i], blocks[1][j]) for i, j in cells])
+    inner = rule_of(array) if _one_deep(array, 2) else None
+    rule = _Pick(array.name, [(blocks[0][i], blocks[1][j]) for i, j in cells], inner)
     return array_by_rule(name, rule, (ones, *array.chunks[2:]), array.dtype, [array])
 
 
@@ -96,9 +97,21 @@ class _Pick:
 
     source: str
     cells: list[tuple[tuple[int, int], tuple[int, int]]]
+    inner: Rule | None
+    """What makes the source's tasks, if each of its blocks is one cell."""
+
+    def reads(self, block: Sequence[int]) -> tuple[Any, tuple[Part, ...]] | None:
+        """Source, and index in it, of a block that is nothing but read; else None."""
+        pair, *rest = block
+        (row, _), (col, _) = self.cells[pair]
+        reads = getattr(self.inner, "reads", None)
+        return None if reads is None else reads((row, col, *rest))
 
     def task(self, key: tuple[Any, ...]) -> Task:
-        """Cut a pair out of a block of cells."""
+        """Read a pair, or cut it out of a block of cells."""
+        found = self.reads(key[1:])
+        if found is not None:
+            return Task(key, read_lifted, *found, len(key) - 1)
         _, pair, *rest = key
         (row, i), (col, j) = self.cells[pair]
         return Task(key, _cell, TaskRef((self.source, row, col, *rest)), i, j)
@@ -121,6 +134,12 @@ class _Part:
         if (y, x) == (slice(0, self.sizes[0][row]), slice(0, self.sizes[1][col])):
             return Alias(key, source)
         return Task(key, _cut, TaskRef(source), y, x)
+
+
+def read_lifted(source: Any, index: tuple[Part, ...], ndim: int) -> np.ndarray:
+    """A window of something that can be sliced, with new first axes up to `ndim`."""
+    block = read(source, index)
+    return block[(None,) * (ndim - block.ndim)]
 
 
 def _same(block: np.ndarray, *, tile: Tile) -> np.ndarray:

@@ -13,6 +13,7 @@ from dask.base import compute, tokenize
 
 from insarflow.ops.cells import nan_of as nan_of
 from insarflow.ops.checks import check_kind
+from insarflow.ops.layer import reading_of
 from insarflow.schema import (
     CELLS,
     COORDINATE_ATTRS,
@@ -263,9 +264,9 @@ def _cube(
     dtype: np.dtype,
 ) -> da.Array:
     """Make the ``(date, delay, y, x)`` array of images by cell; the cells without one are NaN."""
-    blocks = {cell: (image.name,) for cell, image in images.items()}
+    blocks = {cell: reading_of(image) or (image.name,) for cell, image in images.items()}
     name = f"cube-{tokenize(images, shape, chunks, dtype.str)}"
-    return cube(name, blocks, shape, chunks, dtype, list(images.values()))
+    return cube(name, blocks, shape, chunks, dtype, [i for i in images.values() if reading_of(i) is None])
 
 
 def _per_cell(values: Mapping[Pair, float], at: Mapping[Pair, tuple[int, int]], shape: tuple[int, int]) -> np.ndarray:

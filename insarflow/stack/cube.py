@@ -12,9 +12,10 @@ from dask._task_spec import Task, TaskRef
 from dask.base import tokenize
 
 from insarflow.ops.cells import missing_block, nan_of
-from insarflow.ops.layer import Chunks, array_by_rule
+from insarflow.ops.layer import Chunks, Reading, array_by_rule
 from insarflow.ops.pick import Cell as Cell
 from insarflow.ops.pick import pick as pick
+from insarflow.ops.pick import read_lifted
 
 
 def place(array: np.ndarray | da.Array, cells: Sequence[Cell], shape: Cell) -> Any:
@@ -32,7 +33,7 @@ def place(array: np.ndarray | da.Array, cells: Sequence[Cell], shape: Cell) -> A
 
 def cube(
     name: str,
-    cells: Mapping[Cell, tuple[Any, ...]],
+    cells: Mapping[Cell, tuple[Any, ...] | Reading],
     shape: Cell,
     chunks: Chunks,
     dtype: np.dtype,
@@ -45,7 +46,8 @@ def cube(
     name
         Of the array; one for one content.
     cells
-        For each cell with an image the keys of its blocks, but for the numbers of the blocks along `chunks`.
+        For each cell with an image the keys of its blocks, but for the numbers of the blocks along `chunks`; or how
+        they are read.
     shape
         Sizes of ``date`` and ``delay``.
     chunks
@@ -61,18 +63,27 @@ def cube(
 class _Cube:
     """The rule of the tasks of `cube`."""
 
-    cells: Mapping[Cell, tuple[Any, ...]]
+    cells: Mapping[Cell, tuple[Any, ...] | Reading]
     chunks: Chunks
     dtype: np.dtype
 
+    def reads(self, block: Sequence[int]) -> tuple[Any, Any] | None:
+        """Source, and index in it, of a block that is nothing but read."""
+        date, delay, *rest = block
+        image = self.cells.get((date, delay))
+        return image.reads(rest) if isinstance(image, Reading) else None
+
     def task(self, key: tuple[Any, ...]) -> Task:
-        """Lift a block of an image, or make one that is missing."""
+        """Read or lift a block of an image, or make one that is missing."""
         _, date, delay, *rest = key
-        source = self.cells.get((date, delay))
-        if source is None:
+        image = self.cells.get((date, delay))
+        found = self.reads(key[1:])
+        if found is not None:
+            return Task(key, read_lifted, *found, 2 + len(rest))
+        if image is None or isinstance(image, Reading):
             shape = (1, 1, *(sizes[k] for sizes, k in zip(self.chunks, rest, strict=True)))
             return Task(key, missing_block, shape, self.dtype)
-        return Task(key, _lift, TaskRef((*source, *rest)), 2 + len(rest))
+        return Task(key, _lift, TaskRef((*image, *rest)), 2 + len(rest))
 
 
 def _lift(block: np.ndarray, ndim: int) -> np.ndarray:

@@ -26,7 +26,7 @@ from zarr.storage import MemoryStore
 
 from insarflow.errors import SchemaError
 from insarflow.ops.cells import nan_of
-from insarflow.ops.layer import Chunks, array_by_rule
+from insarflow.ops.layer import Chunks, Rule, array_by_rule, rule_of
 from insarflow.schema import CELLS, COORDINATE_ATTRS, SCHEMA_VERSION, SPACE, VARIABLES
 from insarflow.stack.assemble import SHARD, Array
 from insarflow.stack.codes import Code
@@ -217,7 +217,7 @@ def write_images(images: da.Array, places: Sequence[Place]) -> da.Array:
     shards = tuple(shard_size(size)[0] for size in images.shape[1:])
     source: da.Array = images.rechunk((1, *shards))
     name = f"write-{places[0].name}-{tokenize(source, places)}"
-    rule = _Writes(source.name, source.chunks[1:], shards, places)
+    rule = _Writes(source.name, rule_of(source), source.chunks[1:], shards, places)
     ones = tuple((1,) * n for n in source.numblocks)
     return array_by_rule(name, rule, ones, np.dtype(np.int64), [source])
 
@@ -227,6 +227,7 @@ class _Writes:
     """The rule of the tasks of `write_images`."""
 
     source: str
+    rule: Rule | None
     chunks: Chunks
     shards: tuple[int, ...]
     places: Sequence[Place]
@@ -240,12 +241,29 @@ class _Writes:
         window = tuple(slice(start, start + size) for start, size in zip(starts, sizes, strict=True))
         if place.shard(row, col).is_file():
             return Task(key, _count_shard, place, window)
+        reads = getattr(self.rule, "reads", None)
+        found = None if reads is None or place.code is None else reads(key[1:])
+        if found is not None and hasattr(found[0], "encoded"):
+            return Task(key, _write_shard, Unread(*found), place, window)
         return Task(key, _write_shard, TaskRef((self.source, *key[1:])), place, window)
 
 
-def _write_shard(block: np.ndarray, place: Place, window: tuple[slice, ...]) -> np.ndarray:
+@dataclass(frozen=True)
+class Unread:
+    """A block of one image that is nothing but read, and is encoded while it is, so that its values take no memory."""
+
+    source: Any
+    index: tuple[Any, ...]
+
+    def encoded(self, code: Code) -> np.ndarray:
+        """Codes, ``(image, y, x)``."""
+        codes: np.ndarray = self.source.encoded(self.index, code.encode, code.dtype)
+        return codes[None]
+
+
+def _write_shard(block: np.ndarray | Unread, place: Place, window: tuple[slice, ...]) -> np.ndarray:
     try:
-        values = block if place.code is None else place.code.encode(block)
+        values = _encoded(block, place.code)
     except ValueError as error:
         raise SchemaError(f"{place.name}: {error}; keep the stack's numbers as they are with exact=True") from error
     # With all dimensions, so that Zarr sees a whole shard and makes no copy.
@@ -253,6 +271,12 @@ def _write_shard(block: np.ndarray, place: Place, window: tuple[slice, ...]) -> 
     fault_point()
     by_whole_shards(place.open())[index] = values.reshape((1,) * len(place.cell) + values.shape[1:])
     return _count(values, place)
+
+
+def _encoded(block: Any, code: Code | None) -> np.ndarray:
+    if code is None:
+        return np.asarray(block)
+    return block.encoded(code) if isinstance(block, Unread) else code.encode(block)
 
 
 def _count_shard(place: Place, window: tuple[slice, ...]) -> np.ndarray:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import dask.array as da
 import numpy as np
 from dask.base import tokenize
 
 from insarflow.kernels.phase import phasor
+from insarflow.ops.layer import read_blocks
 from insarflow.stack.assemble import SHARD, nan_of
 from insarflow.stack.raster import Pixels, Raster
 from insarflow.types import Window
+
+_STRIP = 2**16
+"""Pixels that are encoded at a time, so few that all that is made of them stays in the processor's cache."""
 
 
 class Windows:
@@ -40,16 +44,34 @@ class Windows:
         raise NotImplementedError
 
     def read(self, window: Window) -> np.ndarray:
-        """Values of a window that lies inside, before they are clipped; nobody else holds them."""
+        """Values of a window that lies inside, unfinished; nobody else holds them."""
         raise NotImplementedError
 
-    def lazy(self) -> da.Array:
-        """All pixels as a dask array, one task a block."""
+    def finish(self, values: np.ndarray) -> np.ndarray:
+        """Make what `read` gives, or a part of it, what it is to be, pixel by pixel."""
+        return values if self.clip is None else np.clip(values, *self.clip, out=values)
+
+    def lazy(self, *, shared: bool = False) -> da.Array:
+        """All pixels as a dask array, one task a block.
+
+        `shared` blocks are read once for all that is made of them; others by each task that needs them.
+        """
         name = f"raster-{tokenize(self.shape, self.chunk, self.clip, self.identity)}"
-        array: da.Array = da.from_array(
-            self, chunks=(self.chunk, self.chunk), name=name, lock=False, fancy=False, inline_array=True
-        )
+        chunks = (self.chunk, self.chunk)
+        if not shared:
+            return read_blocks(self, chunks, name)
+        array: da.Array = da.from_array(self, chunks=chunks, name=name, lock=False, fancy=False, inline_array=True)
         return array
+
+    def encoded(self, index: tuple[slice, slice], encode: Callable[[np.ndarray], np.ndarray], dtype: str) -> np.ndarray:
+        """``encode(self[index])``, a few rows at a time: the values never lie in memory all at once."""
+        rows, cols = (range(*part.indices(size)) for part, size in zip(index, self.shape, strict=True))
+        values = self.read(Window(rows.start, cols.start, len(rows), len(cols)))
+        codes = np.empty(values.shape, dtype)
+        step = max(1, _STRIP // max(1, len(cols)))
+        for strip in (slice(k, k + step) for k in range(0, len(rows), step)):
+            codes[strip] = encode(self.finish(values[strip]))
+        return codes
 
     def __getitem__(self, index: tuple[slice | int, ...]) -> np.ndarray:
         # dask hands a later selection down into this one, so that integers and steps arrive too.
@@ -59,9 +81,7 @@ class Windows:
             values = np.empty((len(rows), len(cols)), self.dtype)
         else:
             y0, x0 = min(rows), min(cols)
-            values = self.read(Window(y0, x0, max(rows) + 1 - y0, max(cols) + 1 - x0))
-            if self.clip is not None:
-                np.clip(values, *self.clip, out=values)
+            values = self.finish(self.read(Window(y0, x0, max(rows) + 1 - y0, max(cols) + 1 - x0)))
             values = values[:: rows.step, :: cols.step]
         kept: np.ndarray = values[tuple(0 if isinstance(i, int | np.integer) else slice(None) for i in index)]
         return kept
@@ -97,12 +117,12 @@ class Mosaic(Windows):
         """What the values depend on."""
         return self.wrapped, tuple((pixels.identity, window.y0, window.x0) for pixels, window in self.parts)
 
-    def read(self, window: Window) -> np.ndarray:
-        """Values of a window, NaN where there is none."""
-        values = self._read(window)
-        return phasor(values) if self.wrapped else values
+    def finish(self, values: np.ndarray) -> np.ndarray:
+        """Make wrapped phase complex; clip."""
+        return super().finish(phasor(values) if self.wrapped else values)
 
-    def _read(self, window: Window) -> np.ndarray:
+    def read(self, window: Window) -> np.ndarray:
+        """Values of a window, wrapped phase in radians; NaN where there is none."""
         parts = [(pixels, place, window.shared(place)) for pixels, place in self.parts]
         hits = [(pixels, place, shared) for pixels, place, shared in parts if shared is not None]
         if len(hits) == 1 and hits[0][2] == window:

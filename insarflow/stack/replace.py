@@ -6,6 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,7 +144,7 @@ def _rename(partial: Path, target: Path, old: Path, kind: FolderKind) -> None:
         partial.rename(target)
         return
     if kind.holds(old):
-        shutil.rmtree(old)
+        _remove_store(old)
     target.rename(old)
     fault_point()
     try:
@@ -151,7 +152,14 @@ def _rename(partial: Path, target: Path, old: Path, kind: FolderKind) -> None:
     except BaseException:
         old.rename(target)
         raise
-    shutil.rmtree(old)
+    _remove_store(old)
+
+
+def _remove_store(folder: Path) -> None:
+    """Remove the arrays at the same time, as a disk takes long for each folder; last what tells that it is a store."""
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(shutil.rmtree, [path for path in folder.iterdir() if path.is_dir() and not path.is_symlink()]))
+    shutil.rmtree(folder)
 
 
 def _remove(folder: Path) -> None:

@@ -12,6 +12,7 @@ from hypothesis.extra.numpy import basic_indices
 from strategies import chunkings
 
 from insarflow.errors import GridMismatchError
+from insarflow.kernels.phase import phasor
 from insarflow.stack.lattice import unite
 from insarflow.stack.mosaic import Mosaic
 from insarflow.stack.raster import MAX_SIDE, Pixels, Raster, read_header
@@ -172,3 +173,17 @@ class TestMosaic:
         assert array.name == Mosaic(images, (5000, 3000)).lazy().name
         assert len(dict(optimised.__dask_graph__())) == 6
         assert array.name != Mosaic(images[::-1], (5000, 3000)).lazy().name
+
+    @pytest.mark.parametrize("options", [{"wrapped": True}, {"clip": (0.2, 0.6)}, {}])
+    @given(st.integers(1, 300))
+    def test_encoded_strip_by_strip(self, parts, options, strip):
+        images, pasted = parts
+        source = Mosaic(images, SHAPE, **options)
+        window = np.s_[3:38, 5:66]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("insarflow.stack.mosaic._STRIP", strip)
+            codes = source.encoded(window, lambda values: 2 * values, source.dtype.str)
+        np.testing.assert_array_equal(codes, 2 * source[window])
+        expected = phasor(pasted) if "wrapped" in options else np.clip(pasted, *options.get("clip", (0, 1)))
+        np.testing.assert_array_equal(source.lazy().compute(), expected)
+        np.testing.assert_array_equal(source.lazy(shared=True).compute(), expected)

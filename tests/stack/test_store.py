@@ -12,9 +12,10 @@ from affine import Affine
 
 from insarflow.errors import OutputExistsError, ProductError, SchemaError, SelectionError, StoreError
 from insarflow.schema import DIMS
-from insarflow.stack import layout, stored
+from insarflow.stack import layout, mosaic, stored
 from insarflow.stack.assemble import stack_pairs
 from insarflow.stack.layout import shard_size
+from insarflow.stack.raster import Pixels
 from insarflow.stack.store import build_stack, create_stack, open_stack, write_stack
 from insarflow.types import Grid, Pair
 
@@ -258,6 +259,29 @@ class TestCodes:
         assert zarr.open_group(path, mode="r")["coherence"].dtype == np.uint16
         assert open_stack(path)["coherence"].attrs["quantisation_error"] < 1e-5
 
+    @pytest.mark.parametrize("strip", [7, 2**16])
+    def test_encoded_while_it_is_read(self, write_tif, tmp_path, monkeypatch, strip):
+        """Codes are those of the values in memory, byte by byte."""
+        monkeypatch.setattr(mosaic, "_STRIP", strip)
+        rng = np.random.default_rng(2)
+        phase, coherence = rng.uniform(-3.2, 3.2, (2, 30, 50)).astype(np.float32), rng.uniform(0, 1.05, (2, 30, 50))
+        phase[0, 3:9] = -9999
+        for k, pair in enumerate(("20180106_20180118", "20180118_20180130")):
+            write_tif(tmp_path / "product" / f"{pair}_phase.tif", phase[k])
+            write_tif(tmp_path / "product" / f"{pair}_coh.tif", coherence[k].astype(np.float32))
+        ds = open_stack(tmp_path / "product")
+        unread = []
+        original = layout.Unread.encoded
+        monkeypatch.setattr(layout.Unread, "encoded", lambda self, code: unread.append(1) or original(self, code))
+        lazy = write_stack(ds, tmp_path / "lazy.zarr")
+        assert len(unread) == 4
+        eager = write_stack(ds.compute(), tmp_path / "eager.zarr")
+        assert len(unread) == 4
+        for name in ("phase", "coherence"):
+            for chunk in chunks_of(lazy, name):
+                assert (lazy / name / "c" / chunk).read_bytes() == (eager / name / "c" / chunk).read_bytes()
+            assert chunks_of(lazy, name) == chunks_of(eager, name)
+
     def test_refused_kinds(self, folder, stack, grid, tmp_path):
         message = r"^coherence must be one of \('uint8', 'uint16'\), instead got coherence='int8'$"
         with pytest.raises(ValueError, match=message):
@@ -478,6 +502,15 @@ class TestBuild:
             open_stack(folder).compute().assign(perpendicular_baseline=open_stack(path)["perpendicular_baseline"]),
         )
         assert open_stack(path).attrs["recipe"] == open_stack(folder).attrs["recipe"]
+
+    def test_every_file_is_read_once(self, folder, tmp_path, monkeypatch):
+        """The phase of an unwrapped image is made of the block that is read for it."""
+        read = []
+        original = Pixels.read
+        monkeypatch.setattr(Pixels, "read", lambda self, w: read.append(self.raster.path.name) or original(self, w))
+        build_stack(folder, tmp_path / "out.zarr")
+        images = [name for name in read if name != "dem.tif"]  # a pixel of which is read for the baselines
+        assert len(images) == len(set(images)) == 4
 
     def test_output_is_checked_first(self, tmp_path):
         (tmp_path / "out.zarr").mkdir()

@@ -96,7 +96,7 @@ def pair_images(roles: Mapping[str, Sequence[Raster]], missing: Missing, placeme
         if role == "phase":
             images["igram"] = placement.source(parts, "igram", wrapped=parts[0].dtype.kind == "f").lazy()
         else:
-            images[role] = placement.source(parts, role).lazy()
+            images[role] = placement.source(parts, role).lazy(shared=role == "unwrapped" and "phase" not in roles)
     if "igram" not in images:
         images["igram"] = _wrap(images["unwrapped"])
     return images
