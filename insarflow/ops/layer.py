@@ -134,6 +134,13 @@ def reading_of(array: da.Array) -> Reading | None:
     return rule if isinstance(rule, Reading) else None
 
 
+def sources_of(array: da.Array) -> Iterator[Any]:
+    """Everything that tasks of an array read by a `Reading`."""
+    for layer in array.dask.layers.values():
+        rule = layer.rule if isinstance(layer, RuleLayer) else None
+        yield from (part.source for part in (rule, *getattr(rule, "inputs", ())) if isinstance(part, Reading))
+
+
 def reordered(array: da.Array, orders: Sequence[np.ndarray]) -> da.Array:
     """`array` with its leading axes, one number deep, in another order; no task is added to what is read."""
     reading = reading_of(array)

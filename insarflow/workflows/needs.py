@@ -19,12 +19,13 @@ from dask.system import CPU_COUNT
 from insarflow.schema import DIMS, SPACE, VARIABLES
 from insarflow.stack.assemble import valid_cells
 from insarflow.stack.layout import shard_size
+from insarflow.stack.location import Folder
 from insarflow.stack.store import write_stack
 from insarflow.stack.write import lazy_writes
 from insarflow.workflows.measure import folder_size, stored_size
 from insarflow.workflows.sample import Sample, filled, largest_block, timed
 
-NOWHERE: Final = Path(os.devnull) / "nowhere"
+NOWHERE: Final = Folder(Path(os.devnull) / "nowhere")
 """Folder of a store that is laid out and not written."""
 
 _LIBRARIES: Final = 40_000_000
