@@ -1,4 +1,4 @@
-"""Places for stores that outlive a process: an object store in a folder, a server of S3 and plain HTTP; and its death."""
+"""Places for stores that outlive a process, and its death: an object store in a folder; a server of S3 and of HTTP."""
 
 import datetime as dt
 import email.utils
@@ -85,6 +85,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
+
+    def parse_request(self):
+        self.close_connection = self.server.gone
+        return not self.server.gone and super().parse_request()
 
     def do_HEAD(self):
         self.do_GET()
@@ -178,9 +182,11 @@ def _iso(path):
 def serving(folder: Path):
     """Address of a server of the folder."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, folder=folder))
+    server.gone = False
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"
     finally:
+        server.gone = True  # for connections that are kept alive
         server.shutdown()
         server.server_close()

@@ -19,6 +19,7 @@ from insarflow.stack.georeference import grid_of
 from insarflow.stack.journal import Journal, journal_of, only_writer, refuse_another, remove_temporaries
 from insarflow.stack.layout import as_days, consolidate, put_cells, put_length
 from insarflow.stack.location import Folder, WritableLocation
+from insarflow.stack.remote import Remote
 from insarflow.stack.replace import flush
 from insarflow.stack.sources import as_location
 from insarflow.stack.stored import open_store
@@ -81,10 +82,13 @@ def append_pairs(ds: xr.Dataset, path: str | Path, *, fsync: bool = False) -> li
         if begun is not None and isinstance(target, Folder):
             remove_temporaries(target.path)
         if begun != journal:
-            if begun is not None and begun.cells:
+            lost = _uncounted(target, held, begun.cells if begun else ())
+            if lost and not plan.places and isinstance(target, Remote):
+                return []  # what was begun may be another's work, which goes on
+            if lost:
                 refuse_another(target, begun)
             # Shards of an append that was given up, or whose journal is lost, may be another pair's.
-            _remove_shards(target, held, [*(begun.cells if begun else ()), *plan.places.values()])
+            _remove_shards(target, [*lost, *plan.places.values()])
             if not plan.places:
                 if begun is not None:
                     Journal.remove(*file)
@@ -96,7 +100,7 @@ def append_pairs(ds: xr.Dataset, path: str | Path, *, fsync: bool = False) -> li
         )
         added = [cell for cell, count in zip(cells, run([writes], target)[0], strict=True) if count > 0]
         if not added:  # a bbox or aoi has left no pixel
-            _remove_shards(target, held, plan.places.values())
+            _remove_shards(target, plan.places.values())
             Journal.remove(*file)
             return []
         if fsync and isinstance(target, Folder):
@@ -222,18 +226,23 @@ def _on_disk(target: WritableLocation, name: str) -> np.ndarray:
     return np.asarray(target.arrays()[name][...])
 
 
-def _remove_shards(target: WritableLocation, held: xr.Dataset, cells: Iterable[Cell]) -> None:
-    """Remove images that do not count."""
+def _uncounted(target: WritableLocation, held: xr.Dataset, cells: Iterable[Cell]) -> list[Cell]:
+    """Those of some cells on disk that hold no interferogram that counts."""
     axes = [_on_disk(target, name).tolist() for name in CELLS]
     known = [as_days(held[name].values).tolist() for name in CELLS]
     valid = valid_cells(held)
-    images = [name for name, array in target.arrays().items() if array.ndim == len(DIMS)]
-    doomed: list[str] = []
-    for i, j in cells:
+
+    def counts(i: int, j: int) -> bool:
         there = i < len(axes[0]) and j < len(axes[1])
-        if not (there and valid[known[0].index(axes[0][i]), known[1].index(axes[1][j])]):
-            doomed += [f"{name}/c/{i}/{j}" for name in images]
-    target.clear(doomed)
+        return there and bool(valid[known[0].index(axes[0][i]), known[1].index(axes[1][j])])
+
+    return [cell for cell in cells if not counts(*cell)]
+
+
+def _remove_shards(target: WritableLocation, cells: Iterable[Cell]) -> None:
+    """Remove images that do not count."""
+    images = [name for name, array in target.arrays().items() if array.ndim == len(DIMS)]
+    target.clear([f"{name}/c/{i}/{j}" for i, j in cells for name in images])
 
 
 def _pair(ds: xr.Dataset, cell: Cell) -> Pair:

@@ -32,10 +32,9 @@ def check_place(where: WritableLocation, *, overwrite: bool) -> None:
     OutputExistsError
         If something is there and `overwrite` was not asked for, or it is not a Zarr store.
     StoreError
-        If the place is for reading only, or cannot be reached.
+        If the place cannot be reached.
     """
     if isinstance(where, Remote):
-        where.check_writable()
         # Whether unfinished work may be gone on with is seen once it is known what is to be written.
         if Journal.read(where, UNFINISHED) is None:
             _check_remote(where, overwrite=overwrite)
@@ -89,7 +88,6 @@ def _draft_beside(path: Path, journal: Journal, make: Make, *, overwrite: bool, 
 
 @contextmanager
 def _draft_in_place(where: Remote, journal: Journal, make: Make, *, overwrite: bool) -> Iterator[Remote]:
-    where.check_writable()
     empty = _laid_out(make)
     root = empty.pop(ROOT)
     with where.telling():

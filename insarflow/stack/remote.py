@@ -68,17 +68,19 @@ def is_url(value: object) -> bool:
     return isinstance(value, str) and _URL.match(value) is not None
 
 
-def location_of_url(url: str) -> WritableLocation:
+def location_of_url(url: str, *, writing: bool = False) -> WritableLocation:
     """The place that a URL names; ``file://`` is a folder like any other.
 
     Raises
     ------
     StoreError
-        If the protocol is unknown, or its package is not installed.
+        If the protocol is unknown, its package is not installed, or it is for reading and `writing` is wanted.
     """
     if url.startswith(("file://", "local://")):
         return Folder(Path(unquote(urlsplit(url).path)))
     remote = Remote(url.rstrip("/"))
+    if writing:
+        remote.check_writable()
     remote.files()
     return remote
 
@@ -126,6 +128,8 @@ class Remote(WritableLocation):
             raise StoreError(
                 f"url={self.url!r} must have a protocol such as s3://, gs://, https://, instead: {error}"
             ) from error
+        except (OSError, *network_errors()) as error:
+            raise StoreError(_explain(error, self.url) or f"url={self.url!r} failed: {_brief(error)}") from error
         return files, path.rstrip("/")
 
     def at(self, name: str = "") -> dict[str, Any]:

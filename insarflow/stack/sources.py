@@ -44,16 +44,16 @@ def as_path(value: Any, name: str) -> Path:
 
 
 def as_location(value: Any, name: str) -> WritableLocation:
-    """The place that a path or a URL names.
+    """The place for a result that a path or a URL names.
 
     Raises
     ------
     TypeError
         If `value` is neither.
     StoreError
-        If a URL's protocol is unknown, or its package is not installed.
+        If a URL's protocol is unknown or for reading only, or its package is not installed.
     """
-    return location_of_url(value) if is_url(value) else Folder(as_path(value, name))
+    return location_of_url(value, writing=True) if is_url(value) else Folder(as_path(value, name))
 
 
 def find_store(source: SourceLike) -> Location | list[Path]:

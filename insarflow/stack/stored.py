@@ -12,6 +12,7 @@ import xarray as xr
 import zarr
 from dask.base import tokenize
 from zarr.errors import ZarrUserWarning
+from zarr.storage import StorePath
 
 from insarflow.errors import SchemaError, StoreError
 from insarflow.ops.layer import read_blocks
@@ -35,7 +36,7 @@ def open_store(where: Location) -> xr.Dataset:
     StoreError
         If it is of another tool or a newer version, damaged, of absurd size, unfinished, or cannot be reached.
     """
-    version, arrays = _arrays(where)
+    version, place, arrays = _arrays(where)
     codes = stored_codes(arrays)
     images = [n for n, v in VARIABLES.items() if v.dims != CELLS and (n in codes or n in arrays)]
     small = {*DIMS, "spatial_ref", *VARIABLES} - set(images)
@@ -43,15 +44,11 @@ def open_store(where: Location) -> xr.Dataset:
         with warnings.catch_warnings():
             # A folder inside that is no array: if it ought to be one, that is an error below.
             warnings.simplefilter("ignore", ZarrUserWarning)
-            at = where.at()
             frame = xr.open_zarr(
-                at["store"],
-                group=at.get("path") or None,
-                consolidated=None,
-                zarr_format=3,
-                chunks=None,
-                drop_variables=sorted(set(arrays) - small),
+                place, consolidated=None, zarr_format=3, chunks=None, drop_variables=sorted(set(arrays) - small)
             ).load()
+        # A store in a zip is shared by all tasks of this process: whoever closes the stack does not close it.
+        frame.set_close(None)
         lazy = {name: _lazy(where, version, name, arrays, codes.get(name)) for name in images}
         ds = normalise_time(frame.assign(lazy))
         ds = ds[[name for name in VARIABLES if name in ds]]
@@ -61,8 +58,8 @@ def open_store(where: Location) -> xr.Dataset:
         raise StoreError(told) from error
 
 
-def _arrays(where: Location) -> tuple[Hashable, dict[str, zarr.Array[Any]]]:
-    """Version of a store, and all its arrays, whose metadata is sane."""
+def _arrays(where: Location) -> tuple[Hashable, StorePath, dict[str, zarr.Array[Any]]]:
+    """Version of a store, its place for zarr, and all its arrays, whose metadata is sane."""
     try:
         state = where.version()
         group = zarr.open_group(**where.at(), mode="r", zarr_format=3, use_consolidated=None)
@@ -89,7 +86,7 @@ def _arrays(where: Location) -> tuple[Hashable, dict[str, zarr.Array[Any]]]:
                 f"source={str(where)!r} has the array {name!r} of shape {array.shape} in chunks of {block}: "
                 "too large to be a stack's"
             )
-    return state, arrays
+    return state, group.store_path, arrays
 
 
 def _lazy(

@@ -20,7 +20,7 @@ from insarflow.stack.store import append_pairs, append_stack, build_stack, creat
 from insarflow.types import Pair
 
 FIRST, LATER = ["20180106_20180118", "20180118_20180211"], ["20180106_20180115", "20180115_20180127"]
-SIZE = (12, 24)
+SIZE = (12, 14)
 
 
 @pytest.fixture
@@ -291,7 +291,7 @@ class TestOthers:
 
     def test_unfinished_is_no_store(self, product, bucket, small):
         folder, url = bucket
-        assert not die_at(25, lambda: build_stack(product[0], url))
+        assert not die_at(18, lambda: build_stack(product[0], url))
         assert (folder / "phase").is_dir()
         with pytest.raises(
             StoreError, match=r"^url='bucket:.*' is unfinished: what writes it has not ended, or was stop"
@@ -300,7 +300,7 @@ class TestOthers:
 
     def test_another_build(self, product, bucket, small):
         folder, url = bucket
-        assert not die_at(25, lambda: build_stack(product[0], url))
+        assert not die_at(18, lambda: build_stack(product[0], url))
         with pytest.raises(
             StoreError, match=r"is being written by other work, or was \d+ s ago: wait until .*unfinished"
         ):
@@ -308,7 +308,7 @@ class TestOthers:
         age(folder)
         build_stack(product[1], url)
         assert open_stack(url).sizes["delay"] == 2
-        assert not die_at(30, lambda: build_stack(product[0], url, overwrite=True))
+        assert not die_at(18, lambda: build_stack(product[0], url, overwrite=True))
         build_stack(product[1], url, overwrite=True)
 
     def test_another_append(self, product, bucket, small, write_tif, tmp_path):
@@ -343,12 +343,12 @@ class TestOthers:
 class TestFaults:
     def build_killed(self, product, folder, url, points, wanted):
         for point in points:
-            finished = die_at(point, lambda: build_stack(product, url))
+            finished = die_at(point, lambda: build_stack(product, url, delays=[12]))
             if not finished:
                 if not (folder / "zarr.json").exists():
                     with pytest.raises(StoreError, match=r"is unfinished|holds no Zarr metadata"):
                         open_stack(url)
-                build_stack(product, url)
+                build_stack(product, url, delays=[12])
             assert files_of(folder) == wanted
             if finished:
                 return point
@@ -359,10 +359,10 @@ class TestFaults:
         base = shutil.copytree(folder, folder.with_name("base"))
         before = open_stack(url).sizes["delay"]
         for point in points:
-            finished = die_at(point, lambda: append_stack(product, url))
+            finished = die_at(point, lambda: append_stack(product, url, delays=[9]))
             assert finished or open_stack(url).sizes["delay"] in (before, before + 1)
             if not finished:
-                append_stack(product, url)
+                append_stack(product, url, delays=[9])
             assert files_of(folder) == wanted
             if finished:
                 return point
@@ -371,15 +371,15 @@ class TestFaults:
         return None
 
     def test_killed_anywhere_goes_on(self, product, bucket, tmp_path, small):
-        whole = build_stack(product[0], tmp_path / "whole.zarr")
-        assert self.build_killed(product[0], *bucket, range(1, 100), files_of(whole)) > 30
-        append_stack(product[1], whole)
-        assert self.append_killed(product[1], *bucket, range(1, 100), files_of(whole)) > 15
+        whole = build_stack(product[0], tmp_path / "whole.zarr", delays=[12])
+        assert self.build_killed(product[0], *bucket, range(1, 100), files_of(whole)) > 18
+        append_stack(product[1], whole, delays=[9])
+        assert self.append_killed(product[1], *bucket, range(1, 100), files_of(whole)) > 10
 
     def test_by_s3(self, product, s3, tmp_path, small):
-        whole = build_stack(product[0], tmp_path / "whole.zarr")
+        whole = build_stack(product[0], tmp_path / "whole.zarr", delays=[12])
         assert self.build_killed(product[0], *s3, (1, 5, 30, 1000), files_of(whole)) == 1000
-        append_stack(product[1], whole)
+        append_stack(product[1], whole, delays=[9])
         assert self.append_killed(product[1], *s3, (2, 9, 1000), files_of(whole)) == 1000
 
     def test_overwriting_killed_goes_on(self, product, bucket, tmp_path, small):
@@ -387,7 +387,7 @@ class TestFaults:
         folder, url = bucket
         build_stack(product[0], url)
         base = shutil.copytree(folder, tmp_path / "base")
-        for point in range(1, 8):
+        for point in range(1, 5):
             assert not die_at(point, lambda: build_stack(product[1], url, overwrite=True))
             build_stack(product[1], url, overwrite=True)
             assert files_of(folder) == wanted
@@ -396,11 +396,11 @@ class TestFaults:
 
     def test_finished_shards_are_not_computed_again(self, product, bucket, small, monkeypatch):
         folder, url = bucket
-        assert not die_at(30, lambda: build_stack(product[0], url))
+        assert not die_at(20, lambda: build_stack(product[0], url))
         done = len(list(folder.rglob("c/*/*/*/*")))
         written = []
         original = layout._write_shard
         monkeypatch.setattr(layout, "_write_shard", lambda *a: (written.append(a[1]), original(*a))[1])
         build_stack(product[0], url)
         assert done > 1
-        assert len(written) == 2 * 2 * 2 - done
+        assert len(written) == 2 * 2 - done
