@@ -19,7 +19,7 @@ from insarflow.cli.options import (
 )
 from insarflow.cli.plan import computing, show_plan
 from insarflow.cli.screen import Screen
-from insarflow.cli.values import one_or_many, output_path
+from insarflow.cli.values import one_or_many, output_place
 from insarflow.cli.verbs import verb
 from insarflow.cli.words import command
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         "insarflow build frames/*.zip -o stack.zarr --grid intersection --crs utm",
         "insarflow build interferograms/ -o stack.zarr --grid reference.tif --skip-bad",
         "insarflow build new_interferograms/ -o stack.zarr --append",
+        "insarflow build interferograms/ -o s3://bucket/stack.zarr",
         "insarflow build interferograms/ -o stack.zarr --dry-run",
     ],
 )
@@ -56,7 +57,7 @@ def build(
     """Make a stack, a Zarr store, from a product, or add to one. Interrupted, the same command goes on where it was."""
     from insarflow.stack.store import append_stack, build_stack
 
-    sources, path = one_or_many(source), output_path(output)
+    sources, path = one_or_many(source), output_place(output)
     selection = regrid.keywords(select.keywords(), skip_bad=skip_bad)
 
     def planner(workers: int | None, memory: int | None) -> Plan:

@@ -85,9 +85,9 @@ def location_of_url(url: str, *, writing: bool = False) -> WritableLocation:
     return remote
 
 
-def network_errors() -> tuple[type[Exception], ...]:
-    """What packages for URLs raise, of those that are loaded, beside OSError."""
-    return tuple(getattr(sys.modules[module], name) for module, name in _NETWORK if module in sys.modules)
+def io_errors() -> tuple[type[Exception], ...]:
+    """OSError, and what packages for URLs raise beside it, of those that are loaded."""
+    return OSError, *(getattr(sys.modules[module], name) for module, name in _NETWORK if module in sys.modules)
 
 
 @dataclass(frozen=True)
@@ -128,13 +128,13 @@ class Remote(WritableLocation):
             raise StoreError(
                 f"url={self.url!r} must have a protocol such as s3://, gs://, https://, instead: {error}"
             ) from error
-        except (OSError, *network_errors()) as error:
+        except io_errors() as error:
             raise StoreError(_explain(error, self.url) or f"url={self.url!r} failed: {_brief(error)}") from error
         return files, path.rstrip("/")
 
     def at(self, name: str = "") -> dict[str, Any]:
         """See `Location`."""
-        return {"store": _zarr_store(self.url, os.getpid()), "path": name}
+        return {"store": _zarr_store(self.url, os.getpid(), self.files()[0]), "path": name}
 
     def version(self) -> Hashable:
         """See `Location`."""
@@ -147,14 +147,14 @@ class Remote(WritableLocation):
             )
         files, path = self.files()
         marks: dict[str, Any] = {}
-        with suppress(OSError, *network_errors()):
+        with suppress(*io_errors()):
             marks = files.info(f"{path}/{ROOT}")
         told = tuple(str(marks[name]) for name in _MARKS if marks.get(name) is not None)
         return self.url, hashlib.sha256(root).hexdigest(), told
 
     def errors(self) -> tuple[type[Exception], ...]:
         """See `Location`."""
-        return (*DAMAGE, *network_errors())
+        return (*DAMAGE, *io_errors())
 
     def problem(self, error: BaseException) -> str | None:
         """See `Location`."""
@@ -250,7 +250,7 @@ class Remote(WritableLocation):
             raise
         except NotImplementedError as error:
             raise StoreError(f"url={self.url!r} cannot be written: {self.protocol} is for reading") from error
-        except (OSError, *network_errors()) as error:
+        except io_errors() as error:
             raise StoreError(_explain(error, self.url) or f"url={self.url!r} failed: {_brief(error)}") from error
 
     def _absence(self) -> str:
@@ -260,8 +260,8 @@ class Remote(WritableLocation):
 
 
 @lru_cache(maxsize=64)
-def _zarr_store(url: str, process: int) -> FsspecStore:
-    """What zarr reads and writes by; connections are not for other processes."""
+def _zarr_store(url: str, process: int, files: Any) -> FsspecStore:
+    """What zarr reads and writes by: another one for a file system of other settings, and in another process."""
     return FsspecStore.from_url(url, storage_options=_OPTIONS)
 
 

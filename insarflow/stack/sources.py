@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from glob import iglob
@@ -30,6 +31,9 @@ RASTERS = (".tif", ".tiff")
 """How a GeoTIFF's name ends, in lower case."""
 
 
+_URL_AS_PATH = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+
+
 def as_path(value: Any, name: str) -> Path:
     """`value` as a path.
 
@@ -40,6 +44,10 @@ def as_path(value: Any, name: str) -> Path:
     """
     if not isinstance(value, str | os.PathLike) or not str(value):
         raise TypeError(f"{name} must be a path, instead got {name}={value!r:.80} ({type(value).__name__})")
+    if not isinstance(value, str) and _URL_AS_PATH.match(str(value)):
+        raise TypeError(
+            f"{name} must be a URL as text, instead got {name}={value!r:.80}: a Path drops one of its slashes"
+        )
     return Path(value)
 
 
@@ -68,12 +76,11 @@ def find_store(source: SourceLike) -> Location | list[Path]:
     StoreError
         If a URL or a zip file is none that can be opened, or a folder looks like a store and is none.
     """
-    several = isinstance(source, Sequence) and not isinstance(source, str | bytes)
-    urls = [entry for entry in (source if several else [source]) if is_url(entry)]
-    if several and len(source) > 1 and urls:
-        raise _among(urls[0])
-    if urls:
-        url = str(urls[0])
+    entries = list(source) if isinstance(source, Sequence) and not isinstance(source, str | bytes) else [source]
+    url = next((str(entry) for entry in entries if is_url(entry)), None)
+    if url is not None:
+        if len(entries) > 1:
+            raise _among(url)
         if url.lower().endswith(".zip") and "::" not in url:
             raise StoreError(f"url={url!r} is a zip file: download it, or open it where it is as 'zip://::{url}'")
         where = location_of_url(url)

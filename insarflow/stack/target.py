@@ -172,7 +172,7 @@ def _extent(grid: Any) -> str | Grid:
     path = Path(grid).expanduser()
     if not (is_url(grid) or path.exists()):
         raise ValueError(f"{wanted}, instead got grid={str(grid)!r}, which does not exist")
-    found = find_store(grid if is_url(grid) else path)
+    found = find_store(str(grid) if is_url(grid) else path)
     return _sane(read_grid(path) if isinstance(found, list) else grid_of(open_store(found)))
 
 

@@ -26,7 +26,7 @@ from insarflow.stack.georeference import grid_of
 from insarflow.stack.journal import Journal
 from insarflow.stack.layout import Place, lay_out, put_cells, write_image, write_images
 from insarflow.stack.location import WritableLocation
-from insarflow.stack.remote import Remote, network_errors
+from insarflow.stack.remote import Remote, io_errors
 from insarflow.stack.sources import as_location
 from insarflow.types import DateLike, DelayLike, Grid, Pair, parse_date, parse_delay
 
@@ -108,7 +108,7 @@ def create_stack(
         if tuple(image.shape) != grid.shape:
             raise ValueError(f"static[{name!r}] must have the grid's shape {grid.shape}, instead got {image.shape}")
     codes = {n: CODES[n] for n in variables if n in CODES} if phase_only else {}
-    own = {n: {} for n in (*variables, *static)}
+    own: dict[str, dict[str, Any]] = {n: {} for n in (*variables, *static)}
     make = partial(lay_out, dates=days, delays=spans, grid=grid, variables=own, attrs=attrs or {}, codes=codes)
     journal = Journal(tokenize(days, spans, grid, own, static, attrs, sorted(codes)))
     with draft(target, journal, make, overwrite=overwrite) as work:
@@ -302,7 +302,7 @@ def run(writes: Sequence[da.Array], where: WritableLocation) -> list[np.ndarray]
     """
     try:
         return list(compute(*writes))
-    except (OSError, *network_errors()) as error:
+    except io_errors() as error:
         raise StoreError(
             f"path={str(where)!r} could not be written: {error}; the same command goes on from there"
         ) from error

@@ -12,7 +12,8 @@ from insarflow.errors import OutputExistsError, StoreError
 from insarflow.stack.archive import MAX_MEMBERS
 from insarflow.stack.journal import journal_of
 from insarflow.stack.location import Folder
-from insarflow.stack.sources import as_path, is_url
+from insarflow.stack.remote import is_url
+from insarflow.stack.sources import as_path
 from insarflow.stack.stored import open_store
 
 EPOCH: Final = (1980, 1, 1, 0, 0, 0)

@@ -3,6 +3,7 @@ import pickle
 import shutil
 import time
 import uuid
+from pathlib import Path
 
 import dask
 import fsspec
@@ -79,6 +80,12 @@ def age(folder, seconds=remote.RECENT + 1):
 def test_is_url():
     assert all(map(is_url, ("s3://a/b", "memory://x", "zip://a::https://h/b.zip", "file:///a")))
     assert not any(map(is_url, ("a.zarr", "/a/b", "C:\\a", "c:/a", "a:b", 3, None)))
+
+
+@pytest.mark.parametrize("work", [lambda url: open_stack(url), lambda url: build_stack("nowhere", url)])
+def test_a_path_is_no_url(work):
+    with pytest.raises(TypeError, match=r"must be a URL as text, instead got (source|out)=.*: a Path drops one of its"):
+        work(Path("s3://bucket/s.zarr"))
 
 
 class TestOpen:
@@ -378,7 +385,7 @@ class TestFaults:
 
     def test_by_s3(self, product, s3, tmp_path, small):
         whole = build_stack(product[0], tmp_path / "whole.zarr", delays=[12])
-        assert self.build_killed(product[0], *s3, (1, 5, 30, 1000), files_of(whole)) == 1000
+        assert self.build_killed(product[0], *s3, (1, 5, 18, 1000), files_of(whole)) == 1000
         append_stack(product[1], whole, delays=[9])
         assert self.append_killed(product[1], *s3, (2, 9, 1000), files_of(whole)) == 1000
 
