@@ -14,6 +14,7 @@ import os
 import platform
 from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -35,6 +36,7 @@ def main(arguments: list[str] | None = None) -> list[dict[str, Any]]:
     parser.add_argument("--size", type=int, default=2048, help="side of the test image, pixels")
     parser.add_argument("--runs", type=int, default=5, help="counted runs of each")
     parser.add_argument("--only", default="", help="names that hold this text")
+    parser.add_argument("--product", type=Path, help="store: kill its build at every fault point, too")
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(arguments)
     wrong = set(options.tables) - set(TABLES)
@@ -85,6 +87,10 @@ def _store(options: argparse.Namespace) -> list[dict[str, Any]]:
         killed = store.kills(200 if options.size >= 1024 else 3)
         rows.append(killed)
         said(f"{killed.kills} kills at random times: {killed.builds} builds finished, {killed.damaged} damaged")
+    if options.product is not None:
+        killed = store.faults(options.product)
+        rows.append(killed)
+        said(f"{killed.kills} kills, one at each fault point of {options.product}: {killed.damaged} damaged")
     return [asdict(row) for row in rows]
 
 

@@ -7,11 +7,14 @@ import os
 import random
 import shutil
 import signal
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from statistics import median
 
@@ -24,6 +27,7 @@ from zarr.codecs import BloscCodec, ZstdCodec
 
 from insarflow.kernels.codes import encode_fraction, encode_phase
 from insarflow.stack import layout
+from insarflow.stack.faults import FAULT
 from insarflow.stack.store import build_stack
 
 CODECS = {
@@ -187,7 +191,7 @@ def build(size: int, runs: int, pairs: int = 6) -> Build:
     )  # fmt: skip
 
 
-def kills(count: int, size: int = 600, seed: int = 1) -> Kills:
+def kills(number: int, size: int = 600, seed: int = 1) -> Kills:
     """Build again and again, killing the process at random times, and compare each finished store."""
     draw = random.Random(seed)
     with tempfile.TemporaryDirectory() as folder:
@@ -198,7 +202,7 @@ def kills(count: int, size: int = 600, seed: int = 1) -> Kills:
             takes = _seconds(lambda: build_stack(root, whole, overwrite=True))
         wanted = _digest(whole)
         killed = builds = damaged = 0
-        while killed < count:
+        while killed < number:
             child = os.fork()
             if child == 0:
                 try:
@@ -214,6 +218,29 @@ def kills(count: int, size: int = 600, seed: int = 1) -> Kills:
                 damaged += _digest(out) != wanted
                 shutil.rmtree(out)
     return Kills("kills", killed, builds, damaged)
+
+
+def faults(source: Path, step: int = 1) -> Kills:
+    """Kill a build of a product at every one (or every so many) of its fault points, and go on each time."""
+    with tempfile.TemporaryDirectory() as folder:
+        whole, out = Path(folder) / "whole.zarr", Path(folder) / "s.zarr"
+        build_stack(source, whole)
+        wanted = _digest(whole)
+        damaged = 0
+        for killed, point in enumerate(count(1, step)):
+            run = subprocess.run([sys.executable, "-c", _BUILD, source, out], env=os.environ | {FAULT: str(point)})
+            if run.returncode not in (0, 137):
+                raise RuntimeError(f"the build that was to die at point {point} ended with {run.returncode}")
+            if not out.exists():
+                build_stack(source, out)
+            damaged += _digest(out) != wanted
+            shutil.rmtree(out)
+            if run.returncode == 0:
+                return Kills(f"faults, {source.name}", killed, killed + 1, damaged)
+    raise AssertionError("count never ends")
+
+
+_BUILD = "import sys, insarflow; insarflow.build_stack(*sys.argv[1:])"
 
 
 def _digest(folder: Path) -> str:

@@ -9,23 +9,39 @@ from importlib.metadata import version
 from insarflow import accessor as accessor
 from insarflow.ops.atmosphere import add_stratified, add_turbulence
 from insarflow.ops.augment import add_offset, add_ramp, conjugate, decorrelate, degrade
+from insarflow.ops.average import average
 from insarflow.ops.closure import closure_phase
 from insarflow.ops.coherence import coherence
+from insarflow.ops.decompose import decompose
+from insarflow.ops.deramp import deramp, ramps
+from insarflow.ops.downslope import downslope, sensitivity
 from insarflow.ops.goldstein import goldstein
 from insarflow.ops.interferogram import interferogram
 from insarflow.ops.multilook import multilook
+from insarflow.ops.observability import observability
 from insarflow.ops.overlap import map_overlap
+from insarflow.ops.pair_statistics import pair_statistics
 from insarflow.ops.phase import amplitude, phase
 from insarflow.ops.phase_statistics import circular_mean, circular_std, phase_std
 from insarflow.ops.recipe import apply_recipe, read_recipe
+from insarflow.ops.reference import reference
 from insarflow.ops.residues import residue_count, residues
+from insarflow.ops.stacking import stacking_rate
+from insarflow.ops.stratified import remove_stratified, stratification
+from insarflow.ops.timeseries import timeseries
+from insarflow.ops.unwrap import unwrap
 from insarflow.schema import normalise_time, validate
 from insarflow.simulate.stack import simulate_stack
 from insarflow.stack.assemble import pairs_table, stack_pairs
+from insarflow.stack.dem import add_dem
 from insarflow.stack.labels import select_pair
 from insarflow.stack.pairs import from_pairs, to_pairs
+from insarflow.stack.same_day import same_end, same_start
+from insarflow.stack.select import select_pairs
 from insarflow.stack.store import append_pairs, append_stack, build_stack, create_stack, open_stack, write_stack
+from insarflow.stack.terrain import terrain
 from insarflow.types import Grid, Looks, Pair, Recipe
+from insarflow.workflows.export import export_stack
 from insarflow.workflows.operation import plan
 
 __version__ = version("insarflow")
@@ -35,6 +51,7 @@ __all__ = [
     "Looks",
     "Pair",
     "Recipe",
+    "add_dem",
     "add_offset",
     "add_ramp",
     "add_stratified",
@@ -43,6 +60,7 @@ __all__ = [
     "append_pairs",
     "append_stack",
     "apply_recipe",
+    "average",
     "build_stack",
     "circular_mean",
     "circular_std",
@@ -50,26 +68,44 @@ __all__ = [
     "coherence",
     "conjugate",
     "create_stack",
+    "decompose",
     "decorrelate",
     "degrade",
+    "deramp",
+    "downslope",
+    "export_stack",
     "from_pairs",
     "goldstein",
     "interferogram",
     "map_overlap",
     "multilook",
     "normalise_time",
+    "observability",
     "open_stack",
+    "pair_statistics",
     "pairs_table",
     "phase",
     "phase_std",
     "plan",
+    "ramps",
     "read_recipe",
+    "reference",
+    "remove_stratified",
     "residue_count",
     "residues",
+    "same_end",
+    "same_start",
     "select_pair",
+    "select_pairs",
+    "sensitivity",
     "simulate_stack",
     "stack_pairs",
+    "stacking_rate",
+    "stratification",
+    "terrain",
+    "timeseries",
     "to_pairs",
+    "unwrap",
     "validate",
     "write_stack",
 ]

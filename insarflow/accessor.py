@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 import xarray as xr
@@ -10,26 +10,46 @@ import xarray as xr
 from insarflow.kernels.bias import Bias
 from insarflow.kernels.coherence import Weights
 from insarflow.kernels.goldstein import Alpha, Amplitude, Edges, Ends, PatchWindow
+from insarflow.kernels.phase_fit import Order
 from insarflow.kernels.phase_statistics import Spread
+from insarflow.kernels.stacking import Method as Stacking
 from insarflow.ops.atmosphere import add_stratified, add_turbulence
 from insarflow.ops.augment import add_offset, add_ramp, conjugate, decorrelate, degrade
+from insarflow.ops.average import Weighting, average
 from insarflow.ops.closure import closure_phase
 from insarflow.ops.coherence import coherence
+from insarflow.ops.deramp import deramp, ramps
+from insarflow.ops.downslope import downslope, sensitivity
 from insarflow.ops.goldstein import goldstein
 from insarflow.ops.multilook import multilook
+from insarflow.ops.observability import observability
+from insarflow.ops.pair_statistics import pair_statistics
 from insarflow.ops.phase import amplitude, phase
 from insarflow.ops.phase_statistics import circular_mean, circular_std, phase_std
 from insarflow.ops.presets import Preset
 from insarflow.ops.recipe import apply_recipe
+from insarflow.ops.reference import Statistic, reference
 from insarflow.ops.residues import residue_count, residues
+from insarflow.ops.stacking import stacking_rate
+from insarflow.ops.stratified import remove_stratified, stratification
+from insarflow.ops.timeseries import Weights as PairWeights
+from insarflow.ops.timeseries import timeseries
+from insarflow.ops.unwrap import Cost, unwrap
 from insarflow.stack.assemble import pairs_table
+from insarflow.stack.dem import add_dem
 from insarflow.stack.labels import select_pair
 from insarflow.stack.pairs import from_pairs, to_pairs
+from insarflow.stack.same_day import same_end, same_start
+from insarflow.stack.select import select_pairs
+from insarflow.stack.sources import SourceLike
+from insarflow.stack.target import Method
+from insarflow.stack.terrain import terrain
 from insarflow.types import DateLike, DelayLike, PairLike, Recipe
+from insarflow.workflows.export import Exported, export_stack
 from insarflow.workflows.operation import plan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     import folium
@@ -100,6 +120,35 @@ class InsarAccessor:
         """The stack of a list of pairs; see `insarflow.from_pairs`."""
         return from_pairs(self._ds)
 
+    def select_pairs(
+        self,
+        *,
+        start: DateLike | None = None,
+        end: DateLike | None = None,
+        delays: Sequence[DelayLike] | None = None,
+        min_delay: DelayLike | None = None,
+        max_delay: DelayLike | None = None,
+        pairs: Sequence[PairLike] | None = None,
+        exclude: Sequence[PairLike] | None = None,
+        max_baseline: float | None = None,
+        min_coherence: float | None = None,
+        table: pd.DataFrame | None = None,
+        nearest: int | None = None,
+    ) -> xr.Dataset:
+        """The interferograms of some days, delays, baselines or coherence; see `insarflow.select_pairs`."""
+        return select_pairs(
+            self._ds, start=start, end=end, delays=delays, min_delay=min_delay, max_delay=max_delay, pairs=pairs,
+            exclude=exclude, max_baseline=max_baseline, min_coherence=min_coherence, table=table, nearest=nearest,
+        )  # fmt: skip
+
+    def same_start(self, date: DateLike, delays: Sequence[DelayLike] | None = None) -> xr.Dataset:
+        """Interferograms that begin on one day, by their delay; see `insarflow.same_start`."""
+        return same_start(self._ds, date, delays)
+
+    def same_end(self, date: DateLike, delays: Sequence[DelayLike] | None = None) -> xr.Dataset:
+        """Interferograms that end on one day, by their delay; see `insarflow.same_end`."""
+        return same_end(self._ds, date, delays)
+
     def goldstein(
         self,
         *,
@@ -143,12 +192,12 @@ class InsarAccessor:
         """Phase noise that the coherence means; see `insarflow.phase_std`."""
         return phase_std(self._ds, looks=looks, method=method)
 
-    def circular_mean(self, dim: str) -> xr.DataArray:
-        """Mean direction of the phase along date or delay; see `insarflow.circular_mean`."""
+    def circular_mean(self, dim: str | Sequence[str]) -> xr.DataArray:
+        """Mean direction of the phase along date, delay or both; see `insarflow.circular_mean`."""
         return circular_mean(self._ds, dim)
 
-    def circular_std(self, dim: str) -> xr.DataArray:
-        """Spread of the phase along date or delay; see `insarflow.circular_std`."""
+    def circular_std(self, dim: str | Sequence[str]) -> xr.DataArray:
+        """Spread of the phase along date, delay or both; see `insarflow.circular_std`."""
         return circular_std(self._ds, dim)
 
     def closure_phase(self) -> xr.DataArray:
@@ -198,6 +247,137 @@ class InsarAccessor:
     def add_stratified(self, *, rad_per_km: float) -> xr.Dataset:
         """Add phase in proportion to the height; see `insarflow.add_stratified`."""
         return add_stratified(self._ds, rad_per_km=rad_per_km)
+
+    def deramp(self, *, order: Order = "plane") -> xr.Dataset:
+        """Take a ramp out of the phase of each pair; see `insarflow.deramp`."""
+        return deramp(self._ds, order=order)
+
+    def ramps(self, *, order: Order = "plane", variable: Literal["igram", "unwrapped"] = "igram") -> xr.Dataset:
+        """Coefficients of the ramps; see `insarflow.ramps`."""
+        return ramps(self._ds, order=order, variable=variable)
+
+    def remove_stratified(self, *, limit: float = 20.0, plane: bool = True, min_spread: float = 50.0) -> xr.Dataset:
+        """Take the phase that follows the terrain out of each pair; see `insarflow.remove_stratified`."""
+        return remove_stratified(self._ds, limit=limit, plane=plane, min_spread=min_spread)
+
+    def stratification(self, *, limit: float = 20.0, plane: bool = True, min_spread: float = 50.0) -> xr.Dataset:
+        """Phase in proportion to height; see `insarflow.stratification`."""
+        return stratification(self._ds, limit=limit, plane=plane, min_spread=min_spread)
+
+    def reference(
+        self,
+        *,
+        point: Sequence[float] | None = None,
+        mask: xr.DataArray | str | None = None,
+        statistic: Statistic = "mean",
+        window: int = 5,
+    ) -> xr.Dataset:
+        """Phase relative to a point, stable ground or its own mean; see `insarflow.reference`."""
+        return reference(self._ds, point=point, mask=mask, statistic=statistic, window=window)
+
+    def average(
+        self,
+        *,
+        order: Order | None = "plane",
+        point: Sequence[float] | None = None,
+        mask: xr.DataArray | str | None = None,
+        statistic: Statistic = "mean",
+        weights: Weighting = "uniform",
+        pool: bool = False,
+    ) -> xr.Dataset:
+        """Average D-InSAR: the mean interferogram of each delay; see `insarflow.average`."""
+        return average(
+            self._ds, order=order, point=point, mask=mask, statistic=statistic, weights=weights, pool=pool
+        )  # fmt: skip
+
+    def unwrap(
+        self,
+        *,
+        looks: float | None = None,
+        cost: Cost = "smooth",
+        tile: int = 2048,
+        overlap: int | None = None,
+    ) -> xr.Dataset:
+        """Unwrap with SNAPHU; see `insarflow.unwrap`."""
+        return unwrap(self._ds, looks=looks, cost=cost, tile=tile, overlap=overlap)
+
+    def timeseries(
+        self,
+        *,
+        weights: PairWeights = "coherence",
+        looks: float | None = None,
+        residual_topography: bool = False,
+        slant_range: float | xr.DataArray | None = None,
+        reference: tuple[float, float] | None = None,
+        troposphere: xr.DataArray | None = None,
+        noise: float | None = None,
+        drop_flagged: bool = False,
+        connected: bool = True,
+    ) -> xr.Dataset:
+        """Displacement of every date, velocity and their errors; see `insarflow.timeseries`."""
+        return timeseries(
+            self._ds, weights=weights, looks=looks, residual_topography=residual_topography, slant_range=slant_range,
+            reference=reference, troposphere=troposphere, noise=noise, drop_flagged=drop_flagged, connected=connected,
+        )  # fmt: skip
+
+    def stacking_rate(
+        self,
+        *,
+        method: Stacking = "least-squares",
+        reference: tuple[float, float] | None = None,
+        noise: float | None = None,
+    ) -> xr.Dataset:
+        """Rate of steady motion by stacking; see `insarflow.stacking_rate`."""
+        return stacking_rate(self._ds, method=method, reference=reference, noise=noise)
+
+    def pair_statistics(self, name: str = "coherence") -> xr.Dataset:
+        """Mean, median and standard deviation of a variable over the pairs; see `insarflow.pair_statistics`."""
+        return pair_statistics(self._ds, name)
+
+    def add_dem(
+        self, dem: SourceLike | xr.DataArray, *, method: Method = "bilinear", max_missing: float = 0.0
+    ) -> xr.Dataset:
+        """Any terrain model on this grid; see `insarflow.add_dem`."""
+        return add_dem(self._ds, dem, method=method, max_missing=max_missing)
+
+    def terrain(self, *, scale: float | None = None, reach: float = 8000.0) -> xr.Dataset:
+        """Slope, aspect, curvature, local incidence, layover and shadow; see `insarflow.terrain`."""
+        return terrain(self._ds, scale=scale, reach=reach)
+
+    def downslope(
+        self, motion: xr.DataArray, *, error: xr.DataArray | None = None, min_sensitivity: float = 0.2
+    ) -> xr.Dataset:
+        """Motion along the line of sight as motion down the slope; see `insarflow.downslope`."""
+        return downslope(self._ds, motion, error=error, min_sensitivity=min_sensitivity)
+
+    def sensitivity(self) -> xr.DataArray:
+        """Part of a motion down the slope that the line of sight sees; see `insarflow.sensitivity`."""
+        return sensitivity(self._ds)
+
+    def observability(
+        self,
+        *,
+        looks: float | None = None,
+        min_sensitivity: float = 0.2,
+        min_coherence: float = 0.3,
+        sigmas: float = 2.0,
+    ) -> xr.Dataset:
+        """Where, and at which speeds, the stack could show a slope that moves; see `insarflow.observability`."""
+        return observability(
+            self._ds, looks=looks, min_sensitivity=min_sensitivity, min_coherence=min_coherence, sigmas=sigmas
+        )  # fmt: skip
+
+    def export(
+        self,
+        out: str | Path,
+        *,
+        to: str,
+        variables: Sequence[str] | None = None,
+        inventory: str | Path | None = None,
+        overwrite: bool = False,
+    ) -> Exported:
+        """Write files that other programs open: cog, netcdf, qgis, mintpy, stac; see `insarflow.export_stack`."""
+        return export_stack(self._ds, out, to=to, variables=variables, inventory=inventory, overwrite=overwrite)
 
     def segment(self, model: str | Path = "default", *, device: str | None = None, tile_size: int = 1024) -> xr.Dataset:
         """Add the probability of movement; see `insarflow.segment.segment`."""

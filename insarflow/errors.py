@@ -25,6 +25,10 @@ class SelectionError(InsarError):
     """A selection names what the stack does not hold, or leaves nothing of it."""
 
 
+class NetworkError(InsarError):
+    """The interferograms of a stack do not join its dates, or the dates are too few for what is asked."""
+
+
 class ProductError(InsarError):
     """A source file or folder is missing, damaged, or of no known product."""
 

@@ -18,12 +18,17 @@ Glossary
 igram        complex wrapped interferogram (unit magnitude where the product gives phase only)
 coherence    magnitude of the complex correlation of the two images, 0..1
 unwrapped    interferometric phase without its 2 pi ambiguity, rad
-reference    the earlier acquisition of a pair
+components   connected components of unwrapped phase, inside which its cycles are trusted (0 is none)
+reference    the earlier acquisition of a pair; an operation of that name makes phase relative to a place
 secondary    the later acquisition of a pair
 delay        temporal baseline of a pair (never an atmospheric delay)
 looks        samples averaged per output sample
 support      number of interferograms that show a pixel moving
 incidence    angle between the line of sight and the ellipsoid's normal at the ground, rad
+aspect       azimuth of steepest descent, rad clockwise from true north
+layover      range that other terrain shares: the radar sees both as one
+shadow       terrain that other terrain, or its own slope, hides from the radar
+sensitivity  part of a motion down the slope that the line of sight sees, with its sign, -1..1
 """
 
 from __future__ import annotations
@@ -41,6 +46,8 @@ SCHEMA_VERSION: Final = 2
 DIMS: Final = ("date", "delay", "y", "x")
 SPACE: Final = ("y", "x")
 CELLS: Final = ("date", "delay")
+PAIR: Final = "pair"
+"""Dimension of a stack that is laid out as a list of pairs: see `insarflow.to_pairs`."""
 
 
 @dataclass(frozen=True)
@@ -57,13 +64,20 @@ VARIABLES: Final = {
     "igram": Variable(DIMS, "complex64", "1", "wrapped interferogram, earlier * conj(later)"),
     "coherence": Variable(DIMS, "float32", "1", "interferometric coherence"),
     "unwrapped": Variable(DIMS, "float32", "rad", "unwrapped phase, positive away from the satellite"),
+    "components": Variable(DIMS, "uint16", "1", "connected components of the unwrapped phase, 0 is none"),
     "amplitude": Variable(DIMS, "float32", "1", "amplitude"),
     "probability": Variable(DIMS, "float32", "1", "probability of slope movement"),
     "support": Variable(SPACE, "int32", "1", "interferograms in which the pixel moves"),
     "perpendicular_baseline": Variable(CELLS, "float32", "m", "perpendicular baseline"),
     "valid": Variable(CELLS, "bool", "1", "an interferogram exists for this date and delay"),
+    "fingerprint": Variable(CELLS, "uint64", "1", "hash of the files that an interferogram was read from"),
     "dem": Variable(SPACE, "float32", "m", "terrain height"),
+    "slope": Variable(SPACE, "float32", "rad", "slope of the terrain"),
+    "aspect": Variable(SPACE, "float32", "rad", "downhill azimuth, clockwise from north"),
+    "profile_curvature": Variable(SPACE, "float32", "m-1", "curvature along the slope, positive where convex"),
+    "plan_curvature": Variable(SPACE, "float32", "m-1", "curvature of the contour line, positive where convex"),
     "incidence": Variable(SPACE, "float32", "rad", "ellipsoidal incidence angle"),
+    "local_incidence": Variable(SPACE, "float32", "rad", "angle between the line of sight and the terrain's normal"),
     "los_east": Variable(SPACE, "float32", "1", "line of sight, ground to satellite, east component"),
     "los_north": Variable(SPACE, "float32", "1", "line of sight, ground to satellite, north component"),
     "los_up": Variable(SPACE, "float32", "1", "line of sight, ground to satellite, up component"),
@@ -78,8 +92,8 @@ COORDINATE_ATTRS: Final = {
 }
 
 
-def require(ds: xr.Dataset, *names: str, to: str) -> None:
-    """Check that `ds` holds the variables an operation needs.
+def require(ds: xr.Dataset, *names: str, to: str, remedy: str = "") -> None:
+    """Check that `ds` holds the variables an operation needs; `remedy` says how to make them.
 
     Raises
     ------
@@ -92,9 +106,10 @@ def require(ds: xr.Dataset, *names: str, to: str) -> None:
         raise TypeError(f"{to} needs an xarray.Dataset, instead got {type(ds).__name__}")
     for name in names:
         if name not in ds:
-            remedy = "; estimate it with ds.insar.coherence(window=5)" if name == "coherence" else ""
+            way_out = remedy or ("estimate it with ds.insar.coherence(window=5)" if name == "coherence" else "")
             raise MissingVariableError(
-                f"{to} needs the variable {name!r}, but the dataset holds {sorted(map(str, ds.data_vars))}{remedy}"
+                f"{to} needs the variable {name!r}, but the dataset holds {sorted(map(str, ds.data_vars))}"
+                + (f"; {way_out}" if way_out else "")
             )
 
 

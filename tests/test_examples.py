@@ -41,6 +41,19 @@ def test_my_product_on_real_data(tmp_path, data, monkeypatch):
     assert len(outputs(execute(EXAMPLES / "02_my_product.ipynb", tmp_path), "image/png")) >= 4
 
 
+def test_rates(tmp_path):
+    pytest.importorskip("snaphu", reason="needs the extra unwrap")
+    notebook = execute(EXAMPLES / "03_rates.ipynb", tmp_path)
+    assert len(outputs(notebook, "image/png")) >= 7
+    said = "".join(o["text"] for c in notebook.cells for o in c.get("outputs", ()) if o["output_type"] == "stream")
+    assert "mean speed of the movers" in said
+
+
+def test_rates_of_mexico_city(tmp_path, data, monkeypatch):
+    monkeypatch.setenv("INSARFLOW_PRODUCT", str(data / "mexico-city-s1-stack"))
+    assert len(outputs(execute(EXAMPLES / "03_rates.ipynb", tmp_path), "image/png")) >= 7
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 def test_a_notebook_is_stored_without_output(path):
     notebook = nbformat.read(path, as_version=4)

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 import insarflow
 from insarflow.cli import app
-from insarflow.stack.export import write_geotiff
+from insarflow.stack.export.geotiff import write_geotiff
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

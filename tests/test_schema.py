@@ -76,8 +76,10 @@ def test_require_names_what_is_missing():
     message = r"^segment needs the variable 'coherence', but the dataset holds \['amplitude', .*; estimate it with "
     with pytest.raises(MissingVariableError, match=message):
         require(ds, "igram", "coherence", to="segment")
-    with pytest.raises(MissingVariableError, match=r"^show needs the variable 'slope', but .*'water'\]$"):
-        require(ds, "slope", to="show")
+    with pytest.raises(MissingVariableError, match=r"^show needs the variable 'snow', but .*'water'\]$"):
+        require(ds, "snow", to="show")
+    with pytest.raises(MissingVariableError, match=r"^show needs the variable 'snow', .*'water'\]; let it fall$"):
+        require(ds, "snow", to="show", remedy="let it fall")
     assert issubclass(MissingVariableError, SchemaError)
     assert issubclass(SchemaError, InsarError)
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from insarflow.cli.errors import UsageError
 from insarflow.cli.options import (
     Append,
+    Coherence,
     DryRun,
     Exact,
+    HashFiles,
     Machine,
     Output,
     Overwrite,
@@ -24,6 +26,7 @@ from insarflow.cli.verbs import verb
 from insarflow.cli.words import command
 
 if TYPE_CHECKING:
+    from insarflow.stack.codes import Kind
     from insarflow.workflows.plan import Plan
 
 
@@ -35,8 +38,10 @@ if TYPE_CHECKING:
         "insarflow build frames/*.zip -o stack.zarr --crs EPSG:32632 --resolution 20",
         "insarflow build frames/*.zip -o stack.zarr --grid intersection --crs utm",
         "insarflow build interferograms/ -o stack.zarr --grid reference.tif --skip-bad",
+        "insarflow build interferograms/ -o stack.zarr --coherence uint16",
         "insarflow build new_interferograms/ -o stack.zarr --append",
         "insarflow build interferograms/ -o s3://bucket/stack.zarr",
+        "insarflow build new_interferograms/ -o stack.zarr --append --dry-run",
         "insarflow build interferograms/ -o stack.zarr --dry-run",
     ],
 )
@@ -47,8 +52,10 @@ def build(
     overwrite: Overwrite = False,
     append: Append = False,
     exact: Exact = False,
+    coherence: Coherence = "uint8",
     select: Select,
     skip_bad: SkipBad = False,
+    hash_files: HashFiles = False,
     regrid: Regrid,
     machine: Machine,
     dry_run: DryRun = False,
@@ -56,18 +63,22 @@ def build(
 ) -> None:
     """Make a stack, a Zarr store, from a product, or add to one. Interrupted, the same command goes on where it was."""
     from insarflow.stack.store import append_stack, build_stack
+    from insarflow.workflows.selection import Kept
 
+    kept = Kept(exact=exact, coherence=cast("Kind", coherence))
+    refused = {"--overwrite": overwrite, "--exact": exact, "--coherence": coherence != "uint8"}
+    given = next((name for name, value in refused.items() if value), None)
+    if append and given:
+        raise UsageError(f"--append goes without {given}: the stack's pixels, and how they are kept, stay as they are")
     sources, path = one_or_many(source), output_place(output)
-    selection = regrid.keywords(select.keywords(), skip_bad=skip_bad)
+    selection = regrid.keywords(select.keywords(), skip_bad=skip_bad, hash_files=hash_files)
 
     def planner(workers: int | None, memory: int | None) -> Plan:
         from insarflow.workflows.plan import plan_build
 
-        return plan_build(sources, workers=workers, memory=memory, selection=selection)
+        held = path if append else None
+        return plan_build(sources, append_to=held, workers=workers, memory=memory, selection=selection, **kept)
 
-    if append and (overwrite or exact or dry_run):
-        given = "--overwrite" if overwrite else "--exact" if exact else "--dry-run"
-        raise UsageError(f"--append goes without {given}: the stack's pixels, and how they are kept, stay as they are")
     if dry_run:
         show_plan(screen, machine, planner)
         return
@@ -78,5 +89,5 @@ def build(
         screen.result({"written": [path] if added else [], "added": added}, [told], then=command("info", path))
         return
     with computing(screen, machine, planner), screen.stage("building"):
-        build_stack(sources, path, exact=exact, overwrite=overwrite, **selection)
+        build_stack(sources, path, overwrite=overwrite, **kept, **selection)
     screen.result({"written": [path]}, [f"wrote {path}"], then=command("info", path))

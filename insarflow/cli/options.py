@@ -54,6 +54,39 @@ Exact = Annotated[
     bool,
     _switch("--exact", what="Keep all numbers as they are, not phase as int16 and coherence as uint8.", panel=_RESULT),
 ]
+Coherence = Annotated[
+    str,
+    flag(
+        "--coherence",
+        what="Numbers that coherence is kept as: off by at most 0.002, or by 0.000008.",
+        panel=_RESULT,
+        metavar="uint8|uint16",
+    ),
+]
+To = Annotated[
+    str,
+    flag(
+        "--to",
+        what="Kind of the result: GeoTIFFs, NetCDF, a QGIS project, MintPy's input, a STAC catalogue.",
+        panel=_RESULT,
+        metavar="cog|netcdf|qgis|mintpy|stac",
+        show_default=False,
+    ),
+]
+Inventory = Annotated[
+    str | None,
+    flag("--inventory", what="GeoPackage of polygons to draw in the QGIS project.", panel=_RESULT, metavar="FILE"),
+]
+Variables = Annotated[
+    str | None,
+    flag(
+        "--variables",
+        what="What of the stack: igram,coherence,unwrapped,dem.",
+        panel=_SELECT,
+        metavar="NAMES",
+        show_default="all",
+    ),
+]
 Crs = Annotated[
     str | None,
     flag(
@@ -135,6 +168,10 @@ Fast = Annotated[bool, _switch("--fast", what="Look at no pixel: leave the means
 SkipBad = Annotated[
     bool,
     _switch("--skip-bad", what="Leave out files that are damaged or there twice, and list them.", panel=_SELECT),
+]
+HashFiles = Annotated[
+    bool,
+    _switch("--hash-files", what="Know files by all their bytes, not by size, time and first bytes.", panel=_PROCESS),
 ]
 Start = Annotated[
     str | None, flag("--start", what="First acquisition day, such as 2021-07-03.", panel=_SELECT, metavar="DATE")
@@ -239,7 +276,7 @@ class Regrid:
         ),
     ] = None
 
-    def keywords(self, selection: Selection, *, skip_bad: bool) -> Building:
+    def keywords(self, selection: Selection, *, skip_bad: bool, hash_files: bool = False) -> Building:
         """What was asked for beside a selection, as `insarflow.build_stack` takes it."""
         if self.method is not None and self.method not in METHODS:
             raise typer.BadParameter(f"it must be one of {', '.join(METHODS)}", param_hint="--method")
@@ -254,6 +291,8 @@ class Regrid:
             chosen["method"] = cast(Method, self.method)
         if skip_bad:
             chosen["skip_bad"] = True
+        if hash_files:
+            chosen["hash_files"] = True
         return chosen
 
 

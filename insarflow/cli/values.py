@@ -67,6 +67,20 @@ def parse_delays(text: str) -> tuple[int, ...]:
         raise ValueError(f"they must be whole days such as 6,12 or 12D, instead got {text!r}") from error
 
 
+def parse_names(text: str) -> tuple[str, ...]:
+    """Names joined by commas: ``igram,coherence``.
+
+    Raises
+    ------
+    ValueError
+        If one is empty.
+    """
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(names):
+        raise ValueError(f"they must be names such as igram,coherence, instead got {text!r:.80}")
+    return names
+
+
 def parse_resolution(text: str) -> float | tuple[float, float]:
     """One number above 0, or those along y and x joined by a comma.
 

@@ -1,26 +1,22 @@
 """Many pairs -> one map: highest mean probability over the delays, and how many pairs support it.
 
-Every spatial block folds its pairs in a tree: a few at a time into a sum, a few sums into one, and so on. A step is
-ready as soon as the worker that made its last part is done, so parts do not pile up and a worker holds a few blocks
-for any number of pairs. In a chain, pair after pair, they would: whenever blocks come faster than the one task that
-may take the next, the free workers run ahead. Sums are whole numbers, so their order changes no bit.
+Every spatial block folds its pairs in a tree (`insarflow.ops.fold`). Sums are whole numbers, so their order changes no
+bit.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from functools import partial
+from operator import attrgetter
+from typing import NamedTuple
 
-import dask.array as da
 import numpy as np
 import xarray as xr
-from dask.base import tokenize
-from dask.highlevelgraph import HighLevelGraph
 
 from insarflow.inventory.checks import check_probability, check_threshold, check_values
+from insarflow.ops.cells import present_cells
+from insarflow.ops.fold import Field, Images, Tree, fold, groups_of
 from insarflow.schema import CELLS, DIMS, SPACE, describe, recipe_of, require
-
-_AT_ONCE = 4
-"""Parts that one step of a tree takes."""
 
 _FIXED_POINT = np.float64(2**40)
 """Unit of probability sums: fine enough for float32, and int64 holds 8 million dates."""
@@ -72,10 +68,9 @@ def summarise(ds: xr.Dataset, *, threshold: float) -> xr.Dataset:
     threshold = check_threshold(threshold)
     probability = check_probability(ds["probability"], DIMS)
 
-    cells = _cells(ds)
-    data = probability.data
-    fold = _fold_lazily if isinstance(data, da.Array) else _fold_eagerly
-    highest, support = fold(data, cells, threshold)
+    tree, root = _tree(probability.shape[:2], present_cells(ds, "probability"), threshold)
+    fields = {"highest": Field(attrgetter("highest"), "float32"), "support": Field(attrgetter("support"), "int32")}
+    folded = fold(tree, root, probability.data, fields=fields, name="summarise")
 
     coords = {name: c for name, c in probability.coords.items() if not set(c.dims) & set(CELLS)}
     mapping = probability.encoding.get("grid_mapping", probability.attrs.get("grid_mapping"))
@@ -84,8 +79,10 @@ def summarise(ds: xr.Dataset, *, threshold: float) -> xr.Dataset:
     attrs = {"grid_mapping": mapping} if mapping else {}
     summary = xr.Dataset(
         {
-            "probability": describe(xr.DataArray(highest, coords, SPACE, attrs=probability.attrs), "probability"),
-            "support": xr.DataArray(support, coords, SPACE, attrs=attrs),
+            "probability": describe(
+                xr.DataArray(folded["highest"], coords, SPACE, attrs=probability.attrs), "probability"
+            ),
+            "support": xr.DataArray(folded["support"], coords, SPACE, attrs=attrs),
         },
         attrs=ds.attrs,
     )
@@ -97,19 +94,6 @@ def summarise(ds: xr.Dataset, *, threshold: float) -> xr.Dataset:
     }
     summary.attrs["recipe"] = recipe_of(ds).then("summarise", threshold=threshold).to_json()
     return summary
-
-
-Cells = dict[int, list[int]]
-"""For every delay with a pair, its dates; both as positions."""
-
-
-def _cells(ds: xr.Dataset) -> Cells:
-    n_date, n_delay = ds["probability"].shape[:2]
-    valid = np.ones((n_date, n_delay), bool)
-    # A lazy `valid` stays lazy: absent cells are then visited and add nothing, since they are NaN.
-    if "valid" in ds and ds["valid"].chunks is None:
-        valid = ds["valid"].transpose(*CELLS).to_numpy().astype(bool)
-    return {j: np.flatnonzero(valid[:, j]).tolist() for j in range(n_delay) if valid[:, j].any()}
 
 
 class _Dates(NamedTuple):
@@ -132,27 +116,39 @@ class _Delays(NamedTuple):
     """Number of pairs at or above the threshold, int32."""
 
 
-def _add_pairs(blocks: list[np.ndarray], at: list[tuple[int, int]], threshold: float) -> _Dates:
-    """Sum over pairs: of each block the (y, x) image at its place."""
-    shape = blocks[0].shape[2:]
-    total, known, support = (np.zeros(shape, dtype) for dtype in (np.int64, np.int32, np.int32))
-    for block, place in zip(blocks, at, strict=True):
-        pair = block[tuple(place)]
+def _tree(shape: tuple[int, ...], present: np.ndarray | None, threshold: float) -> tuple[Tree, np.ndarray]:
+    """For every delay the mean over its dates, then the highest of them."""
+    tree = Tree()
+    add_pairs = partial(_add_pairs, threshold=threshold)
+    delays = [dates for dates in groups_of(shape, (0,), present).values() if dates]
+    closed = [tree.close(_close, tree.reduce(_add_dates, tree.images(add_pairs, dates))) for dates in delays]
+    return tree, np.array(tree.root(_finished, tree.reduce(_add_delays, closed) if closed else None))
+
+
+def _add_pairs(images: Images, *, threshold: float) -> _Dates:
+    """Sum over pairs."""
+    sums: _Dates | None = None
+    for (pair,) in images:
         seen = ~np.isnan(pair)
         filled = np.where(seen, pair, np.float32(0))
         check_values(filled)
-        total += np.rint(filled * _FIXED_POINT).astype(np.int64)
-        known += seen
-        support += pair >= threshold
-    return _Dates(total, known, support)
+        if sums is None:
+            sums = _Dates(*(np.zeros(pair.shape, dtype) for dtype in (np.int64, np.int32, np.int32)))
+        np.add(sums.total, np.rint(filled * _FIXED_POINT).astype(np.int64), out=sums.total)
+        np.add(sums.known, seen, out=sums.known)
+        np.add(sums.support, pair >= threshold, out=sums.support)
+    if sums is None:
+        raise ValueError("images must hold a pair, instead got none")
+    return sums
 
 
 def _add_dates(parts: list[_Dates]) -> _Dates:
     return _Dates(*(sum(field[1:], start=field[0]) for field in zip(*parts, strict=True)))
 
 
-def _close(dates: _Dates) -> _Delays:
+def _close(parts: list[_Dates]) -> _Delays:
     """Take the mean of a delay of which all dates are in."""
+    dates = parts[0]
     mean = np.full(dates.total.shape, np.nan, np.float32)
     np.divide(dates.total / _FIXED_POINT, dates.known, out=mean, where=dates.known > 0, casting="same_kind")
     return _Delays(mean, dates.support)
@@ -165,74 +161,7 @@ def _add_delays(parts: list[_Delays]) -> _Delays:
     return _Delays(highest, support)
 
 
-def _nothing(shape: tuple[int, int]) -> _Delays:
-    return _Delays(np.full(shape, np.nan, np.float32), np.zeros(shape, np.int32))
-
-
-def _fold_eagerly(probability: np.ndarray, cells: Cells, threshold: float) -> tuple[np.ndarray, np.ndarray]:
-    folded = _nothing(probability.shape[2:])
-    for delay, dates in cells.items():
-        places = [(date, delay) for date in dates]
-        folded = _add_delays([folded, _close(_add_pairs([probability] * len(places), places, threshold))])
-    return folded.highest, folded.support
-
-
-def _fold_lazily(probability: da.Array, cells: Cells, threshold: float) -> tuple[da.Array, da.Array]:
-    name = f"summarise-{tokenize(probability, cells, threshold)}"
-    chunks = probability.chunks[2:]
-    graph: dict[Any, Any] = {}
-    for r, height in enumerate(chunks[0]):
-        for c, width in enumerate(chunks[1]):
-            root = _tree(graph, name, (r, c), probability, cells, threshold)
-            graph[(name, r, c)] = (_nothing, (height, width)) if root is None else root
-    sources: list[Any] = [probability]
-    fold = HighLevelGraph.from_collections(name, graph, dependencies=sources)
-    return _field(fold, name, "highest", chunks, np.float32), _field(fold, name, "support", chunks, np.int32)
-
-
-def _tree(
-    graph: dict[Any, Any], name: str, block: tuple[int, int], source: da.Array, cells: Cells, threshold: float
-) -> Any:
-    """Add the tasks of one block to `graph`; the key of the last one, None without a pair."""
-    date_at, delay_at = _places(source.chunks[0]), _places(source.chunks[1])
-
-    def put(task: tuple[Any, ...], *place: int | str) -> Any:
-        key = (name, *block, *place)
-        graph[key] = task
-        return key
-
-    def reduce(keys: list[Any], function: Any, *place: int | str) -> Any:
-        level = 0
-        while len(keys) > 1:
-            level += 1
-            keys = [put((function, k), *place, level, i) for i, k in enumerate(_batches(keys))]
-        return keys[0]
-
-    closed = []
-    for delay, dates in cells.items():
-        parts = []
-        for i, batch in enumerate(_batches(dates)):
-            blocks = [(source.name, date_at[d][0], delay_at[delay][0], *block) for d in batch]
-            places = [(date_at[d][1], delay_at[delay][1]) for d in batch]
-            parts.append(put((_add_pairs, blocks, places, threshold), delay, 0, i))
-        closed.append(put((_close, reduce(parts, _add_dates, delay)), delay, "mean"))
-    return reduce(closed, _add_delays, "delays") if closed else None
-
-
-def _batches(items: list[Any]) -> list[list[Any]]:
-    return [items[i : i + _AT_ONCE] for i in range(0, len(items), _AT_ONCE)]
-
-
-def _field(fold: HighLevelGraph, name: str, field: str, chunks: tuple[tuple[int, ...], ...], dtype: type) -> da.Array:
-    """One field of the finished folds as an array."""
-    out = name.replace("summarise", f"summarise-{field}")
-    layer: dict[Any, Any] = {
-        (out, r, c): (getattr, (name, r, c), field) for r in range(len(chunks[0])) for c in range(len(chunks[1]))
-    }
-    graph = HighLevelGraph({**fold.layers, out: layer}, {**fold.dependencies, out: {name}})
-    return da.Array(graph, out, chunks=chunks, meta=np.empty((0, 0), dtype))
-
-
-def _places(chunks: tuple[int, ...]) -> list[tuple[int, int]]:
-    """For every position along an axis: its chunk, and the position inside it."""
-    return [(k, p) for k, size in enumerate(chunks) for p in range(size)]
+def _finished(delays: _Delays | None, shape: tuple[int, int]) -> _Delays:
+    if delays is None:
+        return _Delays(np.full(shape, np.nan, np.float32), np.zeros(shape, np.int32))
+    return delays

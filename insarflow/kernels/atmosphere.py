@@ -51,6 +51,23 @@ def add_stratified(igram: np.ndarray, height: np.ndarray, *, rad_per_km: float, 
     return out
 
 
+def subtract_stratified(images: np.ndarray, height: np.ndarray, *, rates: np.ndarray, tile: Tile) -> np.ndarray:
+    """Images without phase in proportion to `height` (float32, m, shape ``(y, x)``); NaN where that is NaN.
+
+    `images` are complex64 interferograms or float32 unwrapped phase, shape ``(..., y, x)``; `rates` are rad per km,
+    float64, shape ``(..., 1, n)``, of which the first is taken.
+    """
+    out = np.empty(images.shape, images.dtype)
+    for index in np.ndindex(images.shape[:-2]):
+        phase = height.astype(np.float64) * (-rates[index][0, 0] / 1000.0)
+        image = np.ascontiguousarray(images[index])
+        if image.dtype.kind == "c":
+            _turn_by(image.view(np.float32), phase.astype(np.float32), out[index].view(np.float32))
+        else:
+            out[index] = image + phase
+    return out
+
+
 def turbulence(
     tile: Tile,
     *,

@@ -116,6 +116,39 @@ def line_of_sight(latitude: np.ndarray, longitude: np.ndarray, height: np.ndarra
     return out
 
 
+def slant_range(
+    latitude: np.ndarray, height: np.ndarray, north: np.ndarray, up: np.ndarray, radius: float
+) -> np.ndarray:
+    """Distance of the satellite, from the direction in which it lies and its distance from the Earth's centre.
+
+    Parameters
+    ----------
+    latitude, height
+        Of points of the ground: rad, and m above the WGS 84 ellipsoid; any shape. NaN is missing.
+    north, up
+        Components of the unit vector from the ground to the satellite.
+    radius
+        Of the orbit, m.
+
+    Returns
+    -------
+    ndarray
+        float32, m; NaN where an argument is.
+
+    Notes
+    -----
+    The point p and the unit vector u are p = (0, -N e2 sin cos, N (1 - e2 sin2) + h) and u in east, north, up of the
+    point. |p + R u| = radius gives R = -p.u + sqrt((p.u)^2 - p.p + radius^2). An orbit that is 1 km higher changes R by
+    1 km over the cosine of the look angle.
+    """
+    sin, cos = np.sin(latitude), np.cos(latitude)
+    normal = _A / np.sqrt(1.0 - _E2 * sin * sin)
+    to_north, outward = -_E2 * normal * sin * cos, normal * (1.0 - _E2 * sin * sin) + height
+    along = to_north * north + outward * up
+    found: np.ndarray = np.sqrt(along * along - to_north * to_north - outward * outward + radius * radius) - along
+    return found.astype(np.float32)
+
+
 @jit
 def _ecef(lat, lon, height):  # type: ignore[no-untyped-def]
     sin_lat, cos_lat = np.sin(lat), np.cos(lat)

@@ -86,15 +86,29 @@ def _curve(looks: float) -> np.ndarray:
     return spread
 
 
-def resultant(igram: np.ndarray) -> np.ndarray:
-    """Mean of the unit phasors along the last axis, complex64; NaN and 0 have no direction and are left out.
+def add_directions(
+    igram: np.ndarray, weight: np.ndarray | None, total: np.ndarray, weights: np.ndarray | None, count: np.ndarray
+) -> None:
+    """Add the unit phasors of an image to sums, in place; NaN and 0 have no direction and are left out.
 
-    Its angle is the circular mean, its length tells how well the directions agree. NaN where there is none.
+    Parameters
+    ----------
+    igram
+        complex64, shape ``(y, x)``.
+    weight
+        float32, same shape, or None for 1; NaN and what is not positive leave the pixel out.
+    total
+        complex128, same shape: sum of weighted unit phasors.
+    weights
+        float64, same shape: sum of weights; None without `weight`.
+    count
+        int32, same shape: number of pixels added.
     """
-    out = np.empty(igram.shape[:-1], np.complex64)
-    flat = np.ascontiguousarray(igram).reshape(-1, igram.shape[-1])
-    _resultant(flat, out.reshape(-1))
-    return out
+    z, sums = np.ascontiguousarray(igram).view(np.float32), total.view(np.float64)
+    if weight is None:
+        _add_unit(z, sums, count)
+    else:
+        _add_weighted(z, np.ascontiguousarray(weight, np.float32), sums, weights, count)
 
 
 def circular_std(length: np.ndarray) -> np.ndarray:
@@ -115,16 +129,31 @@ def _range(values):  # type: ignore[no-untyped-def]
     return low, high
 
 
+# Without branches, so that the loops become vector instructions.
 @jit
-def _resultant(z, out):  # type: ignore[no-untyped-def]
-    for i in range(z.shape[0]):
-        re, im, count = 0.0, 0.0, 0
-        for k in range(z.shape[1]):
-            zr, zi = np.float64(z[i, k].real), np.float64(z[i, k].imag)
-            power = zr * zr + zi * zi
-            if 0.0 < power < np.inf:
-                length = np.sqrt(power)
-                re += zr / length
-                im += zi / length
-                count += 1
-        out[i] = complex(re / count, im / count) if count else complex(np.nan, np.nan)
+def _add_unit(z, total, count):  # type: ignore[no-untyped-def]
+    for r in range(count.shape[0]):
+        line, sums, number = z[r], total[r], count[r]
+        for k in range(number.size):
+            re, im = np.float64(line[2 * k]), np.float64(line[2 * k + 1])
+            power = re * re + im * im
+            there = (power > 0.0) & (power < np.inf)
+            length = np.sqrt(power) if there else 1.0
+            sums[2 * k] += re / length if there else 0.0
+            sums[2 * k + 1] += im / length if there else 0.0
+            number[k] += there
+
+
+@jit
+def _add_weighted(z, weight, total, weights, count):  # type: ignore[no-untyped-def]
+    for r in range(count.shape[0]):
+        line, its, sums, all_of, number = z[r], weight[r], total[r], weights[r], count[r]
+        for k in range(number.size):
+            re, im, w = np.float64(line[2 * k]), np.float64(line[2 * k + 1]), np.float64(its[k])
+            power = re * re + im * im
+            there = (power > 0.0) & (power < np.inf) & (w > 0.0) & (w < np.inf)
+            length = np.sqrt(power) if there else 1.0
+            sums[2 * k] += w * (re / length) if there else 0.0
+            sums[2 * k + 1] += w * (im / length) if there else 0.0
+            all_of[k] += w if there else 0.0
+            number[k] += there

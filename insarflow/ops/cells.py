@@ -8,7 +8,7 @@ import dask.array as da
 import numpy as np
 import xarray as xr
 
-from insarflow.schema import DIMS, SPACE, VARIABLES
+from insarflow.schema import CELLS, DIMS, PAIR, SPACE, VARIABLES
 
 
 def present_cells(obj: xr.DataArray | xr.Dataset, name: str) -> np.ndarray | None:
@@ -37,6 +37,27 @@ def present_cells(obj: xr.DataArray | xr.Dataset, name: str) -> np.ndarray | Non
     others = {dim: obj.sizes[dim] for dim in lead if dim not in valid.dims}
     present: np.ndarray = valid.expand_dims(others).transpose(*lead).values
     return None if present.all() else present
+
+
+def cell_names(image: xr.DataArray) -> np.ndarray:
+    """What errors call the cells of an image variable: pairs such as ``20180702_20180714``, or else their place.
+
+    Returns
+    -------
+    ndarray
+        Text, along the dimensions but ``y`` and ``x``.
+    """
+    lead = [dim for dim in image.dims if dim not in SPACE]
+    shape = tuple(image.sizes[dim] for dim in lead)
+    if lead == [PAIR] and PAIR in image.indexes:
+        return np.array(image.indexes[PAIR], str)
+    if not all(dim in image.coords and isinstance(image[dim].data, np.ndarray) for dim in CELLS):
+        return np.array([str(index) for index in np.ndindex(shape)]).reshape(shape)
+    sizes: Any = {dim: image.sizes[dim] for dim in lead}
+    first: Any = image["date"].variable
+    days = [day.set_dims(sizes).transpose(*lead).values for day in (first, first + image["delay"].variable)]
+    earlier, later = (np.char.replace(day.astype("datetime64[D]").astype(str), "-", "") for day in days)
+    return np.asarray(np.char.add(np.char.add(earlier, "_"), later)).reshape(shape)
 
 
 def nan_of(dtype: np.dtype) -> Any:

@@ -83,6 +83,25 @@ def check_on(array: xr.DataArray, name: str, dtype: str, reference: xr.DataArray
     return image.transpose(*reference.dims)
 
 
+def check_field(field: xr.DataArray, name: str, dtype: str, image: xr.DataArray) -> xr.DataArray:
+    """One image ``(y, x)`` for all interferograms, which must lie on the pixels of `image`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `check_image`, or if it has other dimensions, sizes or coordinates along y and x.
+    """
+    flat = check_image(field, name, dtype)
+    if flat.dims != SPACE:
+        raise ValueError(f"{name} must have the dims {SPACE}, instead got dims={tuple(map(str, flat.dims))}")
+    if flat.shape != image.shape[-2:]:
+        raise ValueError(f"{name} must have the stack's shape {image.shape[-2:]}, instead got shape={flat.shape}")
+    for dim in SPACE:
+        if dim in flat.indexes and dim in image.indexes and not flat.indexes[dim].equals(image.indexes[dim]):
+            raise ValueError(f"{name} must lie on the stack's pixels, but their {dim} coordinates differ")
+    return flat
+
+
 def _same_data(a: Any, b: Any) -> bool:
     """Whether two arrays are one, as far as metadata tells."""
     if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):

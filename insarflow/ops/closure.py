@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import dask.array as da
 import numpy as np
 import xarray as xr
 
+from insarflow.kernels.closure import closure
+from insarflow.ops.checks import check_image
+from insarflow.ops.overlap import map_overlap
 from insarflow.ops.phase import Phase
+from insarflow.ops.pick import Cell, pick
 from insarflow.schema import CELLS, require
 from insarflow.types import Pair
+
+MOST_NAMES: Final = 6
+"""Pairs that an error lists."""
 
 
 def closure_phase(ds: xr.Dataset) -> xr.DataArray:
@@ -26,14 +33,15 @@ def closure_phase(ds: xr.Dataset) -> xr.DataArray:
     -------
     DataArray
         float32, rad, -pi to pi, dims ``(triplet, y, x)``: ``phase(1, 2) + phase(2, 3) - phase(1, 3)``, wrapped; NaN
-        where one of the three is. Coordinates ``first``, ``second`` and ``third`` are the days. Lazy if ``igram`` is.
+        where one of the three is. Coordinates ``first``, ``second`` and ``third`` are the days. Lazy if ``igram`` is,
+        one triplet a block; any chunking gives the same bits.
 
     Raises
     ------
     TypeError, MissingVariableError
-        If `ds` is no Dataset or has no ``igram``.
+        If `ds` is no Dataset or has no ``igram``, or that is not complex64.
     ValueError
-        If no three interferograms make a triangle.
+        If ``igram`` lacks a dimension, or no three interferograms make a triangle.
 
     Notes
     -----
@@ -43,6 +51,15 @@ def closure_phase(ds: xr.Dataset) -> xr.DataArray:
     References
     ----------
     De Zan, Zonno and Lopez-Dekker (2015), doi:10.1109/TGRS.2015.2444431.
+
+    Examples
+    --------
+    >>> days = {"date": np.array(["2018-07-02", "2018-07-08"], "datetime64[ns]")}
+    >>> delays = {"delay": np.array([6, 12], "timedelta64[D]").astype("timedelta64[ns]")}
+    >>> phase = np.array([[0.25, 0.25], [0.5, 0.0]]).reshape(2, 2, 1, 1)
+    >>> igram = xr.DataArray(np.exp(1j * phase).astype("complex64"), {**days, **delays}, ("date", "delay", "y", "x"))
+    >>> closure_phase(igram.to_dataset(name="igram")).values.round(3)
+    array([[[0.5]]], dtype=float32)
     """
     require(ds, "igram", to="closure_phase")
     igram = ds["igram"]
@@ -50,45 +67,56 @@ def closure_phase(ds: xr.Dataset) -> xr.DataArray:
         raise ValueError(
             f"closure_phase needs igram with date and delay, instead got dims={tuple(map(str, igram.dims))}"
         )
-    cells = _cells(ds)
-    triplets = [
-        (first, middle, Pair(first.reference, middle.secondary))
-        for first in cells
-        for middle in cells
-        if first.secondary == middle.reference and Pair(first.reference, middle.secondary) in cells
-    ]
-    if not triplets:
-        raise ValueError(f"closure_phase needs three pairs of three days, instead got {[p.name for p in cells]}")
+    igram = check_image(igram, "igram", "complex64")
+    triplets = _triplets(ds)
     images = igram.transpose(*CELLS, ...).data
-    closed = [_close(*(images[cells[pair]] for pair in triplet)) for triplet in triplets]
-    data = da.stack(closed) if isinstance(images, da.Array) else np.stack(closed)
+    sides = [[cells[side] for cells in triplets] for side in range(3)]
+    data = _closed(*(pick(images, side) for side in sides)) if isinstance(images, da.Array) else _each(images, triplets)
     dims = ("triplet", *(d for d in igram.dims if d not in CELLS))
-    days = zip(*((a.reference, b.reference, c.secondary) for a, b, c in triplets), strict=True)
+    dates, delays = ds["date"].values, ds["delay"].values
+    first, second, both = (np.array(side).T for side in sides)
+    days = {"first": dates[first[0]], "second": dates[second[0]], "third": dates[both[0]] + delays[both[1]]}
     coords: dict[Any, Any] = {n: c for n, c in igram.coords.items() if not set(c.dims) & set(CELLS)}
-    coords |= {n: ("triplet", np.array(d)) for n, d in zip(("first", "second", "third"), days, strict=True)}
+    coords |= {name: ("triplet", values) for name, values in days.items()}
     attrs = {name: igram.attrs[name] for name in ("grid_mapping",) if name in igram.attrs}
     return Phase(data, coords, dims, "phase", {**attrs, "units": "rad", "long_name": "closure phase"})
 
 
-def _cells(ds: xr.Dataset) -> dict[Pair, tuple[int, int]]:
-    """Place of each pair along date and delay."""
-    exists = None
+Triplet = tuple[Cell, Cell, Cell]
+"""Cells of days 1 and 2, 2 and 3, 1 and 3."""
+
+
+def _triplets(ds: xr.Dataset) -> list[Triplet]:
+    """All that exist: for each pair those that begin on its later day and end where one that begins with it does."""
+    exists = np.ones((ds.sizes["date"], ds.sizes["delay"]), bool)
     if "valid" in ds and not isinstance(ds["valid"].data, da.Array):
         exists = ds["valid"].transpose(*CELLS).values
-    return {
-        Pair.at(date, delay): (i, j)
-        for i, date in enumerate(ds["date"].values)
-        for j, delay in enumerate(ds["delay"].values)
-        if exists is None or exists[i, j]
-    }
+    dates, delays = ds["date"].values, ds["delay"].values
+    cells: list[Cell] = [(i, j) for i, j in np.argwhere(exists).tolist()]
+    ends = {cell: dates[cell[0]] + delays[cell[1]] for cell in cells}
+    beginning: dict[np.datetime64, dict[np.datetime64, Cell]] = {}
+    for cell, end in ends.items():
+        beginning.setdefault(dates[cell[0]], {})[end] = cell
+    triplets = [
+        (first, second, beginning[dates[first[0]]][third])
+        for first in cells
+        for third, second in beginning.get(ends[first], {}).items()
+        if third in beginning[dates[first[0]]]
+    ]
+    if not triplets:
+        names = [Pair(dates[i], end).name for (i, _), end in ends.items()]
+        few = ", ".join(names[:MOST_NAMES]) + (", ..." if len(names) > MOST_NAMES else "")
+        raise ValueError(f"closure_phase needs three pairs of three days, instead got {few or 'no pair'}")
+    return triplets
 
 
-def _close(first: Any, second: Any, both: Any) -> Any:
-    """Wrapped sum of two phases minus a third, in double precision."""
-    if isinstance(first, da.Array):
-        return da.map_blocks(
-            _close, first, second, both, dtype=np.float32, meta=np.empty((0,) * first.ndim, np.float32)
-        )
-    product = first.astype(np.complex128) * second * np.conj(both)
-    angle: np.ndarray = np.angle(product).astype(np.float32)
-    return np.where(np.isnan(product), np.float32(np.nan), angle)
+def _closed(first: Any, second: Any, both: Any) -> Any:
+    return map_overlap(closure, first, second, both, depth=0, dtype=np.float32)
+
+
+def _each(images: np.ndarray, triplets: list[Triplet]) -> np.ndarray:
+    """Closure of images in memory, one triplet after the other."""
+    out = np.empty((len(triplets), *images.shape[2:]), np.float32)
+    for k, cells in enumerate(triplets):
+        out[k] = _closed(*(images[cell] for cell in cells))
+    return out

@@ -7,26 +7,32 @@ wanted, each of which names what it needs.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise, product
 from math import prod
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import dask.array as da
 import numpy as np
-from dask._task_spec import Task
-from dask.base import tokenize
+from dask._task_spec import GraphNode, Task
 from dask.highlevelgraph import HighLevelGraph, Layer, MaterializedLayer
+
+from insarflow.ops.cells import missing_block
 
 Chunks = tuple[tuple[int, ...], ...]
 Part = slice | int
 
 
+NOTHING: Final = ("nothing",)
+"""A key that no layer has."""
+
+
 class Rule(Protocol):
     """What tells the task of a block; must be picklable."""
 
-    def task(self, key: tuple[Any, ...]) -> Task:
+    def task(self, key: tuple[Any, ...]) -> GraphNode:
         """The task with this key, ``(name, *index of the block)``."""
         ...
 
@@ -40,7 +46,7 @@ class RuleLayer(Layer):
         super().__init__()
         self.name, self.numblocks, self.rule = name, numblocks, rule
 
-    def __getitem__(self, key: Any) -> Task:
+    def __getitem__(self, key: Any) -> GraphNode:
         if key not in self:
             raise KeyError(key)
         return self.rule.task(key)
@@ -68,9 +74,19 @@ class RuleLayer(Layer):
         return set(self)
 
     def cull(self, keys: set[Any], all_hlg_keys: Any) -> tuple[Layer, dict[Any, set[Any]]]:
-        """The tasks of those of `keys` that are this layer's, and what each needs."""
-        tasks = {key: self.rule.task(key) for key in keys if isinstance(key, tuple) and key[0] == self.name}
-        return MaterializedLayer(tasks, self.annotations), {key: set(t.dependencies) for key, t in tasks.items()}
+        """The tasks of those of `keys` that are this layer's, those of its own that they need, and what each needs."""
+        tasks: dict[Any, Any] = {}
+        wanted = [key for key in keys if isinstance(key, tuple) and key[0] == self.name]
+        while wanted:
+            key = wanted.pop()
+            if key not in tasks:
+                tasks[key] = self.rule.task(key)
+                wanted += [other for other in tasks[key].dependencies if other in self]
+        needs = {key: set(task.dependencies) for key, task in tasks.items()}
+        if tasks and not any(needs.values()):
+            # Once nothing is needed, dask stops to cull and would run all tasks of the layers below.
+            next(iter(needs.values())).add(NOTHING)
+        return MaterializedLayer(tasks, self.annotations), needs
 
 
 def array_by_rule(name: str, rule: Rule, chunks: Chunks, dtype: np.dtype, sources: Sequence[da.Array] = ()) -> da.Array:
@@ -92,22 +108,38 @@ class Reading:
     lead
         For each leading axis and block along it, its part of the index.
     rows, cols
-        Slices of the blocks along the last two axes.
+        Slices of the blocks along the last two axes; the first ones say where the array begins.
+    absent
+        Numbers of blocks along the leading axes that are missing, whatever the source holds.
     """
 
     source: Any
     lead: tuple[tuple[tuple[Part, ...], ...], ...]
     rows: tuple[slice, ...]
     cols: tuple[slice, ...]
+    absent: frozenset[tuple[int, ...]] = frozenset()
 
-    def cell(self, blocks: Sequence[int]) -> tuple[Part, ...]:
-        """Index along the source's leading axes of the blocks with these numbers."""
-        return tuple(part for axis, k in zip(self.lead, blocks, strict=True) for part in axis[k])
+    @property
+    def origin(self) -> tuple[int, int]:
+        """Row and column of the source at which the array begins."""
+        return self.rows[0].start, self.cols[0].start
 
     def task(self, key: tuple[Any, ...]) -> Task:
         """Read a block."""
-        index = (*self.cell(key[1:-2]), self.rows[key[-2]], self.cols[key[-1]])
-        return Task(key, read, self.source, index)
+        edges = [
+            (blocks[k].start - blocks[0].start, blocks[k].stop - blocks[0].start)
+            for blocks, k in zip((self.rows, self.cols), key[-2:], strict=True)
+        ]
+        return Task(key, *self.call(key[1:-2], *edges))
+
+    def call(self, blocks: Sequence[int], rows: tuple[int, int], cols: tuple[int, int]) -> tuple[Any, ...]:
+        """What gives a window of the array, as function and arguments: numbers of leading blocks, rows and columns."""
+        lead = tuple(part for axis, k in zip(self.lead, blocks, strict=True) for part in axis[k])
+        window = tuple(slice(o + a, o + b) for o, (a, b) in zip(self.origin, (rows, cols), strict=True))
+        if tuple(blocks) not in self.absent:
+            return read, self.source, (*lead, *window)
+        shape = tuple(part.stop - part.start for part in (*lead, *window) if isinstance(part, slice))
+        return missing_block, shape, np.dtype(self.source.dtype)
 
 
 def read(source: Any, index: tuple[Part, ...]) -> np.ndarray:
@@ -137,17 +169,15 @@ def reading_of(array: da.Array) -> Reading | None:
 def sources_of(array: da.Array) -> Iterator[Any]:
     """Everything that tasks of an array read by a `Reading`."""
     for layer in array.dask.layers.values():
-        rule = layer.rule if isinstance(layer, RuleLayer) else None
-        yield from (part.source for part in (rule, *getattr(rule, "inputs", ())) if isinstance(part, Reading))
+        if isinstance(layer, RuleLayer):
+            held = (layer.rule, *vars(layer.rule).values())
+            parts = (one for part in held for one in (part if isinstance(part, tuple | list) else (part,)))
+            yield from (part.source for part in parts if isinstance(part, Reading))
 
 
-def reordered(array: da.Array, orders: Sequence[np.ndarray]) -> da.Array:
-    """`array` with its leading axes, one number deep, in another order; no task is added to what is read."""
-    reading = reading_of(array)
-    if reading is None or any(max(c) > 1 for c in array.chunks[:-2]):
-        for axis, order in enumerate(orders):
-            array = da.take(array, order, axis=axis)
-        return array
-    lead = tuple(tuple(axis[k] for k in order) for axis, order in zip(reading.lead, orders, strict=True))
-    name = f"reordered-{tokenize(array, [o.tolist() for o in orders])}"
-    return array_by_rule(name, Reading(reading.source, lead, reading.rows, reading.cols), array.chunks, array.dtype)
+def pieces(chunks: tuple[int, ...], lo: int, hi: int) -> list[tuple[int, slice]]:
+    """The chunks that hold ``lo:hi``: (index, slice inside the chunk)."""
+    stops = list(accumulate(chunks))
+    starts = [0, *stops[:-1]]
+    first, last = bisect_right(stops, lo), bisect_left(stops, hi)
+    return [(k, slice(max(lo - starts[k], 0), min(hi, stops[k]) - starts[k])) for k in range(first, last + 1)]

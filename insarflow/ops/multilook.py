@@ -9,11 +9,12 @@ import numpy as np
 import xarray as xr
 
 from insarflow.kernels import multilook as kernel
+from insarflow.kernels.phase import azimuth, phasor
 from insarflow.ops.cells import present_cells
 from insarflow.ops.checks import Labelled, Present, check_fraction, check_whole, refuse_wrapped
 from insarflow.ops.overlap import Reads, map_windows
 from insarflow.schema import SPACE, recipe_of
-from insarflow.types import Looks
+from insarflow.types import Looks, Tile
 
 
 def multilook(obj: Labelled, *, y: int, x: int, min_valid: float = 0.5) -> Labelled:
@@ -23,8 +24,8 @@ def multilook(obj: Labelled, *, y: int, x: int, min_valid: float = 0.5) -> Label
     ----------
     obj
         DataArray with dims ``(..., y, x)``, or a Dataset: every variable with ``y`` and ``x`` is averaged,
-        interferograms as complex numbers, masks by "any pixel of the block". So pixels count by their amplitude;
-        for phase alone average ``igram / abs(igram)``. NaN is missing.
+        interferograms as complex numbers, masks by "any pixel of the block", ``aspect`` as a direction. So pixels
+        count by their amplitude; for phase alone average ``igram / abs(igram)``. NaN is missing.
     y, x
         Looks along each axis.
     min_valid
@@ -87,12 +88,18 @@ def _average(array: xr.DataArray, looks: Looks, min_valid: float, present: Prese
     image = array.transpose(..., *SPACE)
     if image.dtype.kind in "iu":
         image = image.astype(np.float32)
+    function = _azimuths if array.name == "aspect" and image.dtype == np.float32 else kernel.multilook
     data = map_windows(
-        kernel.multilook, image.data, reads=(_blocks(looks.y), _blocks(looks.x)),
+        function, image.data, reads=(_blocks(looks.y), _blocks(looks.x)),
         out_chunks=coarse_chunks(image, looks), dtype=image.dtype, present=present, looks=looks, min_valid=min_valid,
     )  # fmt: skip
     carried = {name: c for name, c in image.coords.items() if not set(c.dims) & set(SPACE)}
     return xr.DataArray(data, carried, image.dims, image.name, image.attrs)
+
+
+def _azimuths(values: np.ndarray, *, looks: Looks, min_valid: float, tile: Tile) -> np.ndarray:
+    """Mean azimuths: the mean of two on either side of north is north."""
+    return azimuth(kernel.multilook(phasor(values), looks=looks, min_valid=min_valid, tile=tile))
 
 
 def _blocks(looks: int) -> Reads:

@@ -15,10 +15,10 @@ Differences from `dask.array.map_overlap`, and why:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise, product
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import dask
 import dask.array as da
@@ -30,6 +30,8 @@ from insarflow.ops.checks import check_whole
 from insarflow.ops.lazy_windows import Reads as Reads
 from insarflow.ops.lazy_windows import Work, each_cell, lazy_windows
 from insarflow.types import Tile, Window
+
+T = TypeVar("T")
 
 PART: Final = 1024
 """Side of the parts in which arrays in memory are worked on, pixels of the input."""
@@ -51,6 +53,7 @@ def map_overlap(
     align: int = 1,
     dtype: np.dtype | type | str,
     present: np.ndarray | None = None,
+    per_cell: Mapping[str, np.ndarray | da.Array] | None = None,
     **kwargs: Any,
 ) -> Any:
     """Apply a block function with a halo of `depth` pixels along the last two axes.
@@ -61,8 +64,9 @@ def map_overlap(
         ``function(*windows, tile=Tile, **kwargs) -> ndarray`` of shape ``(..., *tile.core.shape)``. Each window is
         an array's ``tile.read``. Must be picklable.
     *arrays
-        Same shape ``(..., y, x)``; NumPy or dask, any chunks. NumPy arrays are worked on at once, large ones in parts
-        of `PART` pixels a side by as many threads as dask would use.
+        Same shape ``(..., y, x)``, or ``(y, x)`` for what is the same for all cells (not the first); NumPy or dask, any
+        chunks. NumPy arrays are worked on at once, large ones in parts of `PART` pixels a side by as many threads as
+        dask would use.
     depth
         Halo in pixels, one number or ``(y, x)``.
     align
@@ -71,6 +75,8 @@ def map_overlap(
         Of the result.
     present
         bool, shape of the leading dimensions: cells to work on, by default all. The others are missing in the result.
+    per_cell
+        Arrays that begin with the leading dimensions: the function gets its cells' part as an argument of that name.
 
     Returns
     -------
@@ -81,7 +87,7 @@ def map_overlap(
     check_whole("align", align, low=1)
     return map_windows(
         function, *arrays, reads=(halo_reads(depth_y, align), halo_reads(depth_x, align)), dtype=dtype,
-        present=present, **kwargs,
+        present=present, per_cell=per_cell, **kwargs,
     )  # fmt: skip
 
 
@@ -93,6 +99,7 @@ def map_windows(
     dtype: np.dtype | type | str,
     parts: bool = True,
     present: np.ndarray | None = None,
+    per_cell: Mapping[str, np.ndarray | da.Array] | None = None,
     **kwargs: Any,
 ) -> Any:
     """Apply a block function where each output block reads a window of the input that `reads` names.
@@ -108,7 +115,7 @@ def map_windows(
     parts
         Whether a NumPy array may be worked on in parts; not if the function uses all cores by itself. It then sees
         absent cells that lie in one block with others.
-    present
+    present, per_cell
         As `map_overlap`.
 
     Raises
@@ -118,19 +125,21 @@ def map_windows(
     """
     first = arrays[0]
     for array in arrays[1:]:
-        if array.shape != first.shape:
+        if array.shape not in (first.shape, first.shape[-2:]):
             raise ValueError(f"arrays must have one shape, instead got {[tuple(a.shape) for a in arrays]}")
     if present is not None:
         if present.shape != first.shape[:-2]:
             raise ValueError(f"present must have the shape {first.shape[:-2]}, instead got shape={present.shape}")
         present = None if present.all() else present
-    if not any(isinstance(a, da.Array) for a in arrays):
+    values: dict[str, Any] = dict(per_cell or {})
+    if not any(isinstance(a, da.Array) for a in (*arrays, *values.values())):
         shape = first.shape[-2:] if out_chunks is None else (sum(out_chunks[0]), sum(out_chunks[1]))
         part = PART if parts else max(1, *first.shape)
         cells = present if parts else None
-        return _eager(function, [np.asarray(a) for a in arrays], reads, shape, np.dtype(dtype), part, cells, kwargs)
+        images = [np.asarray(a) for a in arrays]
+        return _eager(function, images, reads, shape, np.dtype(dtype), part, cells, values, kwargs)
     work = Work(function, parts, kwargs)
-    return lazy_windows(work, [da.asarray(a) for a in arrays], reads, out_chunks, np.dtype(dtype), present)
+    return lazy_windows(work, [da.asarray(a) for a in arrays], reads, out_chunks, np.dtype(dtype), present, values)
 
 
 def _eager(
@@ -141,6 +150,7 @@ def _eager(
     dtype: np.dtype,
     part: int,
     present: np.ndarray | None,
+    per_cell: dict[str, Any],
     kwargs: dict[str, Any],
 ) -> np.ndarray:
     first = arrays[0]
@@ -152,19 +162,30 @@ def _eager(
         cells, starts, core = task
         (y0, y1), (x0, x1) = reads[0](core.y0, core.y1, shape[0]), reads[1](core.x0, core.x1, shape[1])
         tile = Tile(Window(y0, x0, y1 - y0, x1 - x0), core, shape, starts, lead)
-        windows = [a[cells][..., y0:y1, x0:x1] for a in arrays]
-        out[cells][..., core.y0 : core.y1, core.x0 : core.x1] = function(*windows, tile=tile, **kwargs)
+        windows = [(a[cells] if a.ndim == first.ndim else a)[..., y0:y1, x0:x1] for a in arrays]
+        its = {name: value[(*cells, ...)] for name, value in per_cell.items()}
+        out[cells][..., core.y0 : core.y1, core.x0 : core.x1] = function(*windows, tile=tile, **kwargs, **its)
 
-    tasks = list(_parts(lead, shape, out_shape, part, present))
-    threads = min(_threads(), len(tasks))
+    in_threads(work, list(_parts(lead, shape, out_shape, part, present)))
+    return out
+
+
+def in_threads(work: Callable[[T], None], tasks: list[T]) -> None:
+    """Do all tasks, by as many threads as dask would use; an error in one is raised."""
+    threads = min(thread_count(), len(tasks))
     if threads < 2:
         for task in tasks:
             work(task)
-        return out
+        return
     with ThreadPoolExecutor(threads) as pool:
         for _ in pool.map(work, tasks):
             pass  # an error in a part is raised here
-    return out
+
+
+def spatial_parts(shape: tuple[int, int], part: int = PART) -> list[Window]:
+    """An image of `shape` in windows of about `part` squared pixels."""
+    rows, cols = (_even(n, -(-n // part)) for n in shape)
+    return [Window(y0, x0, y1 - y0, x1 - x0) for (y0, y1), (x0, x1) in product(rows, cols)]
 
 
 def _parts(
@@ -192,7 +213,7 @@ def _even(size: int, count: int) -> list[tuple[int, int]]:
     return list(pairwise(edges)) or [(0, size)]
 
 
-def _threads() -> int:
+def thread_count() -> int:
     """Threads that dask would use here."""
     if dask.config.get("scheduler", None) in ("sync", "synchronous", "single-threaded"):
         return 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, get_args
 
 import numpy as np
@@ -11,9 +12,10 @@ from insarflow.kernels import phase_statistics as kernel
 from insarflow.kernels.phase_statistics import Spread
 from insarflow.ops.cells import present_cells
 from insarflow.ops.checks import check_choice, check_number
+from insarflow.ops.directions import fold_directions
 from insarflow.ops.overlap import map_overlap
 from insarflow.ops.phase import Phase, each_pixel
-from insarflow.schema import CELLS, SPACE, require
+from insarflow.schema import CELLS, PAIR, SPACE, require
 from insarflow.types import Tile
 
 
@@ -83,20 +85,22 @@ def _spread_of_block(block: np.ndarray, *, looks: float, method: Spread, tile: T
     return kernel.phase_std(block, looks=looks, method=method)
 
 
-def circular_mean(obj: xr.DataArray | xr.Dataset, dim: str) -> xr.DataArray:
-    """Mean direction of the phase along ``date`` or ``delay``, each interferogram of weight one.
+def circular_mean(obj: xr.DataArray | xr.Dataset, dim: str | Sequence[str]) -> xr.DataArray:
+    """Mean direction of the phase along ``date``, ``delay``, both, or ``pair``, each interferogram of weight one.
 
     Parameters
     ----------
     obj
-        Interferograms (complex64), or a Dataset with ``igram``. NaN and 0 have no direction and are left out.
+        Interferograms (complex64), or a Dataset with ``igram``. NaN and 0 have no direction and are left out; cells
+        that ``valid`` of the Dataset calls absent are not looked at.
     dim
-        Dimension to average.
+        Dimension to average, or several: ``("date", "delay")``.
 
     Returns
     -------
     DataArray
-        float32, rad, -pi to pi, without `dim`; NaN where there is no direction. Lazy if the input is.
+        float32, rad, -pi to pi, without `dim`; NaN where there is no direction. Lazy if the input is; a worker holds
+        a few blocks for any number of interferograms.
 
     Raises
     ------
@@ -111,12 +115,12 @@ def circular_mean(obj: xr.DataArray | xr.Dataset, dim: str) -> xr.DataArray:
     3.1416
     """
     mean = _resultant(obj, dim, "circular_mean")
-    attrs = {**mean.attrs, "units": "rad", "long_name": f"circular mean of the phase along {dim}"}
+    attrs = {**mean.attrs, "units": "rad", "long_name": f"circular mean of the phase along {_said(dim)}"}
     return Phase(each_pixel(np.angle, mean), mean.coords, mean.dims, "phase", attrs)
 
 
-def circular_std(obj: xr.DataArray | xr.Dataset, dim: str) -> xr.DataArray:
-    """Circular standard deviation of the phase along ``date`` or ``delay``: ``sqrt(-2 ln R)``.
+def circular_std(obj: xr.DataArray | xr.Dataset, dim: str | Sequence[str]) -> xr.DataArray:
+    """Circular standard deviation of the phase along ``date``, ``delay``, both, or ``pair``: ``sqrt(-2 ln R)``.
 
     R is the length of the mean unit phasor: 1 where all directions agree. Arguments and errors as of `circular_mean`.
 
@@ -137,7 +141,7 @@ def circular_std(obj: xr.DataArray | xr.Dataset, dim: str) -> xr.DataArray:
     0.1
     """
     mean = _resultant(obj, dim, "circular_std")
-    attrs = {**mean.attrs, "units": "rad", "long_name": f"circular standard deviation of the phase along {dim}"}
+    attrs = {**mean.attrs, "units": "rad", "long_name": f"circular standard deviation of the phase along {_said(dim)}"}
     return xr.DataArray(each_pixel(_std_of, mean), mean.coords, mean.dims, "phase_std", attrs)
 
 
@@ -145,7 +149,8 @@ def _std_of(mean: np.ndarray) -> np.ndarray:
     return kernel.circular_std(np.abs(mean))
 
 
-def _resultant(obj: xr.DataArray | xr.Dataset, dim: str, to: str) -> xr.DataArray:
+def _resultant(obj: xr.DataArray | xr.Dataset, dim: str | Sequence[str], to: str) -> xr.DataArray:
+    present = present_cells(obj, "igram")
     if isinstance(obj, xr.Dataset):
         require(obj, "igram", to=to)
         obj = obj["igram"]
@@ -153,14 +158,23 @@ def _resultant(obj: xr.DataArray | xr.Dataset, dim: str, to: str) -> xr.DataArra
         raise TypeError(f"igram must be an xarray.DataArray or Dataset, instead got {type(obj).__name__}")
     if obj.dtype != np.complex64:
         raise TypeError(f"igram must be complex64, instead got {obj.dtype}: convert it with .astype('complex64')")
-    if dim not in obj.dims or dim not in CELLS:
-        choices = tuple(d for d in CELLS if d in obj.dims)
+    dims = (dim,) if isinstance(dim, str) else tuple(dim)
+    choices = tuple(d for d in (*CELLS, PAIR) if d in obj.dims)
+    if not dims or len(set(dims)) < len(dims) or not set(dims) <= set(choices):
         raise ValueError(f"dim must be one of {choices}, instead got dim={dim!r}")
-    whole: Any = obj.chunk({dim: -1}) if obj.chunks is not None else obj
-    mean: xr.DataArray = xr.apply_ufunc(
-        kernel.resultant, whole, input_core_dims=[[dim]], dask="parallelized", output_dtypes=[np.complex64]
-    )
-    return mean.assign_attrs(_kept(obj))
+    flat = [d for d in SPACE if d not in obj.dims]
+    lead = [d for d in obj.dims if d not in SPACE]
+    image = obj.expand_dims(flat).transpose(*lead, *SPACE)
+    along = [k for k, d in enumerate(lead) if d in dims]
+    mean, _ = fold_directions(image.data, None, along, present, to)
+    coords = {name: c for name, c in image.coords.items() if not set(c.dims) & set(dims)}
+    kept = [d for d in lead if d not in dims]
+    result = xr.DataArray(mean, coords, (*kept, *SPACE), attrs=_kept(obj)).isel(dict.fromkeys(flat, 0))
+    return result.transpose(*(d for d in obj.dims if d not in dims))
+
+
+def _said(dim: str | Sequence[str]) -> str:
+    return dim if isinstance(dim, str) else " and ".join(dim)
 
 
 def _kept(array: xr.DataArray) -> dict[str, Any]:

@@ -13,8 +13,11 @@ from insarflow.errors import InsarError
 from insarflow.ops.atmosphere import add_stratified, add_turbulence
 from insarflow.ops.augment import add_offset, add_ramp, conjugate, decorrelate, degrade
 from insarflow.ops.coherence import coherence
+from insarflow.ops.deramp import deramp
 from insarflow.ops.goldstein import goldstein
 from insarflow.ops.multilook import multilook
+from insarflow.ops.reference import reference
+from insarflow.ops.stratified import remove_stratified
 from insarflow.schema import require
 from insarflow.types import Recipe
 
@@ -29,6 +32,9 @@ OPERATIONS: Final[Mapping[str, Callable[..., Any]]] = {
     "degrade": degrade,
     "add_turbulence": add_turbulence,
     "add_stratified": add_stratified,
+    "deramp": deramp,
+    "reference": reference,
+    "remove_stratified": remove_stratified,
 }
 """What a recipe may ask for, by the name that a step's ``operation`` has."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Any
 import dask.array as da
 import numpy as np
 from affine import Affine
+from dask._task_spec import Task, TaskRef
 from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph
 from pyproj.exceptions import ProjError
 from rasterio.features import rasterize
 
 from insarflow.errors import ProductError
+from insarflow.ops.cells import missing_block, nan_of
+from insarflow.ops.layer import Reading, array_by_rule, reading_of
 from insarflow.types import Grid, Window
 
 if TYPE_CHECKING:
@@ -90,6 +93,48 @@ class Area:
             graph[(name, i, j)] = (Area.inside, f"{name}-area", block)
         layer = HighLevelGraph.from_collections(name, graph)
         return da.Array(layer, name, chunks=chunks, meta=np.empty((0, 0), bool))
+
+
+def masked(data: np.ndarray | da.Array, keep: np.ndarray, area: Area, window: Window) -> Any:
+    """Images ``(date, delay, y, x)`` of a window: missing outside the area and in the cells that are not to keep."""
+    if not isinstance(data, da.Array):
+        return _mask(data, keep, area.inside(window))
+    inside = area.lazy(window, (data.chunks[2], data.chunks[3]))
+    reading = reading_of(data)
+    starts = [np.cumsum((0, *sizes)) for sizes in data.chunks]
+    rule = _Masked(reading or data.name, keep, inside.name, starts, data.dtype)
+    sources = [inside] if reading is not None else [data, inside]
+    return array_by_rule(f"masked-{tokenize(data, keep, inside)}", rule, data.chunks, data.dtype, sources)
+
+
+@dataclass(frozen=True)
+class _Masked:
+    """The rule of the tasks of `masked`; what is only read is read by the task."""
+
+    source: Reading | str
+    keep: np.ndarray
+    inside: str
+    starts: list[np.ndarray]
+    dtype: np.dtype
+
+    def task(self, key: tuple[Any, ...]) -> Task:
+        """Mask a block, or make one that is missing."""
+        ends = [edges[k : k + 2].tolist() for edges, k in zip(self.starts, key[1:], strict=True)]
+        cells = self.keep[tuple(slice(*pair) for pair in ends[:2])]
+        if not cells.any():
+            return Task(key, missing_block, tuple(b - a for a, b in ends), self.dtype)
+        inside = TaskRef((self.inside, *key[3:]))
+        if isinstance(self.source, Reading):
+            return Task(key, _mask_of, cells, inside, *self.source.call(key[1:3], *map(tuple, ends[2:])))
+        return Task(key, _mask, TaskRef((self.source, *key[1:])), cells, inside)
+
+
+def _mask_of(cells: np.ndarray, inside: np.ndarray, function: Callable[..., np.ndarray], *args: Any) -> np.ndarray:
+    return _mask(function(*args), cells, inside)
+
+
+def _mask(block: np.ndarray, cells: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    return np.where(cells[:, :, None, None] & inside, block, block.dtype.type(nan_of(block.dtype)))
 
 
 def read_area(path: Path, grid: Grid) -> Area:

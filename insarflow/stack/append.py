@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 import xarray as xr
 from dask.base import tokenize
 
-from insarflow.errors import GridMismatchError, SchemaError, StoreError
+from insarflow.errors import GridMismatchError, ProductWarning, SchemaError, StoreError
 from insarflow.schema import CELLS, DIMS, VARIABLES, recipe_of, validate
 from insarflow.stack.assemble import valid_cells
 from insarflow.stack.codes import Code, stored_codes
@@ -42,7 +43,8 @@ def append_pairs(ds: xr.Dataset, path: str | Path, *, fsync: bool = False) -> li
     Parameters
     ----------
     ds
-        A stack on the store's grid, of the same image variables. Interferograms that the store holds are passed over.
+        A stack on the store's grid, of the same image variables. Interferograms that the store holds are passed over,
+        with a `ProductWarning` if their files (``fingerprint``) are not those that it was built from.
     path
         The store: a folder, or a URL as of `insarflow.write_stack`.
     fsync
@@ -67,14 +69,11 @@ def append_pairs(ds: xr.Dataset, path: str | Path, *, fsync: bool = False) -> li
         If `path` is no stack store, cannot be written, or another process is writing it.
     """
     validate(ds)
-    target = as_location(path, "path")
-    if isinstance(target, Folder):
-        target = Folder(target.path.resolve())
-        if not target.path.is_dir():
-            raise StoreError(f"path={str(path)!r} must be a store to append to, instead there is none: build it first")
+    target = _existing(path)
     with only_writer(target):
         held = open_store(target)
         _check(ds, held, path)
+        _warn_of_changes(ds, held, path)
         plan = _Plan.of(ds, held, target)
         file = journal_of(target)
         journal = Journal(tokenize(ds, plan.places, plan.lengths), tuple(plan.places.values()))
@@ -113,6 +112,27 @@ def append_pairs(ds: xr.Dataset, path: str | Path, *, fsync: bool = False) -> li
     return sorted(_pair(ds, cell) for cell in added)
 
 
+def not_held(ds: xr.Dataset, path: str | Path) -> xr.Dataset:
+    """A stack of which only those interferograms are ``valid`` that `append_pairs` would add; errors as there."""
+    validate(ds)
+    held = open_store(_existing(path))
+    _check(ds, held, path)
+    there = {_pair(held, (i, j)) for i, j in np.argwhere(valid_cells(held)).tolist()}
+    valid = valid_cells(ds)
+    for i, j in np.argwhere(valid).tolist():
+        valid[i, j] = _pair(ds, (i, j)) not in there
+    return ds.assign(valid=(CELLS, valid))
+
+
+def _existing(path: str | Path) -> WritableLocation:
+    target = as_location(path, "path")
+    if not isinstance(target, Folder):
+        return target
+    if not target.path.is_dir():
+        raise StoreError(f"path={str(path)!r} must be a store to append to, instead there is none: build it first")
+    return Folder(target.path.resolve())
+
+
 class _Plan:
     """Where the new interferograms go."""
 
@@ -149,7 +169,10 @@ def _commit(ds: xr.Dataset, target: WritableLocation, plan: _Plan, added: list[C
     """Coordinates, then lengths, then the group's metadata, from which on the new interferograms count."""
     for name, values in (("date", plan.dates), ("delay", plan.delays)):
         put_cells(target, name, values)
-    for name, empty in (("valid", False), ("perpendicular_baseline", np.nan)):
+    there = target.arrays()
+    for name, empty in (("valid", False), ("perpendicular_baseline", np.nan), ("fingerprint", 0)):
+        if name not in there:
+            continue
         values = np.full(plan.lengths, empty, VARIABLES[name].dtype)
         old = _on_disk(target, name)
         values[: old.shape[0], : old.shape[1]] = old
@@ -162,7 +185,6 @@ def _commit(ds: xr.Dataset, target: WritableLocation, plan: _Plan, added: list[C
     for name, length in zip(CELLS, plan.lengths, strict=True):
         put_length(target, name, (length,))
     stored = {n: n if n not in codes else codes[n].stored for n in VARIABLES if VARIABLES[n].dims[:2] == CELLS}
-    there = target.arrays()
     for array in stored.values():
         if array in there:
             put_length(target, array, plan.lengths)
@@ -193,6 +215,28 @@ def _check(ds: xr.Dataset, held: xr.Dataset, path: str | Path) -> None:
             f"what is appended must be processed as {where}, by {steps[1] or 'nothing'}, instead got by "
             f"{steps[0] or 'nothing'}"
         )
+
+
+def _warn_of_changes(ds: xr.Dataset, held: xr.Dataset, path: str | Path) -> None:
+    """Say which interferograms would be others if the store were built now."""
+    name = "fingerprint"
+    if not all(name in data and ds[name].attrs.get("of") == data[name].attrs.get("of") for data in (ds, held)):
+        return
+    known = {pair: value for pair, value in _fingerprints(held) if value}
+    changed = sorted(pair for pair, value in _fingerprints(ds) if known.get(pair, value) != value != 0)
+    if changed:
+        more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+        warnings.warn(
+            f"path={str(path)!r} holds {changed[0]}{more} as read from other files, or an earlier version of them, and "
+            "keeps what it has: build the store anew to take the new ones",
+            ProductWarning,
+            stacklevel=3,
+        )
+
+
+def _fingerprints(ds: xr.Dataset) -> list[tuple[Pair, int]]:
+    values = ds["fingerprint"].values
+    return [(_pair(ds, (i, j)), int(values[i, j])) for i, j in np.argwhere(valid_cells(ds)).tolist()]
 
 
 def _differ(a: Any, b: Any) -> bool:

@@ -5,6 +5,7 @@ Only this module knows what such a path means; it takes plain paths too.
 
 from __future__ import annotations
 
+import hashlib
 import struct
 import zipfile
 import zlib
@@ -121,6 +122,27 @@ def read_starts(paths: Iterable[Path], count: int) -> Iterator[bytes]:
                 except KeyError as error:
                     raise ProductError(f"file={str(archive)!r} must hold {_member(path, archive)!r}") from error
                 yield start
+
+
+def digest_file(path: Path) -> bytes:
+    """SHA-256 of all that a file holds.
+
+    Raises
+    ------
+    OSError
+        If a file that is in no archive cannot be read.
+    ProductError
+        If an archive is damaged or lacks the member.
+    """
+    archive = archive_of(path)
+    if archive is None:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").digest()
+    with _opened(archive) as file, file.open(_member(path, archive)) as member:
+        digest = hashlib.sha256()
+        while part := member.read(2**20):
+            digest.update(part)
+        return digest.digest()
 
 
 def _member(path: Path, archive: Path) -> str:

@@ -6,9 +6,10 @@ Whoever opens a store with plain xarray sees the decoded phase and coherence (th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, Literal, get_args
 
 import numpy as np
 
@@ -21,11 +22,13 @@ from insarflow.kernels.codes import (
     encode_phase,
     fraction_step,
 )
+from insarflow.ops.checks import check_choice
 from insarflow.types import Recipe
 
 KEEPS_UNIT: Final = frozenset({
     "read", "subset", "align", "merge_swaths", "line_of_sight", "add_offset", "add_ramp", "conjugate",
-    "add_turbulence", "add_stratified", "coherence", "append", "resample", "resample_dem",
+    "add_turbulence", "add_stratified", "coherence", "append", "resample", "resample_dem", "select_pairs", "unwrap",
+    "deramp", "reference", "remove_stratified", "terrain", "add_dem",
 })  # fmt: skip
 """Operations after which an interferogram of phase alone still is one."""
 
@@ -64,22 +67,41 @@ class Code:
         return {**self.attrs, "scale_factor": self.step, "_FillValue": self.missing, **error}
 
 
-def _encode_coherence(values: np.ndarray) -> np.ndarray:
-    return encode_fraction(values, "uint8")
+Kind = Literal["uint8", "uint16"]
+"""Numbers that coherence is kept as."""
+
+
+def _coherence(kind: Kind) -> Code:
+    missing, encode = int(np.iinfo(kind).max), partial(encode_fraction, dtype=kind)
+    return Code("coherence", kind, missing, fraction_step(kind), encode, decode_fraction)
 
 
 PHASE: Final = Code(
     "phase", "int16", PHASE_MISSING, PHASE_STEP, encode_phase, decode_phase,
     {"units": "rad", "long_name": "wrapped phase, positive away from the satellite"},
 )  # fmt: skip
-COHERENCE: Final = Code("coherence", "uint8", 255, fraction_step("uint8"), _encode_coherence, decode_fraction)
-CODES: Final[Mapping[str, Code]] = {"igram": PHASE, "coherence": COHERENCE}
-"""By variable of the contract."""
+COHERENCE: Final[Mapping[Kind, Code]] = {kind: _coherence(kind) for kind in get_args(Kind)}
+CODES: Final[Mapping[str, tuple[Code, ...]]] = {"igram": (PHASE,), "coherence": tuple(COHERENCE.values())}
+"""Ways to keep a variable of the contract."""
 
 
-def codes_for(names: list[str], recipe: Recipe) -> dict[str, Code]:
-    """How the variables of a product are kept: interferograms of phase alone, and coherence beside them, as codes."""
-    return {name: CODES[name] for name in names if name in CODES} if phase_only(recipe) else {}
+def codes_for(names: Iterable[str], coherence: Kind) -> dict[str, Code]:
+    """How the variables of a product of phase alone are kept as codes."""
+    codes = {"igram": PHASE, "coherence": COHERENCE[coherence]}
+    return {name: codes[name] for name in names if name in codes}
+
+
+def check_kind_of_coherence(coherence: str, *, exact: bool = False) -> None:
+    """Check how coherence is to be kept.
+
+    Raises
+    ------
+    ValueError
+        If it is an unknown kind of numbers, or all numbers are to be kept as they are and it is not the default.
+    """
+    check_choice("coherence", coherence, get_args(Kind))
+    if exact and coherence != "uint8":
+        raise ValueError(f"exact must be False to keep coherence as codes, instead got coherence={coherence!r}")
 
 
 def phase_only(recipe: Recipe) -> bool:
@@ -99,6 +121,7 @@ def stored_codes(arrays: Mapping[str, Any]) -> dict[str, Code]:
     """How the variables of a store are kept, from its arrays by name."""
     return {
         name: code
-        for name, code in CODES.items()
+        for name, codes in CODES.items()
+        for code in codes
         if code.stored in arrays and arrays[code.stored].dtype == np.dtype(code.dtype)
     }

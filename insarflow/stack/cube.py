@@ -12,30 +12,9 @@ from dask._task_spec import Task, TaskRef
 from dask.base import tokenize
 
 from insarflow.ops.cells import missing_block, nan_of
-from insarflow.ops.layer import Chunks, Reading, array_by_rule, reading_of
-
-Cell = tuple[int, int]
-"""Position along ``date`` and ``delay``."""
-
-
-def pick(array: np.ndarray | da.Array, cells: Sequence[Cell]) -> Any:
-    """Pairs of a ``(date, delay, ...)`` array: ``(pair, ...)``, one a block if lazy; other cells are not touched."""
-    rows, cols = np.array(cells, np.int64).reshape(-1, 2).T
-    if not isinstance(array, da.Array):
-        return array[rows, cols]
-    ones = (1,) * len(cells)
-    reading = reading_of(array)
-    name = f"pairs-{tokenize(array, list(cells))}"
-    if reading is not None and all(
-        len(chunks) == size for chunks, size in zip(array.chunks[:2], array.shape[:2], strict=True)
-    ):
-        # The pairs are read from where they lie: operations on them read their own windows.
-        lead = tuple((*reading.lead[0][i], *map(_first, reading.lead[1][j])) for i, j in cells)
-        reading = Reading(reading.source, (lead,), reading.rows, reading.cols)
-        return array_by_rule(name, reading, (ones, *array.chunks[2:]), array.dtype)
-    blocks = [[(k, n) for k, size in enumerate(chunks) for n in range(size)] for chunks in array.chunks[:2]]
-    rule = _Pick(array.name, [(blocks[0][i], blocks[1][j]) for i, j in cells])
-    return array_by_rule(name, rule, (ones, *array.chunks[2:]), array.dtype, [array])
+from insarflow.ops.layer import Chunks, array_by_rule
+from insarflow.ops.pick import Cell as Cell
+from insarflow.ops.pick import pick as pick
 
 
 def place(array: np.ndarray | da.Array, cells: Sequence[Cell], shape: Cell) -> Any:
@@ -79,20 +58,6 @@ def cube(
 
 
 @dataclass(frozen=True)
-class _Pick:
-    """The rule of the tasks of `pick`: for each pair (block, position inside it) along date and delay."""
-
-    source: str
-    cells: list[tuple[tuple[int, int], tuple[int, int]]]
-
-    def task(self, key: tuple[Any, ...]) -> Task:
-        """Cut a pair out of a block of cells."""
-        _, pair, *rest = key
-        (row, i), (col, j) = self.cells[pair]
-        return Task(key, _cell, TaskRef((self.source, row, col, *rest)), i, j)
-
-
-@dataclass(frozen=True)
 class _Cube:
     """The rule of the tasks of `cube`."""
 
@@ -110,13 +75,5 @@ class _Cube:
         return Task(key, _lift, TaskRef((*source, *rest)), 2 + len(rest))
 
 
-def _cell(block: np.ndarray, i: int, j: int) -> np.ndarray:
-    return block[i : i + 1, j]
-
-
 def _lift(block: np.ndarray, ndim: int) -> np.ndarray:
     return block[(None,) * (ndim - block.ndim)]
-
-
-def _first(part: slice | int) -> int:
-    return part.start if isinstance(part, slice) else part

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
-
-from zarr.core.buffer import Buffer
-from zarr.storage import MemoryStore
 
 from insarflow.errors import OutputExistsError, StoreError
 from insarflow.stack.journal import Journal, refuse_another, remove_temporaries
 from insarflow.stack.location import ROOT, Folder, WritableLocation
 from insarflow.stack.remote import UNFINISHED, Remote
 from insarflow.stack.replace import check_output, clear_folder, flush, new_store
-
-Make = Callable[[Any], None]
-"""Lays out an empty store in what zarr takes for a place."""
 
 _NOTHING = Journal("")
 """Journal of a place where nothing counts: whatever is in it may be removed."""
@@ -43,9 +36,9 @@ def check_place(where: WritableLocation, *, overwrite: bool) -> None:
 
 
 def draft(
-    where: WritableLocation, journal: Journal, make: Make, *, overwrite: bool, fsync: bool = False
+    where: WritableLocation, journal: Journal, empty: Mapping[str, bytes], *, overwrite: bool, fsync: bool = False
 ) -> AbstractContextManager[WritableLocation]:
-    """Work in a store, laid out by `make`, that counts at the end, all at once.
+    """Work in a store that counts at the end, all at once; `empty` holds its objects at the beginning, by key.
 
     If the work is interrupted, or cannot be written, it stays, and the same work, as its journal tells, goes on in it;
     after any other error it is removed.
@@ -64,19 +57,24 @@ def draft(
         If it cannot be written, or other work is writing it.
     """
     if isinstance(where, Remote):
-        return _draft_in_place(where, journal, make, overwrite=overwrite)
-    return _draft_beside(Path(where.plain), journal, make, overwrite=overwrite, fsync=fsync)
+        return _draft_in_place(where, journal, empty, overwrite=overwrite)
+    return _draft_beside(Path(where.plain), journal, empty, overwrite=overwrite, fsync=fsync)
 
 
 @contextmanager
-def _draft_beside(path: Path, journal: Journal, make: Make, *, overwrite: bool, fsync: bool) -> Iterator[Folder]:
+def _draft_beside(
+    path: Path, journal: Journal, empty: Mapping[str, bytes], *, overwrite: bool, fsync: bool
+) -> Iterator[Folder]:
     with new_store(path, overwrite=overwrite) as folder:
         work = Folder(folder)
         if Journal.read(work, UNFINISHED) == journal:
             remove_temporaries(folder)
         else:
             clear_folder(folder)
-            make(folder)
+            for key in sorted(empty, key=lambda key: (key == ROOT, key)):
+                file = folder / key
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(empty[key])
             journal.write(work, UNFINISHED)
         yield work
         Journal.remove(work, UNFINISHED)
@@ -87,33 +85,26 @@ def _draft_beside(path: Path, journal: Journal, make: Make, *, overwrite: bool, 
 
 
 @contextmanager
-def _draft_in_place(where: Remote, journal: Journal, make: Make, *, overwrite: bool) -> Iterator[Remote]:
-    empty = _laid_out(make)
-    root = empty.pop(ROOT)
+def _draft_in_place(
+    where: Remote, journal: Journal, empty: Mapping[str, bytes], *, overwrite: bool
+) -> Iterator[Remote]:
     with where.telling():
         begun = Journal.read(where, UNFINISHED)
         if begun != journal:
             _begin(where, begun, overwrite=overwrite)
-            for key, data in empty.items():
-                where.write(key, data)
+            for key in sorted(empty.keys() - {ROOT}):
+                where.write(key, empty[key])
             journal.write(where, UNFINISHED)
         try:
             yield where
             journal.check(where, UNFINISHED)
-            where.write(ROOT, root)
+            where.write(ROOT, empty[ROOT])
             Journal.remove(where, UNFINISHED)
         except (StoreError, KeyboardInterrupt, SystemExit):
             raise
         except BaseException:
             _give_up(where)
             raise
-
-
-def _laid_out(make: Make) -> dict[str, bytes]:
-    """Objects of an empty store."""
-    objects: dict[str, Buffer] = {}
-    make(MemoryStore(objects))
-    return {key: data.to_bytes() for key, data in objects.items()}
 
 
 def _begin(where: Remote, begun: Journal | None, *, overwrite: bool) -> None:

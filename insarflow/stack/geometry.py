@@ -7,7 +7,7 @@ import numpy as np
 from pyproj import Transformer
 
 from insarflow.kernels import geometry
-from insarflow.types import Grid
+from insarflow.types import Grid, Window
 
 LINE_OF_SIGHT = ("incidence", "los_east", "los_north", "los_up")
 """What `line_of_sight` gives, in order."""
@@ -54,6 +54,16 @@ def ground_point(grid: Grid, height: float) -> np.ndarray:
     middle = grid.shape[0] // 2, grid.shape[1] // 2
     latitude, longitude = _geodetic(grid.y[middle[0]], grid.x[middle[1]], grid.crs)
     return geometry.geodetic_to_ecef(latitude, longitude, np.array(height))
+
+
+def slant_ranges(
+    height: np.ndarray, north: np.ndarray, up: np.ndarray, grid: Grid, window: Window, radius: float
+) -> np.ndarray:
+    """Slant range in a window of a grid: `insarflow.kernels.geometry.slant_range` where its pixels lie."""
+    y, x = grid.y[window.y0 : window.y1], grid.x[window.x0 : window.x1]
+    rows, cols = np.broadcast_arrays(y[:, None], x[None, :])
+    latitude, _ = _geodetic(rows, cols, grid.crs)
+    return geometry.slant_range(latitude, height, north, up, radius)
 
 
 def _block(dem: np.ndarray, y: np.ndarray, x: np.ndarray, *, crs: str, orbit: np.ndarray) -> np.ndarray:

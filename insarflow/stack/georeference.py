@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pyproj
@@ -15,6 +17,7 @@ from rioxarray.exceptions import RioXarrayError
 
 from insarflow.errors import SchemaError
 from insarflow.schema import SPACE
+from insarflow.stack.part import take
 from insarflow.types import Grid, Window
 
 Box = tuple[float, float, float, float]
@@ -45,14 +48,29 @@ def georeference(ds: xr.Dataset, grid: Grid) -> xr.Dataset:
     shape = tuple(ds.sizes.get(dim) for dim in SPACE)
     if shape != grid.shape:
         raise ValueError(f"the dataset must have the grid's size (y, x) = {grid.shape}, instead got {shape}")
-    located: xr.Dataset = ds.assign_coords(y=("y", grid.y), x=("x", grid.x))
+    about = _attributes(grid.crs, grid.transform)
+    located: xr.Dataset = ds.assign_coords(
+        y=("y", grid.y, dict(about["y"])),
+        x=("x", grid.x, dict(about["x"])),
+        spatial_ref=((), 0, dict(about["spatial_ref"])),
+    )
+    for image in (array.variable for array in located.data_vars.values() if set(SPACE) <= set(array.dims)):
+        image.attrs.pop("grid_mapping", None)
+        image.encoding["grid_mapping"] = "spatial_ref"
+    located.encoding = {**ds.encoding, "grid_mapping": "spatial_ref"}
+    return located
+
+
+@lru_cache(maxsize=64)
+def _attributes(crs: str, transform: tuple[float, ...]) -> dict[str, dict[str, Any]]:
+    """Attributes of the coordinates, by rioxarray; on a frame without images, which it would copy several times."""
+    frame = xr.Dataset(coords={"y": [0.0, 1.0], "x": [0.0, 1.0]})
     try:
-        located = located.rio.write_crs(grid.crs)
+        frame = frame.rio.write_crs(crs)
     except (CRSError, RioXarrayError, RasterioError) as error:
-        raise ValueError(f"grid.crs must be a coordinate reference system, instead got {grid.crs!r:.80}") from error
-    located = located.rio.write_transform(Affine.from_gdal(*grid.transform))
-    described: xr.Dataset = located.rio.write_coordinate_system()
-    return described
+        raise ValueError(f"grid.crs must be a coordinate reference system, instead got {crs!r:.80}") from error
+    frame = frame.rio.write_transform(Affine.from_gdal(*transform)).rio.write_coordinate_system()
+    return {str(name): dict(frame[name].attrs) for name in ("y", "x", "spatial_ref")}
 
 
 def grid_of(ds: xr.Dataset | xr.DataArray) -> Grid:
@@ -103,7 +121,7 @@ def crop(ds: xr.Dataset, window: Window) -> xr.Dataset:
         If `ds` has no grid.
     """
     x, x_step, _, y, _, y_step = grid_of(ds).transform
-    cut = ds.isel(y=slice(window.y0, window.y1), x=slice(window.x0, window.x1))
+    cut = take(ds, {}, window)
     origin = x + window.x0 * x_step, y + window.y0 * y_step
     located: xr.Dataset = cut.rio.write_transform(Affine.from_gdal(origin[0], x_step, 0.0, origin[1], 0.0, y_step))
     return located

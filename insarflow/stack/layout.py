@@ -18,11 +18,13 @@ import xarray as xr
 import zarr
 from dask._task_spec import Task, TaskRef
 from dask.base import tokenize
+from zarr.abc.buffer import Buffer
 from zarr.codecs import BloscCodec
 from zarr.errors import ZarrUserWarning
-from zarr.storage import StoreLike
+from zarr.storage import MemoryStore, StoreLike
 
 from insarflow.errors import SchemaError
+from insarflow.ops.cells import nan_of
 from insarflow.ops.layer import Chunks, array_by_rule
 from insarflow.schema import CELLS, COORDINATE_ATTRS, SCHEMA_VERSION, SPACE, VARIABLES
 from insarflow.stack.assemble import SHARD, Array
@@ -30,6 +32,7 @@ from insarflow.stack.codes import Code
 from insarflow.stack.faults import fault_point
 from insarflow.stack.georeference import georeference
 from insarflow.stack.location import Location, WritableLocation
+from insarflow.stack.shards import by_whole_shards
 from insarflow.types import Grid
 
 INNER: int = 512
@@ -52,20 +55,17 @@ def compressor(dtype: np.dtype) -> BloscCodec:
 
 
 def lay_out(
-    store: StoreLike,
     dates: np.ndarray,
     delays: np.ndarray,
     grid: Grid,
     variables: Mapping[str, Mapping[str, Any]],
     attrs: Mapping[str, Any],
     codes: Mapping[str, Code],
-) -> None:
+) -> dict[str, bytes]:
     """Make an empty store: metadata and coordinates, no pixel.
 
     Parameters
     ----------
-    store
-        An existing folder, or a zarr store, without anything in it.
     dates, delays
         ``datetime64[ns]`` and ``timedelta64[ns]``.
     grid
@@ -78,11 +78,19 @@ def lay_out(
     codes
         Variables that are kept as codes.
 
+    Returns
+    -------
+    dict
+        Its objects by key.
+
     Raises
     ------
     TypeError
         If an attribute is no JSON value.
     """
+    # In memory first: Zarr takes several times as long to make a small file as the disk does.
+    made: dict[str, Buffer] = {}
+    store = MemoryStore(made)
     group = zarr.create_group(
         store,
         zarr_format=3,
@@ -108,6 +116,7 @@ def lay_out(
         attributes=_plain(frame["spatial_ref"].attrs),
     )
     consolidate(store)
+    return {key: data.to_bytes() for key, data in made.items()}
 
 
 def consolidate(store: StoreLike) -> None:
@@ -240,9 +249,10 @@ def _write_shard(block: np.ndarray, place: Place, window: tuple[slice, ...]) -> 
         values = block if place.code is None else place.code.encode(block)
     except ValueError as error:
         raise SchemaError(f"{place.name}: {error}; keep the stack's numbers as they are with exact=True") from error
-    index: tuple[int | slice, ...] = (*place.cell, *window)
+    # With all dimensions, so that Zarr sees a whole shard and makes no copy.
+    index = (*(slice(k, k + 1) for k in place.cell), *window)
     fault_point()
-    place.open()[index] = values[0]
+    by_whole_shards(place.open())[index] = values.reshape((1,) * len(place.cell) + values.shape[1:])
     return _count(values, place)
 
 
@@ -303,10 +313,8 @@ def _array(group: zarr.Group, name: str, sizes: Mapping[str, int], attrs: Mappin
 
 
 def _fill(dtype: np.dtype) -> Any:
-    """Say what an absent chunk reads as: Zarr's own default, 0, would be a measurement."""
-    if dtype.kind == "b":
-        return False
-    return dtype.type(complex(np.nan, np.nan) if dtype.kind == "c" else np.nan)
+    """Say what an absent chunk reads as: Zarr's own default, 0, would be a measurement, but of counts and labels."""
+    return dtype.type(nan_of(dtype))
 
 
 def _plain(attrs: Mapping[str, Any]) -> dict[str, Any]:

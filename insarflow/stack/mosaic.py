@@ -8,6 +8,7 @@ import dask.array as da
 import numpy as np
 from dask.base import tokenize
 
+from insarflow.kernels.phase import phasor
 from insarflow.stack.assemble import SHARD, nan_of
 from insarflow.stack.raster import Pixels, Raster
 from insarflow.types import Window
@@ -22,12 +23,16 @@ class Windows:
         Of the whole.
     chunk
         Largest side of a block, pixels.
+    clip
+        Smallest and largest value: rounding beyond is taken away.
     """
 
     ndim = 2
 
-    def __init__(self, shape: tuple[int, int], dtype: np.dtype, chunk: int = SHARD) -> None:
-        self.shape, self.dtype, self.chunk = shape, dtype, chunk
+    def __init__(
+        self, shape: tuple[int, int], dtype: np.dtype, chunk: int = SHARD, clip: tuple[float, float] | None = None
+    ) -> None:
+        self.shape, self.dtype, self.chunk, self.clip = shape, dtype, chunk, clip
 
     @property
     def identity(self) -> tuple[object, ...]:
@@ -35,12 +40,12 @@ class Windows:
         raise NotImplementedError
 
     def read(self, window: Window) -> np.ndarray:
-        """Values of a window that lies inside."""
+        """Values of a window that lies inside, before they are clipped; nobody else holds them."""
         raise NotImplementedError
 
     def lazy(self) -> da.Array:
         """All pixels as a dask array, one task a block."""
-        name = f"raster-{tokenize(self.shape, self.chunk, self.identity)}"
+        name = f"raster-{tokenize(self.shape, self.chunk, self.clip, self.identity)}"
         array: da.Array = da.from_array(
             self, chunks=(self.chunk, self.chunk), name=name, lock=False, fancy=False, inline_array=True
         )
@@ -55,6 +60,8 @@ class Windows:
         else:
             y0, x0 = min(rows), min(cols)
             values = self.read(Window(y0, x0, max(rows) + 1 - y0, max(cols) + 1 - x0))
+            if self.clip is not None:
+                np.clip(values, *self.clip, out=values)
             values = values[:: rows.step, :: cols.step]
         kept: np.ndarray = values[tuple(0 if isinstance(i, int | np.integer) else slice(None) for i in index)]
         return kept
@@ -69,24 +76,39 @@ class Mosaic(Windows):
     ----------
     parts
         Each image and where it lies on the grid; it may reach beyond.
+    wrapped
+        Whether the images are wrapped phase in radians, and the values ``exp(i phase)``.
     """
 
-    def __init__(self, parts: Sequence[tuple[Pixels, Window]], shape: tuple[int, int], chunk: int = SHARD) -> None:
-        super().__init__(shape, parts[0][0].dtype, chunk)
-        self.parts = tuple(parts)
+    def __init__(
+        self,
+        parts: Sequence[tuple[Pixels, Window]],
+        shape: tuple[int, int],
+        chunk: int = SHARD,
+        *,
+        clip: tuple[float, float] | None = None,
+        wrapped: bool = False,
+    ) -> None:
+        super().__init__(shape, np.dtype(np.complex64) if wrapped else parts[0][0].dtype, chunk, clip)
+        self.parts, self.wrapped = tuple(parts), wrapped
 
     @property
     def identity(self) -> tuple[object, ...]:
         """What the values depend on."""
-        return tuple((pixels.identity, window.y0, window.x0) for pixels, window in self.parts)
+        return self.wrapped, tuple((pixels.identity, window.y0, window.x0) for pixels, window in self.parts)
 
     def read(self, window: Window) -> np.ndarray:
         """Values of a window, NaN where there is none."""
+        values = self._read(window)
+        return phasor(values) if self.wrapped else values
+
+    def _read(self, window: Window) -> np.ndarray:
         parts = [(pixels, place, window.shared(place)) for pixels, place in self.parts]
         hits = [(pixels, place, shared) for pixels, place, shared in parts if shared is not None]
         if len(hits) == 1 and hits[0][2] == window:
             return hits[0][0].read(window.relative_to(hits[0][1]))
-        values = np.full(window.shape, nan_of(self.dtype), self.dtype)
+        dtype = self.parts[0][0].dtype
+        values = np.full(window.shape, nan_of(dtype), dtype)
         for pixels, place, shared in hits:
             target = values[shared.within(window)]
             absent = np.isnan(target)

@@ -9,17 +9,19 @@ import numpy as np
 import xarray as xr
 
 from insarflow.errors import SchemaError
-from insarflow.ops.layer import reordered
-from insarflow.schema import CELLS, COORDINATE_ATTRS, SPACE, describe, normalise_time, validate
+from insarflow.schema import CELLS, COORDINATE_ATTRS, PAIR, SPACE, describe, normalise_time, validate
 from insarflow.stack.cube import Cell, pick, place
+from insarflow.stack.part import take
 from insarflow.types import Pair, parse_delay
 
-PAIR: Final = "pair"
 ALONG: Final = ("date", "delay", "reference", "secondary")
 """Coordinates that `to_pairs` gives to each pair."""
 
 _ALONE: Final = "without_pair"
 """Attribute of ``date`` and ``delay``: those of the stack that no pair has."""
+
+_TEXT: Final = np.dtype(object)
+"""How names are stored: as text of any length, since Zarr 3 has no word for text of a fixed length."""
 
 _KEPT: Final = ("grid_mapping", "coordinates")
 """What of a variable's encoding does not depend on its shape."""
@@ -48,8 +50,10 @@ def to_pairs(ds: xr.Dataset) -> xr.Dataset:
 
     Notes
     -----
-    For what knows three dimensions, not four: ``ds.insar.to_pairs()["igram"].rio.reproject(...)``, facets, rasters.
-    `from_pairs` gives the identical stack.
+    For what knows three dimensions, not four: ``ds.insar.to_pairs()["igram"].rio.reproject(...)``, facets, rasters,
+    ``to_zarr``, whose plain store of pairs is a stack again with
+    ``from_pairs(xr.open_zarr(path, decode_coords="all", decode_timedelta=True))``. `from_pairs` gives the identical
+    stack.
 
     Examples
     --------
@@ -69,6 +73,17 @@ def to_pairs(ds: xr.Dataset) -> xr.Dataset:
     if not cells:
         raise SchemaError("to_pairs needs at least one interferogram, instead got valid=False everywhere")
     rows, cols = np.transpose(cells)
+    alone = [np.setdiff1d(np.arange(n), at) for n, at in zip(exists.shape, (rows, cols), strict=True)]
+    pairs = lay_out(ds, cells)
+    for dim, rest in zip(CELLS, alone, strict=True):
+        pairs[dim].attrs = _noting(ds[dim], rest)
+    return pairs
+
+
+def lay_out(ds: xr.Dataset, cells: list[Cell]) -> xr.Dataset:
+    """Cells of a stack one behind the other, in their order, along ``pair``; parameters and errors as of `to_pairs`."""
+    dates, delays = ds["date"].values, ds["delay"].values
+    rows, cols = np.transpose(cells)
     variables: dict[Any, Any] = {}
     for name, variable in ds.variables.items():
         along = set(CELLS) & set(variable.dims)
@@ -85,11 +100,10 @@ def to_pairs(ds: xr.Dataset) -> xr.Dataset:
         variables[name] = xr.Variable((PAIR, *whole.dims[2:]), pick(whole.data, cells), whole.attrs, kept)
     coords = {name: variables.pop(name) for name in ds.coords if name in variables}
     names = np.array([Pair(dates[i], dates[i] + delays[j]).name for i, j in cells])
-    alone = [np.setdiff1d(np.arange(n), at) for n, at in zip(exists.shape, (rows, cols), strict=True)]
     coords |= {
-        PAIR: (PAIR, names, {"long_name": "earlier and later acquisition day"}),
-        "date": (PAIR, dates[rows], _noting(ds["date"], alone[0])),
-        "delay": (PAIR, delays[cols], _noting(ds["delay"], alone[1])),
+        PAIR: xr.Variable(PAIR, names, {"long_name": "earlier and later acquisition day"}, {"dtype": _TEXT}),
+        "date": (PAIR, dates[rows], ds["date"].attrs),
+        "delay": (PAIR, delays[cols], ds["delay"].attrs),
         "reference": (PAIR, dates[rows], {"long_name": "acquisition day of the earlier image"}),
         "secondary": (PAIR, dates[rows] + delays[cols], {"long_name": "acquisition day of the later image"}),
     }
@@ -169,14 +183,9 @@ def from_pairs(ds: xr.Dataset) -> xr.Dataset:
 def sorted_cells(ds: xr.Dataset) -> xr.Dataset:
     """The stack `ds` in order of date and delay; what is read from a store is then read in that order."""
     orders = {dim: np.argsort(ds[dim].values, kind="stable") for dim in CELLS}
-    if all(np.array_equal(order, np.arange(order.size)) for order in orders.values()):
+    if all(np.array_equal(order, np.arange(ds.sizes[dim])) for dim, order in orders.items()):
         return ds
-    lazy = {n: v for n, v in ds.data_vars.items() if isinstance(v.data, da.Array) and v.dims[:2] == CELLS}
-    moved = {
-        name: xr.Variable(v.dims, reordered(v.data, list(orders.values())), v.attrs, v.encoding)
-        for name, v in lazy.items()
-    }
-    return ds.drop_vars(list(lazy)).isel(orders).assign(moved)[list(ds.data_vars)]
+    return take(ds, dict(orders))
 
 
 def _noting(coordinate: xr.DataArray, alone: np.ndarray) -> dict[str, Any]:

@@ -5,13 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-import dask.array as da
-import numpy as np
 import xarray as xr
 
-from insarflow.kernels.phase import phasor
 from insarflow.schema import recipe_of
 from insarflow.stack.assemble import SHARD
 from insarflow.stack.georeference import degrees_of, grid_of
@@ -53,8 +49,8 @@ class Placement:
     resamples: bool = False
     steps: Sequence[tuple[str, Mapping[str, JsonValue]]] = ()
 
-    def image(self, parts: Sequence[Pixels], name: str, *, wrapped: bool = False) -> da.Array:
-        """An image on the grid, lazily.
+    def source(self, parts: Sequence[Pixels], name: str, *, wrapped: bool = False) -> Windows:
+        """What reads an image on the grid, window by window.
 
         Parameters
         ----------
@@ -65,17 +61,13 @@ class Placement:
         wrapped
             Whether the files hold wrapped phase in radians; the image is then ``exp(i phase)``.
         """
-        source = self.source(parts, name, wrapped=wrapped)
-        return wrap(source.lazy()) if wrapped and isinstance(source, Mosaic) else source.lazy()
-
-    def source(self, parts: Sequence[Pixels], name: str, *, wrapped: bool = False) -> Windows:
-        """What reads an image window by window: wrapped phase as it is, or, if it is resampled, as complex numbers."""
+        clip = (0.0, 1.0) if name == "coherence" else None
         windows = [self.windows.get(pixels.raster.path) for pixels in parts]
         placed = [(pixels, window) for pixels, window in zip(parts, windows, strict=True) if window is not None]
         if len(placed) == len(parts):
-            return Mosaic(placed, self.grid.shape, self.chunk)
+            return Mosaic(placed, self.grid.shape, self.chunk, clip=clip, wrapped=wrapped)
         chunk = min(self.chunk, chunk_side([pixels.raster.grid for pixels in parts], self.grid))
-        return Resampled(parts, self.grid, name=name, method=self.method, chunk=chunk, wrapped=wrapped)
+        return Resampled(parts, self.grid, name=name, method=self.method, chunk=chunk, clip=clip, wrapped=wrapped)
 
     def bounds(self, raster: Raster) -> Window | None:
         """Pixels of the grid that a file may have something for; None if there are none."""
@@ -100,12 +92,6 @@ class Placement:
         for operation, parameters in self.steps:
             recipe = recipe.then(operation, **parameters)
         return recipe
-
-
-def wrap(phase: Any) -> da.Array:
-    """``exp(i phase)``, block by block."""
-    wrapped: da.Array = phase.map_blocks(phasor, dtype=np.complex64, meta=np.empty((0, 0), np.complex64))
-    return wrapped
 
 
 def place_images(images: Sequence[Sequence[Raster]], target: Target | None, *, nearest: bool) -> Placement:

@@ -43,6 +43,8 @@ class Raster:
         The file's own mark of missing pixels.
     scale, offset
         What the file declares its numbers are to be multiplied by, and what is then added.
+    wavelength
+        Of the radar, m, if PyRate's tag ``WAVELENGTH_METRES`` tells it.
     size, modified
         Bytes, and time of the last change (ns): what tells one version of the file from another.
     """
@@ -53,6 +55,7 @@ class Raster:
     nodata: float | None
     scale: float
     offset: float
+    wavelength: float | None
     size: int
     modified: int
 
@@ -78,7 +81,8 @@ def read_header(path: Path) -> Raster:
                 grid = Grid(source.transform.to_gdal(), source.shape, source.crs.to_wkt())
                 dtype = _dtype(source).str
                 linear = float(source.scales[0]), float(source.offsets[0])
-                return Raster(path, grid, dtype, source.nodata, *linear, size, modified)
+                wavelength = _wavelength(source)
+                return Raster(path, grid, dtype, source.nodata, *linear, wavelength, size, modified)
     except (RasterioError, OSError) as error:
         raise ProductError(f"{name} must be a GeoTIFF, instead it cannot be opened: {_first_line(error)}") from error
 
@@ -153,15 +157,20 @@ class Pixels:
                 raw = source.read(1, window=RasterWindow(window.x0, window.y0, window.width, window.height))
         except (RasterioError, OSError) as error:
             raise ProductError(f"{name} cannot be read, it is truncated or damaged: {_first_line(error)}") from error
-        values, low, high = self._translate(raw)
-        self._check(low, high, name)
+        values, beyond = self._translate(raw)
+        if beyond:
+            raise ProductError(
+                f"{name} must hold values within {self.limits}, instead they go from {np.nanmin(values):g} to "
+                f"{np.nanmax(values):g}: it is of another kind than its name says, or its no-data value is not declared"
+            )
         return values
 
-    def _translate(self, raw: np.ndarray) -> tuple[np.ndarray, float, float]:
-        """Numbers of the file to the contract's, NaN for missing, then the scale; their least and greatest."""
+    def _translate(self, raw: np.ndarray) -> tuple[np.ndarray, int]:
+        """Numbers of the file to the contract's, NaN for missing, then the scale; how many are beyond the limits."""
+        limits = self.limits or (-np.inf, np.inf)
         sentinels = {*self.missing, *(() if self.raster.nodata is None else (self.raster.nodata,))}
         if raw.dtype == np.float32 and len(sentinels) <= MOST and self.scale == 1.0:
-            return translate(raw, sentinels, self.raster.scale, self.raster.offset)
+            return translate(raw, sentinels, self.raster.scale, self.raster.offset, limits)
         absent = np.zeros(raw.shape, bool)
         for sentinel in sentinels:
             # In the file's own type, where a float32 sentinel equals itself.
@@ -174,16 +183,17 @@ class Pixels:
             values *= np.float32(self.scale)
         absent |= ~np.isfinite(values)
         values[absent] = nan_of(self.dtype)
-        if absent.all() or self.dtype.kind == "c":
-            return values, np.inf, -np.inf
-        return values, float(np.nanmin(values)), float(np.nanmax(values))
+        if self.limits is None:
+            return values, 0
+        return values, int(np.count_nonzero((values < limits[0]) | (values > limits[1])))
 
-    def _check(self, low: float, high: float, name: str) -> None:
-        if self.limits is not None and (low < self.limits[0] or high > self.limits[1]):
-            raise ProductError(
-                f"{name} must hold values within {self.limits}, instead they go from {low:g} to {high:g}: "
-                "it is of another kind than its name says, or its no-data value is not declared"
-            )
+
+def _wavelength(source: rasterio.DatasetReader) -> float | None:
+    try:
+        wavelength = float(source.tags().get("WAVELENGTH_METRES", "nan"))
+    except ValueError:
+        return None
+    return wavelength if 0 < wavelength < 10 else None
 
 
 def _problem(source: rasterio.DatasetReader, size: int) -> str | None:
@@ -191,6 +201,10 @@ def _problem(source: rasterio.DatasetReader, size: int) -> str | None:
     rows, cols = source.block_shapes[0]
     if source.count != 1:
         return f"must have one band, instead got {source.count}"
+    if source.tags().get("DATA_UNITS") == "MILLIMETRES":
+        return (
+            "must hold phase in radians, instead its tag DATA_UNITS says MILLIMETRES: export the interferogram itself"
+        )
     misplaced = _misplaced(source)
     if misplaced is not None:
         return misplaced

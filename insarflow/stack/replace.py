@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from insarflow.errors import OutputExistsError, StoreError
 from insarflow.stack.faults import fault_point
@@ -22,13 +24,32 @@ def is_zarr(path: Path) -> bool:
     return path.is_dir() and any((path / mark).is_file() for mark in STORE_MARKS)
 
 
-def check_output(path: Path, *, overwrite: bool) -> None:
-    """Check that a store may be written to `path`.
+@dataclass(frozen=True)
+class FolderKind:
+    """What a folder must be to be replaced.
+
+    Attributes
+    ----------
+    name
+        With its article.
+    holds
+        Whether a path is one.
+    """
+
+    name: str
+    holds: Callable[[Path], bool]
+
+
+STORE: Final = FolderKind("a Zarr store", is_zarr)
+
+
+def check_output(path: Path, *, overwrite: bool, kind: FolderKind = STORE) -> None:
+    """Check that a store, or another kind of folder, may be written to `path`.
 
     Raises
     ------
     OutputExistsError
-        If something is there and `overwrite` was not asked for, or it is not a Zarr store.
+        If something is there and `overwrite` was not asked for, or it is not of the kind.
     """
     if not path.exists():
         return
@@ -36,15 +57,22 @@ def check_output(path: Path, *, overwrite: bool) -> None:
         raise OutputExistsError(
             f"the output must not exist, instead got path={str(path)!r}: pass overwrite=True (--overwrite)"
         )
-    if not is_zarr(path):
+    if not kind.holds(path):
         raise OutputExistsError(
-            f"only a Zarr store can be overwritten, and path={str(path)!r} is none: "
+            f"only {kind.name} can be overwritten, and path={str(path)!r} is none: "
             "remove it yourself or choose another path"
         )
 
 
 @contextmanager
 def new_store(path: Path, *, overwrite: bool) -> Iterator[Path]:
+    """Work in a sibling folder that takes the name `path` at the end: `replacing` for a Zarr store."""
+    with replacing(path, STORE, overwrite=overwrite) as folder:
+        yield folder
+
+
+@contextmanager
+def replacing(path: Path, kind: FolderKind, *, overwrite: bool) -> Iterator[Path]:
     """Work in a sibling folder that takes the name `path` at the end.
 
     If the work is interrupted, or cannot be written, the folder stays, so that the same work can go on in it; after any
@@ -65,17 +93,17 @@ def new_store(path: Path, *, overwrite: bool) -> Iterator[Path]:
     # A link is followed once, here, so that what it points to is replaced and not the link.
     target = path.resolve()
     partial, old = target.with_name(f"{target.name}.partial"), target.with_name(f"{target.name}.old")
-    if is_zarr(old) and not target.exists():  # a process was killed while it replaced this one
+    if kind.holds(old) and not target.exists():  # a process was killed while it replaced this one
         old.rename(target)
-    check_output(target, overwrite=overwrite)
+    check_output(target, overwrite=overwrite, kind=kind)
     _make(partial, path)  # before the lock, which takes a folder that cannot be written to for a busy one
     with locked(target):
         _make(partial, path)
         try:
             yield partial
-            check_output(target, overwrite=overwrite)
+            check_output(target, overwrite=overwrite, kind=kind)
             fault_point()
-            _rename(partial, target, old)
+            _rename(partial, target, old, kind)
         except (StoreError, KeyboardInterrupt, SystemExit):
             raise
         except BaseException:
@@ -110,11 +138,11 @@ def flush(folder: Path, *, deep: bool = True) -> None:
             os.close(handle)
 
 
-def _rename(partial: Path, target: Path, old: Path) -> None:
+def _rename(partial: Path, target: Path, old: Path, kind: FolderKind) -> None:
     if not target.exists():
         partial.rename(target)
         return
-    if is_zarr(old):
+    if kind.holds(old):
         shutil.rmtree(old)
     target.rename(old)
     fault_point()

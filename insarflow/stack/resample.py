@@ -18,7 +18,7 @@ from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph
 
 from insarflow.kernels import resample as kernel
-from insarflow.kernels.phase import phasor
+from insarflow.kernels.phase import azimuth, phasor
 from insarflow.ops.cells import missing_block, nan_of
 from insarflow.schema import CELLS, DIMS, SPACE, VARIABLES
 from insarflow.stack.assemble import SHARD
@@ -54,9 +54,10 @@ class Resampled(Windows):
         name: str,
         method: str,
         chunk: int = SHARD,
+        clip: tuple[float, float] | None = None,
         wrapped: bool = False,
     ) -> None:
-        super().__init__(grid.shape, np.dtype(VARIABLES[name].dtype), chunk)
+        super().__init__(grid.shape, np.dtype(VARIABLES[name].dtype), chunk, clip)
         self.parts, self.grid, self.name, self.method, self.wrapped = tuple(parts), grid, name, method, wrapped
 
     @property
@@ -130,8 +131,8 @@ def interpolate(image: np.ndarray, view: View, name: str, method: str) -> np.nda
     view
         From `look`.
     name
-        What the values are, by contract name: see Notes for ``unwrapped``. Whole numbers and booleans are taken from
-        the nearest pixel.
+        What the values are, by contract name: see Notes for ``unwrapped`` and ``aspect``. Whole numbers and booleans
+        are taken from the nearest pixel.
     method
         One of `insarflow.kernels.resample.METHODS`.
 
@@ -143,10 +144,13 @@ def interpolate(image: np.ndarray, view: View, name: str, method: str) -> np.nda
     Notes
     -----
     Unwrapped phase may jump by whole cycles, and a mean over a jump is a phase that nobody measured. So the complex
-    ``exp(i phase)`` is interpolated, and the cycles are those of the nearest pixel.
+    ``exp(i phase)`` is interpolated, and the cycles are those of the nearest pixel. The mean of two azimuths on either
+    side of north is north, so of them, too, the complex number is interpolated.
     """
     if method == "nearest" or image.dtype.kind not in "fc":
         return _values(image, view, "nearest")
+    if name == "aspect":
+        return azimuth(_values(phasor(image), view, method))
     if name != "unwrapped":
         return _values(image, view, method)
     near = _values(image, view, "nearest")

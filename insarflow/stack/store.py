@@ -8,6 +8,7 @@ from pathlib import Path
 import xarray as xr
 
 from insarflow.stack.append import append_pairs as append_pairs
+from insarflow.stack.codes import Kind, check_kind_of_coherence
 from insarflow.stack.crs import CrsLike
 from insarflow.stack.draft import check_place
 from insarflow.stack.placement import resample_stack
@@ -35,6 +36,7 @@ def open_stack(
     crs: CrsLike | None = None,
     method: Method | None = None,
     skip_bad: bool = False,
+    hash_files: bool = False,
 ) -> xr.Dataset:
     """Open a stack, lazily: a store, or folders, zip files and GeoTIFFs of a product that a reader knows.
 
@@ -64,6 +66,9 @@ def open_stack(
     skip_bad
         Whether files that are damaged, named wrongly or there twice are left out, each with a `ProductWarning`, and
         listed in the attribute ``skipped_files``. Every file is then read once to its end, now.
+    hash_files
+        Whether the ``fingerprint`` of an interferogram, which tells one version of its files from another, is made of
+        all their bytes, read now; by default, of their sizes, times and first bytes.
 
     Returns
     -------
@@ -97,7 +102,7 @@ def open_stack(
     hundredth of a pixel. The recipe's step ``resample`` tells all of it.
     """
     target = parse_target(grid, resolution, crs, method)
-    ds = _open(source, target, skip_bad=skip_bad)
+    ds = _open(source, target, skip_bad=skip_bad, hash_files=hash_files)
     return subset(ds, bbox=bbox, aoi=aoi, start=start, end=end, delays=delays, track=track)
 
 
@@ -106,6 +111,7 @@ def build_stack(
     out: str | Path,
     *,
     exact: bool = False,
+    coherence: Kind = "uint8",
     overwrite: bool = False,
     fsync: bool = False,
     bbox: Sequence[float] | None = None,
@@ -119,6 +125,7 @@ def build_stack(
     crs: CrsLike | None = None,
     method: Method | None = None,
     skip_bad: bool = False,
+    hash_files: bool = False,
 ) -> Path | str:
     """Read a product and write it as a stack store.
 
@@ -128,9 +135,9 @@ def build_stack(
         As `open_stack`.
     out
         As `write_stack`.
-    exact, overwrite, fsync
+    exact, coherence, overwrite, fsync
         As `write_stack`.
-    bbox, aoi, start, end, delays, track, grid, resolution, crs, method, skip_bad
+    bbox, aoi, start, end, delays, track, grid, resolution, crs, method, skip_bad, hash_files
         As `open_stack`.
 
     Returns
@@ -145,6 +152,7 @@ def build_stack(
     InsarError
         Those of `open_stack` and `write_stack`.
     """
+    check_kind_of_coherence(coherence, exact=exact)
     check_place(as_location(out, "out"), overwrite=overwrite)
     ds = open_stack(
         source,
@@ -159,8 +167,9 @@ def build_stack(
         crs=crs,
         method=method,
         skip_bad=skip_bad,
+        hash_files=hash_files,
     )
-    return write_stack(ds, out, exact=exact, overwrite=overwrite, fsync=fsync)
+    return write_stack(ds, out, exact=exact, coherence=coherence, overwrite=overwrite, fsync=fsync)
 
 
 def append_stack(
@@ -179,12 +188,13 @@ def append_stack(
     crs: CrsLike | None = None,
     method: Method | None = None,
     skip_bad: bool = False,
+    hash_files: bool = False,
 ) -> list[Pair]:
     """Read a product and add to a store the interferograms that it does not hold; see `insarflow.append_pairs`.
 
     Parameters
     ----------
-    source, bbox, aoi, start, end, delays, track, grid, resolution, crs, method, skip_bad
+    source, bbox, aoi, start, end, delays, track, grid, resolution, crs, method, skip_bad, hash_files
         As `open_stack`; for images of another grid give the store's, ``grid=path``.
     path, fsync
         As `insarflow.append_pairs`.
@@ -214,13 +224,14 @@ def append_stack(
         crs=crs,
         method=method,
         skip_bad=skip_bad,
+        hash_files=hash_files,
     )
     return append_pairs(ds, path, fsync=fsync)
 
 
-def _open(source: SourceLike, target: Target | None, *, skip_bad: bool) -> xr.Dataset:
+def _open(source: SourceLike, target: Target | None, *, skip_bad: bool, hash_files: bool) -> xr.Dataset:
     found = find_store(source)
     if isinstance(found, list):
-        return read_geotiff_pairs(found, target=target, skip_bad=skip_bad)
+        return read_geotiff_pairs(found, target=target, skip_bad=skip_bad, hash_files=hash_files)
     ds = open_store(found)
     return ds if target is None else resample_stack(ds, target, name=f"source={str(found)!r}")

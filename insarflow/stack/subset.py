@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import dask.array as da
 import numpy as np
 import xarray as xr
-from dask.base import tokenize
-from dask.highlevelgraph import HighLevelGraph
 
 from insarflow.errors import SelectionError
-from insarflow.ops.cells import missing_block, nan_of
 from insarflow.ops.checks import check_number, check_whole
-from insarflow.schema import CELLS, DIMS, VARIABLES, recipe_of, validate
-from insarflow.stack.aoi import Area, read_area
-from insarflow.stack.assemble import Array
+from insarflow.schema import DIMS, recipe_of, validate
+from insarflow.stack.aoi import masked, read_area
 from insarflow.stack.georeference import Box, crop, degrees_of, grid_of, to_pixels, transform_box, window_of
+from insarflow.stack.part import existing, images, keep_cells, replaced
 from insarflow.stack.sources import as_path
-from insarflow.types import DateLike, DelayLike, Grid, JsonValue, Window, parse_date, parse_delay
+from insarflow.stack.times import in_time, noted, parse_delays, parse_period
+from insarflow.types import DateLike, DelayLike, Grid, JsonValue
 
 
 def subset(
@@ -70,17 +66,13 @@ def subset(
     """
     validate(ds)
     box = None if bbox is None else _box(bbox)
-    days = tuple(None if day is None else parse_date(day) for day in (start, end))
-    if days[0] is not None and days[1] is not None and days[0] > days[1]:
-        raise ValueError(f"start must not be after end, instead got start={_day(days[0])}, end={_day(days[1])}")
-    spans = None if delays is None else _spans(delays)
+    period = parse_period(start, end)
+    spans = None if delays is None else parse_delays(delays)
     place = None if aoi is None else as_path(aoi, "aoi").expanduser()
     asked: dict[str, JsonValue] = {
         "bbox": None if box is None else list(box),
         "aoi": None if place is None else place.name,
-        "start": None if days[0] is None else _day(days[0]),
-        "end": None if days[1] is None else _day(days[1]),
-        "delays": None if spans is None else _in_days(spans),
+        **noted(period, spans),
         "track": None if track is None else check_whole("track", track, low=1),
     }
     asked = {name: value for name, value in asked.items() if value is not None}
@@ -88,8 +80,8 @@ def subset(
         return ds
     if track is not None:
         ds = _on_track(ds, int(track))
-    if spans is not None or days != (None, None):
-        ds = _in_time(ds, days[0], days[1], spans)
+    if spans is not None or period != (None, None):
+        ds = keep_cells(ds, in_time(ds, period, spans))
     if box is not None:
         ds = _in_box(ds, box)
     if place is not None:
@@ -116,76 +108,11 @@ def _box(bbox: Sequence[float]) -> Box:
 _SIDES = tuple(f"bbox {side}" for side in ("west", "south", "east", "north"))
 
 
-def _spans(delays: Sequence[DelayLike]) -> np.ndarray:
-    if isinstance(delays, str) or not isinstance(delays, Sequence | np.ndarray):
-        raise TypeError(f"delays must be several, such as [6, 12], instead got delays={delays!r:.80}")
-    if len(delays) == 0:
-        raise ValueError("delays must name at least one, instead got none")
-    return np.unique(np.array([parse_delay(d) for d in delays], "timedelta64[ns]"))
-
-
 def _on_track(ds: xr.Dataset, track: int) -> xr.Dataset:
     known = ds.attrs.get("relative_orbit")
     if known is not None and str(known) != str(track):
         raise SelectionError(f"track must be the stack's relative orbit {known}, instead got track={track}")
     return ds.assign_attrs(relative_orbit=track)
-
-
-def _in_time(
-    ds: xr.Dataset, start: np.datetime64 | None, end: np.datetime64 | None, spans: np.ndarray | None
-) -> xr.Dataset:
-    dates, delays = ds["date"].values, ds["delay"].values
-    exists = np.ones((dates.size, delays.size), bool)
-    if "valid" in ds and not isinstance(ds["valid"].data, da.Array):
-        exists = ds["valid"].values
-    later = dates[:, None] + delays[None, :]
-    inside = np.ones_like(exists)
-    if start is not None:
-        inside &= dates[:, None] >= start
-    if end is not None:
-        inside &= later <= end
-    if not (exists & inside).any():
-        first, last = (dates.min(), later.max()) if not exists.any() else _ends(dates, later, exists)
-        asked = [f"{name}={_day(day)}" for name, day in (("start", start), ("end", end)) if day is not None]
-        raise SelectionError(
-            f"{' and '.join(asked) or 'the stack'} leaves no interferogram, both acquisitions of which must lie "
-            f"between: the stack holds {int(exists.sum())}, from {_day(first)} to {_day(last)}"
-        )
-    wanted = np.ones(delays.size, bool) if spans is None else np.isin(delays, spans)
-    if spans is not None:
-        unknown = spans[~np.isin(spans, delays)]
-        if unknown.size:
-            raise SelectionError(
-                f"delay {_in_days(unknown)[0]} days is not in the stack: "
-                f"it has {', '.join(map(str, _in_days(np.sort(delays))))} days"
-            )
-    keep = exists & inside & wanted[None, :]
-    if not keep.any():
-        there = _in_days(np.sort(delays[(exists & inside).any(axis=0)]))
-        raise SelectionError(
-            f"delays={_in_days(delays[wanted])} days leaves no interferogram: those of the dates asked for have "
-            f"{', '.join(map(str, there))} days"
-        )
-    return _only(ds, keep, exists)
-
-
-def _only(ds: xr.Dataset, keep: np.ndarray, exists: np.ndarray) -> xr.Dataset:
-    """The cells to keep; what lies between them is blank."""
-    rows, cols = np.asarray(keep.any(axis=1)), np.asarray(keep.any(axis=0))
-    ds = ds.isel(date=_index(rows), delay=_index(cols))
-    keep, exists = keep[rows][:, cols], exists[rows][:, cols]
-    if not (exists & ~keep).any():
-        return ds
-    blank: dict[str, Any] = {
-        name: (DIMS, _masked(ds[name].data, keep, None), ds[name].attrs)
-        for name, variable in VARIABLES.items()
-        if name in ds and variable.dims == DIMS
-    }
-    if "valid" in ds:
-        blank["valid"] = (CELLS, ds["valid"].data & keep, ds["valid"].attrs)
-    if "perpendicular_baseline" in ds:
-        blank["perpendicular_baseline"] = ds["perpendicular_baseline"].where(xr.DataArray(keep, dims=CELLS))
-    return _assign(ds, blank)
 
 
 def _in_box(ds: xr.Dataset, box: Box) -> xr.Dataset:
@@ -213,46 +140,8 @@ def _in_area(ds: xr.Dataset, path: Path) -> xr.Dataset:
     if window is None:
         raise SelectionError(f"aoi={str(path)!r} does not touch the stack, {_where(grid)}")
     ds = crop(ds, window)
-    known = "valid" in ds and not isinstance(ds["valid"].data, da.Array)
-    keep = ds["valid"].values if known else np.ones((ds.sizes["date"], ds.sizes["delay"]), bool)
-    images = [name for name, variable in VARIABLES.items() if name in ds and variable.dims == DIMS]
-    return _assign(ds, {n: (DIMS, _masked(ds[n].data, keep, (area, window)), ds[n].attrs) for n in images})
-
-
-def _masked(data: Array, keep: np.ndarray, place: tuple[Area, Window] | None) -> Array:
-    """NaN in the cells that are not to keep, and outside an area; other blocks are passed on as they are."""
-    if not isinstance(data, da.Array):
-        return _mask(data, keep, None if place is None else place[0].inside(place[1]))
-    inside = None if place is None else place[0].lazy(place[1], (data.chunks[2], data.chunks[3]))
-    name = f"masked-{tokenize(data, keep, inside)}"
-    graph: dict[Any, Any] = {}
-    starts = [np.cumsum((0, *sizes)) for sizes in data.chunks[:2]]
-    for block in np.ndindex(data.numblocks):
-        cells = keep[tuple(slice(*edges[i : i + 2]) for edges, i in zip(starts, block[:2], strict=True))]
-        source = (data.name, *block)
-        if not cells.any():
-            shape = tuple(sizes[i] for sizes, i in zip(data.chunks, block, strict=True))
-            graph[(name, *block)] = (missing_block, shape, data.dtype)
-        elif inside is None:
-            graph[(name, *block)] = source if cells.all() else (_mask, source, cells, None)
-        else:
-            graph[(name, *block)] = (_mask, source, cells, (inside.name, *block[2:]))
-    sources: list[Any] = [data] if inside is None else [data, inside]
-    layer = HighLevelGraph.from_collections(name, graph, dependencies=sources)
-    return da.Array(layer, name, chunks=data.chunks, meta=data._meta)
-
-
-def _mask(block: np.ndarray, cells: np.ndarray, inside: np.ndarray | None) -> np.ndarray:
-    kept = cells[:, :, None, None]
-    return np.where(kept if inside is None else kept & inside, block, block.dtype.type(nan_of(block.dtype)))
-
-
-def _assign(ds: xr.Dataset, variables: dict[str, Any]) -> xr.Dataset:
-    """`ds` with variables replaced; they keep the encoding, which names their CRS."""
-    result = ds.assign(variables)
-    for name in variables:
-        result[name].encoding = ds[name].encoding
-    return result
+    keep = existing(ds)
+    return replaced(ds, {n: (DIMS, masked(ds[n].data, keep, area, window), ds[n].attrs) for n in images(ds)})
 
 
 def _where(grid: Grid) -> str:
@@ -261,21 +150,3 @@ def _where(grid: Grid) -> str:
     if bounds is None:
         return "which lies where degrees cannot tell"
     return f"which lies within west, south, east, north = {', '.join(f'{v:.4f}' for v in bounds)}"
-
-
-def _index(flags: np.ndarray) -> slice | np.ndarray:
-    """Positions that are True: a slice where it can be, which dask passes on to the files."""
-    at = np.flatnonzero(flags)
-    return slice(int(at[0]), int(at[-1]) + 1) if at[-1] - at[0] + 1 == at.size else at
-
-
-def _ends(dates: np.ndarray, later: np.ndarray, exists: np.ndarray) -> tuple[np.datetime64, np.datetime64]:
-    return dates[exists.any(axis=1)].min(), later[exists].max()
-
-
-def _day(date: np.datetime64) -> str:
-    return str(date.astype("datetime64[D]"))
-
-
-def _in_days(spans: np.ndarray) -> list[int]:
-    return [int(v) for v in spans / np.timedelta64(1, "D")]

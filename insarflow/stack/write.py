@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from insarflow.ops.checks import check_kind
 from insarflow.ops.layer import array_by_rule, sources_of
 from insarflow.schema import DIMS, SPACE, VARIABLES, recipe_of, validate
 from insarflow.stack.assemble import Array, as_blocks
-from insarflow.stack.codes import CODES, Code, codes_for
+from insarflow.stack.codes import Code, Kind, check_kind_of_coherence, codes_for, phase_only
 from insarflow.stack.cube import Cell, pick
 from insarflow.stack.draft import draft
 from insarflow.stack.georeference import grid_of
@@ -41,6 +40,7 @@ def create_stack(
     static: Mapping[str, Array] | None = None,
     attrs: Mapping[str, Any] | None = None,
     phase_only: bool = False,
+    coherence: Kind = "uint8",
     overwrite: bool = False,
 ) -> Path | str:
     """Make an empty stack store: every cell is absent, takes no space and reads as NaN.
@@ -61,6 +61,8 @@ def create_stack(
         Attributes; JSON values.
     phase_only
         Whether interferograms have magnitude 1, and are kept with coherence as codes: see `write_stack`.
+    coherence
+        As `write_stack`, if `phase_only`.
     overwrite
         Whether to replace a Zarr store that is there.
 
@@ -74,7 +76,7 @@ def create_stack(
     TypeError
         If an argument is of another kind.
     ValueError
-        If a date or delay repeats, or a variable is unknown.
+        If a date or delay repeats, or a variable or a kind of `coherence` is unknown.
     OutputExistsError
         If `path` exists and `overwrite` is False, or is no Zarr store.
     StoreError
@@ -107,17 +109,23 @@ def create_stack(
         check_kind(f"static[{name!r}]", image, np.ndarray | da.Array, "a NumPy or dask array")
         if tuple(image.shape) != grid.shape:
             raise ValueError(f"static[{name!r}] must have the grid's shape {grid.shape}, instead got {image.shape}")
-    codes = {n: CODES[n] for n in variables if n in CODES} if phase_only else {}
-    own: dict[str, dict[str, Any]] = {n: {} for n in (*variables, *static)}
-    make = partial(lay_out, dates=days, delays=spans, grid=grid, variables=own, attrs=attrs or {}, codes=codes)
-    journal = Journal(tokenize(days, spans, grid, own, static, attrs, sorted(codes)))
-    with draft(target, journal, make, overwrite=overwrite) as work:
+    check_kind_of_coherence(coherence)
+    codes = codes_for(variables, coherence) if phase_only else {}
+    empty = lay_out(days, spans, grid, {n: {} for n in (*variables, *static)}, attrs or {}, codes)
+    journal = Journal(tokenize(sorted(empty.items()), static))
+    with draft(target, journal, empty, overwrite=overwrite) as work:
         run([write_image(da.asarray(image), Place(work, name)) for name, image in static.items()], target)
     return target.plain
 
 
 def write_stack(
-    ds: xr.Dataset, path: str | Path, *, exact: bool = False, overwrite: bool = False, fsync: bool = False
+    ds: xr.Dataset,
+    path: str | Path,
+    *,
+    exact: bool = False,
+    coherence: Kind = "uint8",
+    overwrite: bool = False,
+    fsync: bool = False,
 ) -> Path | str:
     """Write a stack to a Zarr store, computing what is lazy, one interferogram's shard at a time.
 
@@ -133,7 +141,11 @@ def write_stack(
     exact
         Whether all numbers are kept as they are. By default interferograms that are known to be phase alone (read from
         a product of phase, and by no operation given another magnitude) are kept as int16 phase, off by at most
-        4.8e-5 rad, and coherence beside them as uint8, off by at most 0.002.
+        4.8e-5 rad, and coherence beside them as `coherence` says.
+    coherence
+        ``"uint8"``: in steps of 1/254, off by at most 0.002. ``"uint16"``: in steps of 1/65534, off by at most 7.7e-6,
+        in twice to thrice the space. What a store's numbers are off by at most is its attribute
+        ``quantisation_error``.
     overwrite
         Whether to replace a Zarr store that is there, once the new one is complete; at a URL, where nothing can be
         renamed, before.
@@ -152,6 +164,8 @@ def write_stack(
         If `ds` is no stack, has no CRS, or holds a variable that the contract does not know.
     TypeError
         If `ds` is no Dataset, or `path` no path.
+    ValueError
+        If `coherence` is another word, or given with `exact`.
     ProductError
         If an interferogram that should exist has no pixel that is not NaN, or a source file is damaged.
     SelectionError
@@ -174,18 +188,18 @@ def write_stack(
     """
     validate(ds)
     target = as_location(path, "path")
+    check_kind_of_coherence(coherence, exact=exact)
     extra = unknown_variables(ds)
     if extra:
         raise SchemaError(f"a store holds the contract's variables only, instead got {extra}: drop them first")
     names = [n for n in VARIABLES if n in ds]
-    codes = {} if exact else codes_for(names, recipe_of(ds))
+    codes = {} if exact or not phase_only(recipe_of(ds)) else codes_for(names, coherence)
     if overwrite:
         _refuse_own_source(ds, target)
-    make = partial(
-        lay_out, dates=ds["date"].values, delays=ds["delay"].values, grid=grid_of(ds),
-        variables={n: ds[n].attrs for n in names}, attrs=ds.attrs, codes=codes,
-    )  # fmt: skip
-    with draft(target, Journal(tokenize(ds, sorted(codes))), make, overwrite=overwrite, fsync=fsync) as work:
+    attrs = {n: ds[n].attrs for n in names}
+    empty = lay_out(ds["date"].values, ds["delay"].values, grid_of(ds), attrs, ds.attrs, codes)
+    journal = Journal(tokenize(ds, sorted((name, code.dtype) for name, code in codes.items())))
+    with draft(target, journal, empty, overwrite=overwrite, fsync=fsync) as work:
         cut = is_cut(ds)
         static, cells, lazy_counts = lazy_writes(ds, work, codes)
         counts = run([*static, lazy_counts], target)[-1]
@@ -198,8 +212,9 @@ def write_stack(
         if cut and cells and not valid.any():
             raise SelectionError("no interferogram has a pixel in the bbox or aoi: choose a larger or another one")
         put_cells(work, "valid", valid)
-        if "perpendicular_baseline" in ds:
-            put_cells(work, "perpendicular_baseline", ds["perpendicular_baseline"].values)
+        for name in ("perpendicular_baseline", "fingerprint"):
+            if name in ds:
+                put_cells(work, name, ds[name].values)
     return target.plain
 
 

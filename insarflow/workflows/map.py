@@ -17,7 +17,7 @@ from insarflow.errors import InsarError, OutputExistsError
 from insarflow.inventory import inventory, write_inventory
 from insarflow.inventory.projection import reproject
 from insarflow.stack.blocks import BlockStore
-from insarflow.stack.export import local_scheduler, write_geotiff
+from insarflow.stack.export.geotiff import local_scheduler, write_geotiff
 from insarflow.stack.mosaic import lazy_raster
 from insarflow.stack.raster import read_header
 from insarflow.workflows.lazy_map import RASTERS, LazyMap, lay_out, open_map

@@ -20,7 +20,7 @@ from insarflow.segment import segment
 from insarflow.segment.device import runs_on_gpu
 from insarflow.segment.windows import round_up
 from insarflow.stack.blocks import BlockStore
-from insarflow.stack.export import write_geotiff
+from insarflow.stack.export.geotiff import write_geotiff
 from insarflow.workflows.lazy_map import RASTERS, LazyMap
 from insarflow.workflows.needs import (
     NOWHERE,
@@ -84,9 +84,9 @@ def segment_needs(
     `base` is what the process held before it began, bytes.
     """
     trial = _Trial(sample, model, recipe, device)
-    written, disk = written_stack(lazy, trial.out[[name for name in KEPT if name in trial.out]], sample.known)
+    written = written_stack(lazy, trial.out[[name for name in KEPT if name in trial.out]], sample.known)
     # Per pixel of the source, as the others; a recipe may make pixels larger.
-    written *= stack_pixels(lazy) / stack_pixels(ds)
+    writing = written.pixel * stack_pixels(lazy) / stack_pixels(ds)
     blocks, block = _blocks(lazy)
     tile = _tile(largest_block(lazy), lazy.sizes, model, tile_size(load_card(model)))
     network = _network(tile, device)
@@ -96,9 +96,9 @@ def segment_needs(
         work = workers * (60 * block + 15 * shard_pixels(lazy))
         return int(base + _LIBRARIES + network(workers) + held + work)
 
-    parallel = stack_pixels(ds) * (sample.read + sample.known * trial.filter + written)
+    parallel = stack_pixels(ds) * (sample.read + sample.known * trial.filter + writing)
     serial = stack_pixels(ds) * sample.known * trial.predict * tile.overlap
-    return Needs(count_writes(lazy), disk, memory, _seconds(parallel, serial, device))
+    return Needs(count_writes(lazy), written.disk, memory, _seconds(parallel, serial, device))
 
 
 def map_needs(ds: xr.Dataset, lazy: LazyMap, sample: Sample, base: int, run: MapRun) -> Needs:

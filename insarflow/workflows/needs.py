@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -18,12 +19,13 @@ from dask.system import CPU_COUNT
 
 from insarflow.schema import DIMS, SPACE, VARIABLES
 from insarflow.stack.assemble import valid_cells
+from insarflow.stack.codes import Kind
 from insarflow.stack.layout import shard_size
 from insarflow.stack.location import Folder
 from insarflow.stack.store import write_stack
 from insarflow.stack.write import lazy_writes
-from insarflow.workflows.measure import folder_size, stored_size
-from insarflow.workflows.sample import Sample, filled, largest_block, timed
+from insarflow.workflows.measure import Pace, folder_size, pace, stored_size
+from insarflow.workflows.sample import Sample, filled, largest_block
 
 NOWHERE: Final = Folder(Path(os.devnull) / "nowhere")
 """Folder of a store that is laid out and not written."""
@@ -53,9 +55,9 @@ class Needs:
     seconds: Callable[[int], float]
 
 
-def build_needs(ds: xr.Dataset, sample: Sample, base: int) -> Needs:
+def build_needs(ds: xr.Dataset, sample: Sample, base: int, *, exact: bool = False, coherence: Kind = "uint8") -> Needs:
     """What `insarflow.build_stack` needs in a process that held `base` bytes before it began."""
-    written, disk = written_stack(ds, sample.window, sample.known)
+    written = written_stack(ds, sample.window, sample.known, exact=exact, coherence=coherence, workers=cpus())
     pixels = stack_pixels(ds)
     block = max(shard_pixels(ds), int(np.prod(largest_block(ds))))
 
@@ -63,26 +65,72 @@ def build_needs(ds: xr.Dataset, sample: Sample, base: int) -> Needs:
         return int(base + _LIBRARIES + (30 + 18 * workers) * block)
 
     def seconds(workers: int) -> float:
-        return pixels * (sample.read + written) / min(workers, cpus())
+        workers = min(workers, cpus())
+        one = pixels * (sample.read + written.pixel) * written.pace.slowdown(workers)
+        return written.once + one / workers
 
-    return Needs(count_writes(ds), disk, memory, seconds)
+    return Needs(count_writes(ds), written.disk, memory, seconds)
 
 
-def written_stack(ds: xr.Dataset, window: xr.Dataset, known: float) -> tuple[float, int]:
-    """Time to write a pixel of an interferogram of `ds`, s, and bytes of the whole store, tried on a window of it."""
+@dataclass(frozen=True)
+class Written:
+    """What it takes to write a stack.
+
+    Attributes
+    ----------
+    pace
+        Of writing the sample.
+    pixel
+        Time to write a pixel of an interferogram, s.
+    once
+        Time that a store takes once, however large, s.
+    disk
+        Bytes of the whole store.
+    """
+
+    pace: Pace
+    pixel: float
+    once: float
+    disk: int
+
+
+def written_stack(
+    ds: xr.Dataset,
+    window: xr.Dataset,
+    known: float,
+    *,
+    exact: bool = False,
+    coherence: Kind = "uint8",
+    workers: int = 1,
+) -> Written:
+    """What it takes to write `ds`, tried on a window of it that is in memory, by as many workers at the same time."""
+    whole = _repeated(window, ds)
     with tempfile.TemporaryDirectory() as folder, dask.config.set(scheduler="sync"):
-        path = Path(folder) / "sample.zarr"
-        took, _ = timed(lambda: write_stack(window, path, overwrite=True))
+
+        def write(part: xr.Dataset, number: int) -> Path:
+            out = Path(folder) / f"{number}.zarr"
+            write_stack(part, out, exact=exact, coherence=coherence, overwrite=True)
+            return out
+
+        # Four pixels take what a store takes once, however large.
+        once, _ = pace(partial(write, filled(window.isel(y=[0, 1], x=[0, 1]))), workers)
+        every, _ = pace(partial(write, whole), workers)
+        path = Path(folder) / "0.zarr"
         sizes = {n: stored_size(path, n) for n in VARIABLES if n in window}
         rest = folder_size(path) - sum(sizes.values())
-        # Four pixels take what a store takes once, however large.
-        corner = filled(window.isel(y=[0, 1], x=[0, 1]))
-        once, _ = timed(lambda: write_stack(corner, path, overwrite=True))
-    here = window.sizes["y"] * window.sizes["x"]
+    here = whole.sizes["y"] * whole.sizes["x"]
     pairs = sum(size for name, size in sizes.items() if VARIABLES[name].dims == DIMS) / here
     static = sum(size for name, size in sizes.items() if VARIABLES[name].dims == SPACE) / here
     disk = int(rest + pairs * known * stack_pixels(ds) + static * ds.sizes["y"] * ds.sizes["x"])
-    return max(0.0, took - once) / here, disk
+    work = every.without(once)
+    return Written(work, work.alone / here, once.alone, disk)
+
+
+def _repeated(window: xr.Dataset, ds: xr.Dataset) -> xr.Dataset:
+    """A window of `ds` repeated to a whole shard: a part of one takes more time per pixel."""
+    sizes = {dim: min(shard_size(ds.sizes[dim])[0], ds.sizes[dim]) for dim in SPACE}
+    again = window.isel({dim: np.arange(size) % window.sizes[dim] for dim, size in sizes.items()})
+    return again.assign_coords({dim: (dim, ds[dim].values[:size], ds[dim].attrs) for dim, size in sizes.items()})
 
 
 def count_writes(ds: xr.Dataset) -> int:

@@ -20,18 +20,13 @@ from dask.base import compute, optimize
 
 from insarflow.errors import InsarError, SchemaError
 from insarflow.ops.checks import check_whole
-from insarflow.ops.closure import closure_phase
-from insarflow.ops.phase import amplitude, phase
-from insarflow.ops.phase_statistics import circular_mean, circular_std, phase_std
-from insarflow.ops.recipe import OPERATIONS, apply_recipe
-from insarflow.ops.residues import residue_count, residues
 from insarflow.schema import CELLS, DIMS, SPACE, VARIABLES, validate
 from insarflow.stack.assemble import SHARD
 from insarflow.stack.layout import shard_size
-from insarflow.stack.pairs import from_pairs, to_pairs
 from insarflow.stack.write import lazy_writes, unknown_variables, write_stack
-from insarflow.workflows.measure import folder_size, measured, resident, stored_size
+from insarflow.workflows.measure import Pace, folder_size, pace, resident, stored_size
 from insarflow.workflows.needs import NOWHERE, count_tasks, cpus
+from insarflow.workflows.operations import operations
 from insarflow.workflows.plan import Plan
 
 Work = Callable[[xr.Dataset], xr.Dataset | xr.DataArray]
@@ -82,9 +77,10 @@ def plan(
 
     Notes
     -----
-    One block of one interferogram is computed, and thrown away, to measure time, memory and compression; the rest
-    follows from the graph. Where an operation mixes interferograms (``closure_phase``, a mean over dates), or chained
-    ones have blocks wait for their neighbours, memory is a rough guess.
+    One block of one interferogram is computed, and thrown away, to measure memory and compression; for the time, by
+    itself and several times at once, as workers share what the computer has. The rest follows from the graph. Where an
+    operation mixes interferograms (``closure_phase``, a mean over dates), or chained ones have blocks wait for their
+    neighbours, memory is a rough guess.
 
     Examples
     --------
@@ -104,11 +100,11 @@ def plan(
     if not exists.any():
         raise SchemaError("plan needs at least one interferogram, instead got valid=False everywhere")
     to_disk = _is_stack(result)
-    trial = _Trial.of(ds, work, exists, result, to_disk)
+    trial = _Trial.of(ds, work, exists, result, to_disk, min(workers, cpus()))
     tasks = _count_stack(ds, work, exists) if to_disk else count_tasks(_lazy(result))
     held = 0.0 if to_disk else 2.0 * sum(array.nbytes for array in _lazy(result))
     memory = resident() + workers * (trial.memory + _THREAD) + trial.waiting + tasks * _TASK + held
-    seconds = trial.blocks * trial.seconds / min(workers, cpus(), max(1.0, trial.blocks))
+    seconds = trial.once + trial.pace.seconds(trial.blocks, min(workers, cpus()))
     disk = int(trial.disk(result, int(exists.sum()))) if to_disk else 0
     return Plan(tasks, int(memory), disk, seconds, workers)
 
@@ -116,48 +112,12 @@ def plan(
 def _work(operation: str | Work, parameters: Mapping[str, object]) -> Work:
     if callable(operation):
         return partial(operation, **parameters)
-    known = _operations()
+    known = operations()
     if not isinstance(operation, str):
         raise TypeError(f"operation must be a name or a function, instead got {operation!r:.80}")
     if operation not in known:
         raise ValueError(f"operation must be one of {', '.join(known)}, instead got operation={operation!r:.80}")
     return partial(known[operation], **parameters)
-
-
-def _operations() -> dict[str, Callable[..., Any]]:
-    return {
-        **OPERATIONS,
-        "amplitude": amplitude,
-        "apply_recipe": apply_recipe,
-        "circular_mean": circular_mean,
-        "circular_std": circular_std,
-        "closure_phase": closure_phase,
-        "from_pairs": from_pairs,
-        "phase": phase,
-        "phase_std": phase_std,
-        "residue_count": residue_count,
-        "residues": residues,
-        "segment": _segment,
-        "summarise": _summarise,
-        "to_pairs": to_pairs,
-        "write": _as_it_is,
-    }
-
-
-def _segment(ds: xr.Dataset, **parameters: Any) -> xr.Dataset:
-    from insarflow.segment import segment  # loads torch
-
-    return segment(ds, **parameters)
-
-
-def _summarise(ds: xr.Dataset, **parameters: Any) -> xr.Dataset:
-    from insarflow.inventory import summarise  # loads geopandas
-
-    return summarise(ds, **parameters)
-
-
-def _as_it_is(ds: xr.Dataset) -> xr.Dataset:
-    return ds
 
 
 def _chunked(ds: xr.Dataset) -> xr.Dataset:
@@ -227,8 +187,10 @@ class _Trial:
     ----------
     blocks
         Number of such blocks in all.
-    seconds
-        On one thread.
+    pace
+        Time that each takes.
+    once
+        Time that a store takes once, however large, s.
     memory
         Bytes while it is computed.
     waiting
@@ -240,14 +202,15 @@ class _Trial:
     """
 
     blocks: float
-    seconds: float
+    pace: Pace
+    once: float
     memory: int
     waiting: float
     kept: Mapping[str, float]
     rest: int
 
     @classmethod
-    def of(cls, ds: xr.Dataset, work: Work, exists: np.ndarray, result: Any, to_disk: bool) -> _Trial:
+    def of(cls, ds: xr.Dataset, work: Work, exists: np.ndarray, result: Any, to_disk: bool, workers: int) -> _Trial:
         """Compute a block of an interferogram in the middle of the stack."""
         i, j = (int(k) for k in np.argwhere(exists)[int(exists.sum()) // 2])
         here = {"date": slice(i, i + 1), "delay": slice(j, j + 1)}
@@ -265,9 +228,13 @@ class _Trial:
         arrays = (_writes(part), _writes(whole)) if to_disk else (_lazy(part), _lazy(whole))
         few, all_of_it = (_Graph.of(a) for a in arrays)
         with tempfile.TemporaryDirectory() as folder, dask.config.set(scheduler="sync"):
-            path = Path(folder) / "block.zarr"
-            run = partial(write_stack, part, path, overwrite=True) if to_disk else partial(compute, *arrays[0])
-            seconds, memory = measured(run)
+            path = Path(folder) / "0.zarr"
+
+            def run(number: int) -> object:
+                return _write(part, folder, number) if to_disk else compute(*arrays[0])
+
+            once = pace(partial(_write, _corner(part), folder), workers)[0] if to_disk else Pace(0.0, 0.0, 1)
+            every, memory = pace(run, workers)
             if to_disk and len(stack.data_vars) > len(whole.data_vars) + 1:
                 write_stack(stack.drop_vars("valid").isel(block), path, overwrite=True)
             images = [n for n in VARIABLES if to_disk and n in stack and VARIABLES[n].dims != CELLS]
@@ -280,7 +247,8 @@ class _Trial:
             one = memory / max(1, few.work)
             waiting, memory = 3.0 * one * min(all_of_it.shared, 2 * all_of_it.shared**0.5), int(3 * one)
         kept = {name: size / pixels for name, size in sizes.items()}
-        return cls(times * all_of_it.work / max(1, few.work), seconds, memory, waiting, kept, rest)
+        blocks = times * all_of_it.work / max(1, few.work)
+        return cls(blocks, every.without(once), once.alone, memory, waiting, kept, rest)
 
     def disk(self, result: xr.Dataset | xr.DataArray, pairs: int) -> float:
         """Bytes of the whole result, of so many interferograms."""
@@ -312,6 +280,19 @@ class _Graph:
             for needed in task.dependencies:
                 users[needed] = users.get(needed, 0) + 1
         return cls(work, sum(count > 1 for count in users.values()))
+
+
+def _write(ds: xr.Dataset, folder: str, number: int) -> Path:
+    out = Path(folder) / f"{number}.zarr"
+    write_stack(ds, out, overwrite=True)
+    return out
+
+
+def _corner(part: xr.Dataset) -> xr.Dataset:
+    """Four pixels in memory, which take what a store takes once."""
+    corner = part.isel(y=slice(0, 2), x=slice(0, 2))
+    images = [n for n in corner.data_vars if set(SPACE) <= set(corner[n].dims)]
+    return corner.assign({n: corner[n].copy(data=np.ones(corner[n].shape, corner[n].dtype)) for n in images})
 
 
 def _of_one(alone: xr.Dataset, work: Work, result: xr.Dataset | xr.DataArray) -> xr.Dataset | xr.DataArray:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from insarflow.errors import InsarError
 from insarflow.ops.checks import check_whole
+from insarflow.stack.append import not_held
+from insarflow.stack.codes import Kind, check_kind_of_coherence
 from insarflow.stack.sources import SourceLike
 from insarflow.stack.store import open_stack
 from insarflow.workflows.measure import resident
 from insarflow.workflows.needs import Needs, build_needs, cpus
 from insarflow.workflows.sample import take_sample
-from insarflow.workflows.selection import Building, Selection
+from insarflow.workflows.selection import Building, Selection, check_not_source
 from insarflow.workflows.words import duration, size
 
 if TYPE_CHECKING:
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Plan:
-    """What work will need on this computer: memory and disk within about a fifth, time within about a half.
+    """What work will need on this computer: memory and disk within about a fifth, time within about a third.
 
     Attributes
     ----------
@@ -69,19 +72,41 @@ class Plan:
         return f"<table>{rows}</table>"
 
 
+@dataclass(frozen=True)
+class ExportPlan(Plan):
+    """As `Plan`, and how many files there will be.
+
+    Attributes
+    ----------
+    files
+        Of the result.
+    """
+
+    files: int
+
+    def rows(self) -> list[tuple[str, str]]:
+        """What is needed, in words."""
+        return [("files", f"{self.files}"), *super().rows()]
+
+
 def plan_build(
     source: SourceLike,
     *,
+    append_to: str | Path | None = None,
     workers: int | None = None,
     memory: int | None = None,
     selection: Building | Selection | None = None,
+    exact: bool = False,
+    coherence: Kind = "uint8",
 ) -> Plan:
-    """Plan `insarflow.build_stack`.
+    """Plan `insarflow.build_stack`, or `insarflow.append_stack`.
 
     Parameters
     ----------
-    source, selection
+    source, selection, exact, coherence
         As there.
+    append_to
+        A store: only what it does not hold is counted.
     workers
         Threads; by default one per core.
     memory
@@ -95,9 +120,15 @@ def plan_build(
         If the source is no good, or `memory` too little for one worker.
     """
     workers = _check(workers, memory)
+    check_kind_of_coherence(coherence, exact=exact)
     ds = open_stack(source, **(selection or {}))
+    if append_to is not None:
+        ds = not_held(ds, append_to)
     base = resident()
-    return _fit(build_needs(ds, take_sample(ds), base), workers, memory)
+    if "valid" in ds and not ds["valid"].values.any():
+        return Plan(0, base, 0, 0.0, workers)
+    needs = build_needs(ds, take_sample(ds), base, exact=exact, coherence=coherence)
+    return _fit(needs, workers, memory)
 
 
 def plan_segment(
@@ -133,6 +164,36 @@ def plan_map(run: MapRun, *, workers: int | None = None, memory: int | None = No
     lazy = lay_out(ds, run)
     base = resident()
     return _fit(map_needs(ds, lazy, take_sample(ds), base, run), workers, memory)
+
+
+def plan_export(
+    source: SourceLike,
+    out: str | Path,
+    *,
+    to: str,
+    variables: Sequence[str] | None = None,
+    inventory: str | Path | None = None,
+    selection: Selection | None = None,
+    overwrite: bool = False,
+    workers: int | None = None,
+    memory: int | None = None,
+) -> ExportPlan:
+    """Plan `insarflow.workflows.export.export_source`; parameters and errors as there and in `plan_build`.
+
+    A task is a window of an interferogram. While GeoTIFFs are made, the images of as many interferograms as there are
+    workers lie on disk uncompressed, besides what is told.
+    """
+    from insarflow.workflows.export import chosen, prepare
+    from insarflow.workflows.export_needs import count_files, export_needs
+
+    workers = _check(workers, memory)
+    check_not_source(out, source)
+    prepare(out, to=to, inventory=inventory, overwrite=overwrite)
+    ds = open_stack(source, **(selection or {}))
+    base = resident()
+    stack = chosen(ds, to, variables)
+    plan = _fit(export_needs(stack, take_sample(ds), base, to=to), workers, memory)
+    return ExportPlan(**asdict(plan), files=count_files(stack, to=to, inventory=inventory is not None))
 
 
 def parse_memory(text: str | int) -> int:

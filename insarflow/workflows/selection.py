@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from insarflow.errors import OutputExistsError
+from insarflow.stack.codes import Kind
 from insarflow.stack.sources import SourceLike
 from insarflow.stack.target import Method, ResolutionLike
 from insarflow.types import DateLike, DelayLike
@@ -31,6 +32,14 @@ class Building(Selection, total=False):
     crs: str | None
     method: Method | None
     skip_bad: bool
+    hash_files: bool
+
+
+class Kept(TypedDict):
+    """Keywords of `insarflow.build_stack`: how numbers are kept."""
+
+    exact: bool
+    coherence: Kind
 
 
 def check_not_source(out: str | Path, source: SourceLike) -> None:

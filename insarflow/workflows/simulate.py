@@ -11,7 +11,7 @@ from insarflow.inventory import write_inventory
 from insarflow.inventory.truth import true_movers
 from insarflow.ops.recipe import apply_recipe, read_recipe
 from insarflow.simulate.stack import simulate_stack
-from insarflow.stack.export import write_geotiff
+from insarflow.stack.export.geotiff import write_geotiff
 from insarflow.stack.store import write_stack
 from insarflow.types import DelayLike
 from insarflow.workflows.outputs import new_folder

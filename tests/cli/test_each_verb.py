@@ -11,6 +11,7 @@ import pytest
 from pyproj import Transformer
 
 import insarflow
+from benchmarks.store import product
 from insarflow.learn.weights import load_card
 from insarflow.workflows.demo import demo
 
@@ -88,6 +89,18 @@ def test_build_to_a_url(run, stack, tmp_path):
     assert run("info", url, "--json").facts["pairs"] == run("info", stack, "--json").facts["pairs"]
     assert "pass overwrite=True (--overwrite)" in run("build", stack, "-o", url).err
     assert run("info", "nosuch://host/a.zarr").err.startswith("error: url='nosuch://host/a.zarr' must have a protocol")
+
+
+def test_build_with_finer_coherence(run, tmp_path):
+    path = tmp_path / "new.zarr"
+    asked = ("build", product(tmp_path / "product", 128, 2), "-o", path, "--coherence", "uint16", "--workers", 1)
+    planned = run(*asked, "--dry-run", "--json")
+    assert planned.status == 0, planned.err
+    assert not path.exists()
+    assert run(*asked, "--quiet").status == 0
+    assert insarflow.open_stack(path)["coherence"].attrs["quantisation_error"] < 1e-5
+    used = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    assert planned.facts["disk"] == pytest.approx(used, rel=0.3)
 
 
 def test_map(run, stack, tmp_path):
@@ -172,6 +185,26 @@ def test_segment_and_inventory(run, probability, tmp_path):
     facts = run("inventory", probability, "-o", path, "--overwrite", "--threshold", "0.3", "--json").facts
     assert facts["polygons"] == len(gpd.read_file(path))
     assert facts["written"] == [str(path)]
+
+
+@pytest.mark.parametrize("to", ["cog", "qgis", "stac"])
+def test_export(run, stack, tmp_path, to):
+    out = tmp_path / "out"
+    said = run("export", stack, "--to", to, "-o", out, "--delays", "12", "--workers", 1)
+    assert said.status == 0, said.err
+    assert said.out.startswith(f"wrote {out} (")
+    assert (out / "20210703_20210715_phase.tif").is_file()
+    facts = run("export", stack, "--to", to, "-o", out, "--overwrite", "--variables", "dem,igram", "--json").facts
+    assert facts["interferograms"] == 3
+    assert facts["written"] == [str(out)]
+    assert facts["files"] == len(list(out.iterdir()))
+    assert facts["bytes"] == sum(path.stat().st_size for path in out.iterdir())
+    plan = run(
+        "export", stack, "--to", to, "-o", tmp_path / "new", "--variables", "dem,igram", "--dry-run", "--json"
+    ).facts
+    assert plan["files"] == facts["files"]
+    assert plan["disk"] == pytest.approx(facts["bytes"], rel=0.5)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
 
 
 def test_simulate(run, tmp_path):

@@ -9,10 +9,12 @@ from insarflow.cli.values import (
     output_path,
     parse_bbox,
     parse_delays,
+    parse_names,
     parse_resolution,
     parse_size,
     read_flag,
 )
+from insarflow.workflows.export import FORMATS
 
 VERB_OF = get_command(app).commands
 
@@ -37,10 +39,11 @@ def test_same_flag_same_words_in_all_verbs():
     [
         (VERBS, "--json --quiet --verbose"),
         (set(VERBS) - {"info", "versions"}, "--output --overwrite"),
-        (("info", "build", "map", "segment", "inventory"), "--bbox --aoi --start --end --delays --track"),
+        (("info", "build", "map", "segment", "inventory", "export"), "--bbox --aoi --start --end --delays --track"),
         (("build", "map", "segment"), "--scheduler --workers --memory --dry-run"),
         (("map", "segment"), "--model --recipe --device"),
         (("map", "inventory"), "--crs --threshold --min-area"),
+        (("export",), "--to --variables --inventory --workers --dry-run"),
         (("build",), "--grid --resolution --crs --method --skip-bad"),
     ],
 )
@@ -65,6 +68,7 @@ def test_the_grid_that_is_wanted():
     regrid = Regrid(grid="intersection", resolution="20,14.5", crs="utm", method="cubic")
     asked = {"grid": "intersection", "resolution": (20.0, 14.5), "crs": "utm", "method": "cubic"}
     assert regrid.keywords({"track": 88}, skip_bad=True) == {"track": 88, **asked, "skip_bad": True}
+    assert regrid.keywords({}, skip_bad=False, hash_files=True) == {**asked, "hash_files": True}
     assert Regrid(resolution="20").keywords({}, skip_bad=False) == {"resolution": 20.0}
     with pytest.raises(typer.BadParameter, match="it must be one of nearest, bilinear, cubic"):
         Regrid(method="sinc").keywords({}, skip_bad=False)
@@ -80,6 +84,7 @@ def test_the_grid_that_is_wanted():
         (parse_bbox, "a,b,c,d", "four numbers W,S,E,N"),
         (parse_delays, "5.5", "whole days such as 6,12"),
         (parse_delays, "6,,12", "whole days such as 6,12"),
+        (parse_names, "igram,,dem", "names such as igram,coherence"),
         (parse_size, "512", "ROWS,COLUMNS"),
         (parse_size, "a,3", "ROWS,COLUMNS"),
         (str, " ", "must not be empty"),
@@ -88,6 +93,10 @@ def test_the_grid_that_is_wanted():
 def test_what_cannot_be_read_is_said(parse, text, words):
     with pytest.raises(typer.BadParameter, match=words):
         read_flag("--flag", text, parse)
+
+
+def test_help_names_every_format():
+    assert flags("export")["--to"].metavar.split("|") == list(FORMATS)
 
 
 def test_several_sources_are_one():

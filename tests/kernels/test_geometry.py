@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyproj import Transformer
 
-from insarflow.kernels.geometry import geodetic_to_ecef, interpolate_orbit, line_of_sight, zero_doppler
+from insarflow.kernels.geometry import geodetic_to_ecef, interpolate_orbit, line_of_sight, slant_range, zero_doppler
 
 TO_GEODETIC = Transformer.from_crs("EPSG:4978", "EPSG:4979", always_xy=True)
 TO_ECEF = Transformer.from_crs("EPSG:4979", "EPSG:4978", always_xy=True)
@@ -119,3 +119,22 @@ def test_line_of_sight_of_a_part_is_part_of_the_whole():
     assert whole.dtype == np.float32
     np.testing.assert_array_equal(np.isnan(whole).all(axis=0), np.isnan(height))
     np.testing.assert_array_equal(np.isnan(whole).any(axis=0), np.isnan(height))
+
+
+@given(st.floats(-1.5, 1.5), st.floats(-400, 8000), st.floats(0.0, 0.8), st.floats(0, 6.28), st.floats(6.9e6, 7.3e6))
+def test_the_slant_range_leads_to_the_orbit(latitude, height, incidence, azimuth, radius):
+    """From the point, along the line of sight by that distance: as far from the Earth's centre as the orbit."""
+    east, north, up = np.sin(incidence) * np.sin(azimuth), np.sin(incidence) * np.cos(azimuth), np.cos(incidence)
+    longitude = 0.3
+    found = slant_range(*map(np.float64, (latitude, height, north, up)), radius)
+    to_east = [-np.sin(longitude), np.cos(longitude), 0.0]
+    to_up = [np.cos(latitude) * np.cos(longitude), np.cos(latitude) * np.sin(longitude), np.sin(latitude)]
+    to_north = np.cross(to_up, to_east)
+    sight = east * np.array(to_east) + north * to_north + up * np.array(to_up)
+    ground = geodetic_to_ecef(np.array(latitude), np.array(longitude), np.array(height))
+    assert found > 0
+    assert np.linalg.norm(ground + float(found) * sight) == pytest.approx(radius, abs=0.2)
+
+
+def test_no_slant_range_without_a_height():
+    assert np.isnan(slant_range(np.array(0.8), np.array(np.nan), np.array(0.1), np.array(0.9), 7e6))

@@ -24,6 +24,9 @@ OPERATIONS = {
     "decorrelate": {"factor": 0.5, "looks": 4, "seed": 1},
     "add_turbulence": {"std": 0.5, "seed": 1},
     "add_stratified": {"rad_per_km": 1.0},
+    "deramp": {},
+    "reference": {},
+    "remove_stratified": {},
     "phase": {},
     "amplitude": {},
     "phase_std": {"looks": 4.0},
@@ -144,6 +147,19 @@ def test_two_inputs_take_one_task_a_block():
     ):
         assert result.data.npartitions == 54 * 25
         assert _tasks(result.data) == 54 * 25
+
+
+def test_a_pair_of_images_takes_one_task_a_block():
+    shape = (54, 200, 200)
+    images = [
+        xr.DataArray(read_blocks(np.ones(shape, "complex64") * k, (1, 40, 40), f"image-{k}"), dims=("pair", "y", "x"))
+        for k in (1, 2)
+    ]
+    pair = insarflow.interferogram(*images, looks=2)
+    assert _tasks(pair["igram"].data) == 2 * 54 * 25  # the second takes igram, not coherence, out of the two
+    graph = dict(dask.optimize(pair)[0].__dask_graph__())
+    assert len(graph) == 3 * 54 * 25
+    assert sum(1 for key in graph if key[0].startswith("interferogram")) == 54 * 25
 
 
 def test_graph_is_of_present_cells(stack):

@@ -5,7 +5,8 @@ import dask.array as da
 import numpy as np
 import pytest
 
-from insarflow.ops.layer import RuleLayer, read_blocks, reading_of, reordered
+from insarflow.ops.layer import RuleLayer, read_blocks, reading_of
+from insarflow.ops.pick import part_of
 
 
 class Counting:
@@ -63,7 +64,7 @@ def test_another_order_is_read_in_that_order(values, forbid_compute):
     orders = [np.array([3, 0, 4, 1, 2]), np.array([2, 3, 0, 1])]
     expected = values[orders[0]][:, orders[1]]
     with forbid_compute():
-        ours, theirs = reordered(array, orders), reordered(da.from_array(values, chunks=(2, 2, 16, 16)), orders)
+        ours, theirs = part_of(array, orders), part_of(da.from_array(values, chunks=(2, 2, 16, 16)), orders)
     assert reading_of(ours) is not None
     assert reading_of(theirs) is None
     assert len(dict(dask.optimize(ours)[0].dask)) == 80

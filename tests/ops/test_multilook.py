@@ -165,3 +165,16 @@ def test_wrapped_phase_is_not_averaged(stack):
         multilook(said, y=2, x=2)
     unwrapped = stack["dem"].rename("unwrapped").assign_attrs(units="rad", long_name="unwrapped phase")
     assert multilook(unwrapped, y=2, x=2).name == "unwrapped"
+
+
+def test_azimuths_are_averaged_as_directions():
+    aspect = xr.DataArray(
+        np.float32([[0.1, 2 * np.pi - 0.3, 1.0, 2.0], [0.1, 2 * np.pi - 0.3, np.nan, np.nan]]), dims=("y", "x")
+    )
+    ds = xr.Dataset({"aspect": aspect, "slope": aspect})
+    coarse = multilook(ds, y=2, x=2)
+    np.testing.assert_allclose(coarse["aspect"], [[2 * np.pi - 0.1, 1.5]], atol=1e-6)
+    np.testing.assert_allclose(coarse["slope"], [[np.pi - 0.1, 1.5]], atol=1e-6)
+    assert coarse["aspect"].dtype == np.float32
+    cut = multilook(ds.chunk(x=3), y=2, x=2)
+    np.testing.assert_array_equal(cut["aspect"], coarse["aspect"])

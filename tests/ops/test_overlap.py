@@ -287,3 +287,34 @@ def test_halo(data):
 def test_wrong_depth(depth, error):
     with pytest.raises(error, match=r"^depth must be a whole number of at least 0"):
         map_overlap(np.negative, np.ones((4, 4)), depth=depth, dtype="f8")
+
+
+def test_values_of_cells_and_one_image_for_all():
+    shape = (3, 2, 9, 11)
+    rng = np.random.default_rng(0)
+    array, field, numbers = rng.normal(size=shape), rng.normal(size=shape[2:]), rng.normal(size=(3, 2, 1))
+    present = np.array([[True, False], [True, True], [False, True]])
+
+    def block(window, flat, *, number, text, tile):
+        assert window.shape[:-2] == number.shape[:-1] == text.shape
+        assert flat.shape == window.shape[-2:]
+        assert all(word == f"{i + tile.cells[0]}{j + tile.cells[1]}" for (i, j), word in np.ndenumerate(text))
+        return (window + flat + number[..., None])[(..., *tile.core.within(tile.read))]
+
+    wanted = np.where(present[..., None, None], array + field + numbers[..., None], np.nan)
+    names = np.array([[f"{i}{j}" for j in range(2)] for i in range(3)])
+    for one, other, values in (
+        (array, field, numbers),
+        (lazy(array, (1, 1, 4, 5)), field, numbers),
+        (lazy(array, (2, 2, 4, 5)), lazy(field, 6), lazy(numbers, 1)),
+        (array, field, lazy(numbers, (3, 1, 1))),
+    ):
+        result = map_overlap(
+            block, one, other, depth=1, dtype="float64", present=present, per_cell={"number": values, "text": names}
+        )
+        np.testing.assert_array_equal(np.asarray(result), wanted)
+    single = map_overlap(
+        lambda window, *, number, tile: window + number, field, depth=0, dtype="float64",
+        per_cell={"number": np.array(2.0)},
+    )  # fmt: skip
+    np.testing.assert_array_equal(single, field + 2)

@@ -9,11 +9,12 @@ import xarray as xr
 import zarr
 from places import die_at, files_of
 
-from insarflow.errors import GridMismatchError, ProductError, SchemaError, StoreError
+from insarflow.errors import GridMismatchError, ProductError, ProductWarning, SchemaError, StoreError
 from insarflow.stack import layout
 from insarflow.stack.journal import locked
 from insarflow.stack.store import append_pairs, append_stack, build_stack, open_stack, write_stack
 from insarflow.types import Pair
+from insarflow.workflows.plan import plan_build
 
 FIRST, LATER = ["20180106_20180118", "20180118_20180211"], ["20180106_20180115", "20180115_20180127"]
 
@@ -64,6 +65,13 @@ class TestAppend:
         assert plain["phase"].dims == ("date", "delay", "y", "x")
         assert np.isfinite(plain["phase"].sel(delay=np.timedelta64(9, "D")).isel(date=0)).all()
         assert sorted(p.name for p in tmp_path.iterdir() if "zarr" in p.name and "lock" not in p.name) == ["s.zarr"]
+
+    def test_coherence_is_kept_as_in_the_store(self, product, tmp_path):
+        path = build_stack(product[0], tmp_path / "s.zarr", coherence="uint16")
+        append_stack(product[1], path)
+        assert zarr.open_group(path, mode="r")["coherence"].dtype == np.uint16
+        both = open_stack(list(product))["coherence"]
+        np.testing.assert_allclose(open_stack(path)["coherence"], both, atol=8e-6)
 
     def test_is_idempotent(self, product, tmp_path):
         path = build_stack(product[0], tmp_path / "s.zarr")
@@ -136,6 +144,16 @@ class TestFaults:
                 shutil.rmtree(out)
         assert point > 14
 
+    @pytest.mark.parametrize("point", [1, 12, 50, 94])
+    def test_a_product_killed_somewhere_goes_on(self, data, tmp_path, point):
+        """Every point: ``python -m benchmarks store --product``."""
+        source = data / "mexico-city-s1-stack"
+        wanted, out = digest(build_stack(source, tmp_path / "whole.zarr")), tmp_path / "s.zarr"
+        die_at(point, lambda: build_stack(source, out))
+        if not out.exists():
+            build_stack(source, out)
+        assert digest(out) == wanted
+
     def test_append_killed_anywhere_goes_on(self, product, tmp_path, small):
         first, later = product
         path = build_stack(first, tmp_path / "whole.zarr")
@@ -180,3 +198,74 @@ class TestFaults:
         build_stack(first, out)
         assert done > 1
         assert len(written) == 2 * 2 * 2 - done
+
+
+class TestFingerprint:
+    """What tells one version of an interferogram's files from another."""
+
+    def test_follows_the_files(self, product, tmp_path):
+        first = product[0]
+        known = open_stack(first)["fingerprint"]
+        assert known.dtype == np.uint64
+        assert known.attrs["of"] == "size, time and first bytes of each file"
+        stored = open_stack(build_stack(first, tmp_path / "s.zarr"))
+        xr.testing.assert_identical(stored["fingerprint"], known)
+        np.testing.assert_array_equal(known.values != 0, stored["valid"].values)
+        file = first / f"{FIRST[0]}_coh.tif"
+        os.utime(file, ns=(1, 1))
+        changed = open_stack(first)["fingerprint"].values != known.values
+        assert changed.tolist() == [[True, False], [False, False]]
+
+    def test_of_whole_files(self, product, write_tif):
+        """Only their bytes count, all of them."""
+        first = product[0]
+        known = open_stack(first, hash_files=True)["fingerprint"]
+        assert known.attrs["of"] == "all bytes of each file"
+        file = first / f"{FIRST[1]}_coh.tif"
+        os.utime(file, ns=(1, 1))
+        xr.testing.assert_identical(open_stack(first, hash_files=True)["fingerprint"], known)
+        data = bytearray(file.read_bytes())
+        data[-1] ^= 1
+        file.write_bytes(data)
+        changed = open_stack(first, hash_files=True)["fingerprint"].values != known.values
+        assert changed.tolist() == [[False, False], [False, True]]
+
+    def test_in_a_zip(self, product, tmp_path):
+        archive = shutil.make_archive(str(tmp_path / "first"), "zip", product[0])
+        members = open_stack(archive, hash_files=True)["fingerprint"]
+        xr.testing.assert_identical(members, open_stack(product[0], hash_files=True)["fingerprint"])
+
+    def test_append_tells_of_changed_files(self, product, tmp_path):
+        first, later = product
+        path = build_stack(first, tmp_path / "s.zarr")
+        for name in FIRST:
+            os.utime(first / f"{name}_phase.tif", ns=(1, 1))
+        before = digest(path)
+        told = r"^path='.*s\.zarr' holds 20180106_20180118 and 1 more as read from other files, .*build the store anew"
+        with pytest.warns(ProductWarning, match=told):
+            assert append_stack(first, path) == []
+        assert digest(path) == before
+        assert len(append_stack(later, path)) == 2
+        np.testing.assert_array_equal(open_stack(path)["fingerprint"].values != 0, open_stack(path)["valid"].values)
+
+    def test_a_store_without_them(self, product, tmp_path):
+        """One that was written from memory, or before there were fingerprints."""
+        path = write_stack(open_stack(product[0]).drop_vars("fingerprint"), tmp_path / "s.zarr")
+        assert append_stack(product[0], path) == []
+        assert len(append_stack(product[1], path)) == 2
+        assert "fingerprint" not in open_stack(path)
+
+
+class TestPlan:
+    def test_counts_what_is_not_held(self, product, tmp_path):
+        first, later = product
+        path = build_stack(first, tmp_path / "s.zarr")
+        before = digest(path)
+        nothing = plan_build(first, append_to=path)
+        assert (nothing.tasks, nothing.disk) == (0, 0)
+        some, all_of_it = plan_build([first, later], append_to=path), plan_build([first, later])
+        assert 0 < some.tasks < all_of_it.tasks
+        assert 0 < some.disk < all_of_it.disk
+        assert digest(path) == before
+        with pytest.raises(StoreError, match=r"must be a store to append to, instead there is none: build it first"):
+            plan_build(first, append_to=tmp_path / "none.zarr")

@@ -1,8 +1,11 @@
 import numpy as np
 import pytest
+import rioxarray  # noqa: F401
 import xarray as xr
+from affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rasterio.crs import CRS
 
 from insarflow.errors import SchemaError
 from insarflow.stack.georeference import georeference, grid_of
@@ -40,6 +43,24 @@ def test_the_names_others_look_for(grid):
     assert ds["spatial_ref"].attrs["GeoTransform"] == "7.0 0.001 0.0 46.0 0.0 -0.001"
     assert (ds["y"].attrs["standard_name"], ds["x"].attrs["standard_name"]) == ("latitude", "longitude")
     assert ds.rio.crs.to_epsg() == 4326
+
+
+@pytest.mark.parametrize("epsg", [4326, 32632])
+def test_as_rioxarray_does_it(grid, epsg):
+    grid = Grid(grid.transform, grid.shape, CRS.from_epsg(epsg).to_wkt())
+    image = (("y", "x"), np.zeros(grid.shape), {"grid_mapping": "old", "units": "m"})
+    ds = xr.Dataset({"dem": image, "valid": ("date", [True])}, attrs={"track": 1})
+    expected = ds.assign_coords(y=("y", grid.y), x=("x", grid.x)).rio.write_crs(grid.crs, "spatial_ref")
+    expected = expected.rio.write_transform(Affine.from_gdal(*grid.transform)).rio.write_coordinate_system()
+    found = georeference(ds, grid)
+    xr.testing.assert_identical(found, expected)
+    for name in expected.variables:
+        assert found[name].encoding == expected[name].encoding
+    assert found.encoding == expected.encoding
+    assert ds["dem"].attrs["grid_mapping"] == "old"
+    assert "grid_mapping" not in ds["dem"].encoding
+    found["spatial_ref"].attrs.clear()
+    assert georeference(ds, grid)["spatial_ref"].attrs == expected["spatial_ref"].attrs
 
 
 def test_no_grid(grid):

@@ -23,7 +23,7 @@ CRS, OTHER_CRS = (pyproj.CRS.from_epsg(code).to_wkt() for code in (32632, 32633)
 def raster(name, row, col, shape=(30, 50), step=20.0, crs=CRS):
     """The header of an image whose corner lies at (row, col) of a lattice."""
     grid = Grid((400_000 + col * 20.0, step, 0.0, 5_000_000 - row * 20.0, 0.0, -step), shape, crs)
-    return Raster(Path(name), grid, "<f4", None, 1.0, 0.0, 1, 1)
+    return Raster(Path(name), grid, "<f4", None, 1.0, 0.0, None, 1, 1)
 
 
 def test_one_grid_is_that_grid():

@@ -9,7 +9,6 @@ import rioxarray
 import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
-from zarr.errors import UnstableSpecificationWarning
 
 import insarflow
 from insarflow.errors import SchemaError
@@ -148,15 +147,30 @@ def test_rasterio_zarr_and_facets_work_on_pairs(tmp_path):
     pairs["coherence"].rio.to_raster(tmp_path / "c.tif")
     with rioxarray.open_rasterio(tmp_path / "c.tif") as read:
         np.testing.assert_array_equal(read.values, pairs["coherence"].values)
-    with warnings.catch_warnings():
-        # zarr: text of a fixed length is not in its specification yet.
-        warnings.simplefilter("ignore", UnstableSpecificationWarning)
-        pairs.to_zarr(tmp_path / "p.zarr", consolidated=False)
-        again = xr.open_zarr(tmp_path / "p.zarr", consolidated=False, decode_timedelta=True).load()
-    assert again["pair"].values.tolist() == pairs["pair"].values.tolist()
-    np.testing.assert_array_equal(from_pairs(again)["igram"], from_pairs(pairs)["igram"])
     grid = insarflow.phase(pairs).plot(col="pair", col_wrap=2)
     assert len(grid.axs.flat) == 4
+    assert [axis.get_title() for axis in grid.axs.flat] == [f"pair = {name}" for name in pairs["pair"].values]
+
+
+def _opened(path):
+    return xr.open_zarr(path, consolidated=False, decode_coords="all", decode_timedelta=True)
+
+
+@pytest.mark.parametrize("lazy", [True, False])
+def test_zarr_without_a_warning(lazy, tmp_path):
+    pairs = to_pairs(_stack(CELLS, lazy=lazy))
+    some = pairs.isel(pair=[2, 0])
+    with dask.config.set(scheduler="sync"):
+        for name, ds in (("all", pairs), ("some", some), ("phase", insarflow.phase(pairs).to_dataset())):
+            ds.to_zarr(tmp_path / name, consolidated=False)
+            again = _opened(tmp_path / name)
+            assert again["pair"].values.tolist() == ds["pair"].values.tolist()
+            xr.testing.assert_equal(again.drop_vars("pair").load(), ds.drop_vars("pair").compute())
+        again = _opened(tmp_path / "all")
+        assert again["igram"].rio.crs == pairs["igram"].rio.crs
+        one = again["igram"].sel(pair="20200113_20200125")
+        np.testing.assert_array_equal(one, pairs["igram"].sel(pair="20200113_20200125"))
+        xr.testing.assert_equal(from_pairs(again).compute(), from_pairs(pairs).compute())
 
 
 def test_mistakes_are_told(forbid_compute):

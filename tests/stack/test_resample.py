@@ -17,6 +17,7 @@ from insarflow.kernels.phase import phasor
 from insarflow.schema import VARIABLES, recipe_of
 from insarflow.stack.assemble import stack_pairs
 from insarflow.stack.crs import parse_crs
+from insarflow.stack.georeference import georeference
 from insarflow.stack.raster import Pixels, read_header
 from insarflow.stack.resample import Resampled, chunk_side, resample_dataset
 from insarflow.stack.store import append_stack, build_stack, open_stack, write_stack
@@ -375,3 +376,15 @@ def test_terrain_heights_come_along(product, tmp_path, write_tif):
     xx, yy = np.meshgrid(ds["x"], ds["y"])
     np.testing.assert_allclose(ds["dem"], 1000 + 0.1 * (xx - 400_000) - 0.2 * (yy - 5_000_000), atol=0.05)
     assert recipe_of(ds).of("resample_dem")
+
+
+@pytest.mark.parametrize("method", ["nearest", "bilinear", "cubic"])
+def test_azimuths_are_interpolated_as_directions(method):
+    grid = Grid((400_000.0, 20.0, 0.0, 5_000_000.0, 0.0, -20.0), (20, 24), parse_crs(UTM))
+    aspect = np.where(np.arange(24) % 2, 0.2, 2 * np.pi - 0.2) + np.zeros((20, 1))
+    ds = georeference(xr.Dataset({"aspect": (("y", "x"), aspect.astype(np.float32))}), grid)
+    between = Grid((400_030.0, 20.0, 0.0, 4_999_990.0, 0.0, -20.0), (10, 12), parse_crs(UTM))
+    found = resample_dataset(ds, between, method=method)["aspect"].values
+    away = 0.0 if method != "nearest" else 0.2
+    np.testing.assert_allclose(abs(np.angle(np.exp(1j * found))), away, atol=1e-5)
+    assert ((found >= 0) & (found < np.float32(2 * np.pi))).all()

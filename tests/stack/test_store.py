@@ -230,8 +230,55 @@ class TestCodes:
             write_stack(ds, tmp_path / "s.zarr")
         assert open_stack(write_stack(ds, tmp_path / "s.zarr", exact=True)).attrs == ds.attrs
 
+    @pytest.mark.parametrize(("kind", "step"), [("uint8", 1 / 254), ("uint16", 1 / 65534)])
+    def test_coherence(self, folder, tmp_path, kind, step):
+        ds = open_stack(folder)
+        path = build_stack(folder, tmp_path / "s.zarr", coherence=kind)
+        assert zarr.open_group(path, mode="r")["coherence"].dtype == kind
+        opened = open_stack(path)
+        assert opened["coherence"].dtype == np.float32
+        assert opened["coherence"].attrs["quantisation_error"] == step / 2
+        off = np.abs(opened["coherence"] - ds["coherence"]).max()
+        assert step / 8 < off <= step / 2 + 1e-7
+        np.testing.assert_array_equal(np.isnan(opened["coherence"]), np.isnan(ds["coherence"]))
+        plain = xr.open_zarr(path)["coherence"]
+        np.testing.assert_allclose(plain, opened["coherence"], atol=1e-7)
+        again = write_stack(opened, tmp_path / "again.zarr", coherence=kind)
+        np.testing.assert_array_equal(
+            zarr.open_array(again / "coherence")[...], zarr.open_array(path / "coherence")[...]
+        )
+
+    def test_unfinished_work_on_other_codes_is_not_taken_up(self, folder, tmp_path, monkeypatch):
+        ds, path = open_stack(folder), tmp_path / "s.zarr"
+        monkeypatch.setattr("insarflow.stack.write.put_cells", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            write_stack(ds, path)
+        monkeypatch.undo()
+        write_stack(ds, path, coherence="uint16")
+        assert zarr.open_group(path, mode="r")["coherence"].dtype == np.uint16
+        assert open_stack(path)["coherence"].attrs["quantisation_error"] < 1e-5
+
+    def test_refused_kinds(self, folder, stack, grid, tmp_path):
+        message = r"^coherence must be one of \('uint8', 'uint16'\), instead got coherence='int8'$"
+        with pytest.raises(ValueError, match=message):
+            write_stack(stack, tmp_path / "s.zarr", coherence="int8")
+        with pytest.raises(ValueError, match=message):
+            build_stack(folder, tmp_path / "s.zarr", coherence="int8")
+        with pytest.raises(ValueError, match=message):
+            create_stack(tmp_path / "s.zarr", ["20180106"], [12], grid, coherence="int8")
+        with pytest.raises(ValueError, match=r"^exact must be False to keep .*, instead got coherence='uint16'$"):
+            write_stack(stack, tmp_path / "s.zarr", coherence="uint16", exact=True)
+        assert not (tmp_path / "s.zarr").exists()
+
 
 class TestCreate:
+    @pytest.mark.parametrize("kind", ["uint8", "uint16"])
+    def test_codes(self, grid, tmp_path, kind):
+        path = create_stack(tmp_path / "s.zarr", ["20180106"], [12], grid, phase_only=True, coherence=kind)
+        group = zarr.open_group(path, mode="r")
+        assert (group["coherence"].dtype, group["phase"].dtype) == (kind, "int16")
+        assert np.isnan(open_stack(path)["coherence"]).all()
+
     def test_is_empty_and_open(self, grid, tmp_path):
         dem = np.random.default_rng(0).random(grid.shape).astype(np.float32)
         path = create_stack(

@@ -1,3 +1,6 @@
+import json
+
+import dask
 import dask.array as da
 import numpy as np
 import pyproj
@@ -8,9 +11,12 @@ from hypothesis import strategies as st
 from strategies import chunkings
 
 from insarflow.errors import SchemaError, SelectionError
+from insarflow.ops.goldstein import goldstein
+from insarflow.ops.layer import read_blocks
 from insarflow.schema import DIMS, recipe_of, validate
 from insarflow.stack.assemble import pairs_table, stack_pairs
 from insarflow.stack.georeference import georeference, grid_of
+from insarflow.stack.pairs import to_pairs
 from insarflow.stack.store import open_stack, write_stack
 from insarflow.stack.subset import subset
 from insarflow.types import Grid, Pair
@@ -103,6 +109,53 @@ class TestTime:
         found = subset(network.drop_vars("valid"), end="20180118")
         assert "valid" not in found
         assert names(found) == ["20180106_20180112", "20180106_20180118", "20180112_20180118"]
+
+
+class TestGraphs:
+    """A stored stack of 12 dates by 10 delays, 24 interferograms of nine blocks each."""
+
+    @pytest.fixture
+    def stored(self, network):
+        class Unread:
+            shape, dtype = (12, 10, 96, 124), np.dtype("complex64")
+
+            def __getitem__(self, index):
+                raise AssertionError(f"read at {index}")
+
+        valid = np.zeros((12, 10), bool)
+        valid[:, :2] = True
+        data = read_blocks(Unread(), (1, 1, 32, 48), "unread")
+        days = np.datetime64("2018-01-06", "ns") + np.timedelta64(6, "D") * np.arange(12)
+        delays = (np.timedelta64(6, "D") * np.arange(1, 11)).astype("timedelta64[ns]")
+        ds = xr.Dataset({"igram": (DIMS, data), "valid": (DIMS[:2], valid)}, {"date": days, "delay": delays})
+        return georeference(ds, Grid((400_000.0, 20.0, 0.0, 5_100_000.0, 0.0, -20.0), (96, 124), UTM))
+
+    def tasks(self, ds):
+        return len(dict(dask.optimize(to_pairs(ds)["igram"])[0].__dask_graph__()))
+
+    def test_one_task_a_block_of_what_is_left(self, stored, forbid_compute):
+        with forbid_compute():
+            found = subset(stored, start="20180118", delays=[6], bbox=(7.705, 46.035, 7.72, 46.045))
+            filtered = goldstein(found, patch_size=16, step=8)
+        pairs, blocks = int(found["valid"].sum()), np.prod(found["igram"].data.numblocks[2:])
+        assert (pairs, found.sizes["delay"]) == (10, 1)
+        assert found.sizes["x"] < 124
+        assert self.tasks(found) == pairs * blocks
+        assert self.tasks(filtered) == 2 * pairs * blocks  # the second names the pair
+        assert not any(layer.is_materialized() for layer in filtered["igram"].data.dask.layers.values())
+
+    def test_an_area_is_shared_by_all_pairs(self, stored, tmp_path, forbid_compute):
+        corners = [(400_105, 5_099_905), (402_000, 5_099_905), (402_000, 5_098_300), (400_105, 5_098_300)]
+        ring = [list(corner) for corner in (*corners, corners[0])]
+        path = tmp_path / "area.geojson"
+        crs = {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::32632"}}
+        feature = {"type": "Feature", "properties": {}, "geometry": {"type": "Polygon", "coordinates": [ring]}}
+        path.write_text(json.dumps({"type": "FeatureCollection", "crs": crs, "features": [feature]}))
+        with forbid_compute():
+            found = subset(stored, aoi=path, end="20180118")
+        pairs, blocks = int(found["valid"].sum()), int(np.prod(found["igram"].data.numblocks[2:]))
+        assert pairs == 3
+        assert self.tasks(found) == 2 * pairs * blocks + blocks + 1  # each mask once, and the polygons
 
 
 class TestPlace:

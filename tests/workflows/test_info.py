@@ -3,7 +3,7 @@ import json
 import numpy as np
 
 import insarflow
-from insarflow.stack.export import write_geotiff
+from insarflow.stack.export.geotiff import write_geotiff
 from insarflow.workflows.info import describe_source
 
 

@@ -12,7 +12,8 @@ import insarflow
 from insarflow.accessor import InsarAccessor
 from insarflow.errors import MissingVariableError, SchemaError
 from insarflow.schema import SPACE, VARIABLES
-from insarflow.workflows.operation import _Graph, _operations
+from insarflow.workflows.operation import _Graph
+from insarflow.workflows.operations import operations
 from insarflow.workflows.plan import Plan
 
 
@@ -128,9 +129,9 @@ def test_it_is_printed_as_a_table(ds):
 
 
 def test_every_lazy_operation_has_a_name():
-    others = {"explore", "inventory", "plan", "plot", "pair", "pairs"}
+    others = {"explore", "export", "inventory", "plan", "plot", "pair", "pairs"}
     methods = {name for name, _ in inspect.getmembers(InsarAccessor) if not name.startswith("_")}
-    assert set(_operations()) == (methods - others) | {"write"}
+    assert set(operations()) == (methods - others) | {"write"}
 
 
 def test_mistakes_are_those_of_the_operation(ds):

@@ -106,6 +106,12 @@ class Sidecars:
             attrs["acquisition_times"] = json.dumps(times)
         return attrs
 
+    def range_to(self, point: np.ndarray) -> dict[str, float]:
+        """Attribute ``slant_range`` of a stack, m: from the first acquisition to a point (Earth-fixed, m), if known."""
+        orbit = self.orbit()
+        distance = np.nan if orbit is None else float(zero_doppler(point, orbit)[1])
+        return {"slant_range": distance} if np.isfinite(distance) else {}
+
     def perpendicular_baseline(self, pair: Pair, point: np.ndarray) -> float | None:
         """Perpendicular baseline of a pair where its reference image saw a point.
 

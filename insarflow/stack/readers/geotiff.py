@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from itertools import chain
@@ -12,17 +11,18 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from insarflow.stack.archive import read_starts
 from insarflow.stack.assemble import Array, stack_pairs
 from insarflow.stack.geometry import ground_point, line_of_sight
 from insarflow.stack.mosaic import Windows
 from insarflow.stack.placement import Placement, place_images
 from insarflow.stack.raster import Pixels, Raster, read_header
+from insarflow.stack.readers import roipac
 from insarflow.stack.readers.bad import Bad
 from insarflow.stack.readers.files import Found, find_images
 from insarflow.stack.readers.gamma import Sidecars, read_sidecars
+from insarflow.stack.readers.identity import Identity
 from insarflow.stack.readers.images import Missing, coherence_scale, missing_values, pair_images, read_headers
-from insarflow.stack.readers.track import check_acquisitions
+from insarflow.stack.readers.track import check_acquisitions, check_headers
 from insarflow.stack.resample import Resampled
 from insarflow.stack.target import Target
 from insarflow.types import Grid, JsonValue, Pair, Recipe, Window
@@ -32,7 +32,11 @@ MAX_IGNORED = 100
 
 
 def read_geotiff_pairs(
-    source: Path | Sequence[Path], *, target: Target | None = None, skip_bad: bool = False
+    source: Path | Sequence[Path],
+    *,
+    target: Target | None = None,
+    skip_bad: bool = False,
+    hash_files: bool = False,
 ) -> xr.Dataset:
     """Open GeoTIFF interferograms as a stack. Lazy: only headers are read.
 
@@ -46,15 +50,19 @@ def read_geotiff_pairs(
     skip_bad
         Whether files that are damaged, named wrongly or there twice are left out, with a warning that names each,
         rather than an error. Each file is then read once to its end, block by block.
+    hash_files
+        Whether all bytes of each file make its interferogram's ``fingerprint``, rather than size, time and first bytes.
 
     Returns
     -------
     Dataset
         A stack. ``igram`` has unit magnitude and is the wrapped phase, or else the unwrapped phase re-wrapped; the
         latter is kept as ``unwrapped``. ``coherence``, ``amplitude`` (of the reference), ``dem`` where there are
-        such files on the same lattice. With GAMMA's parameter files beside: ``perpendicular_baseline``, ``incidence``,
-        ``los_east``, ``los_north``, ``los_up`` and the attributes ``wavelength`` (m), ``heading`` (rad), ``pass``,
-        ``platform``, ``looks`` (y, x), ``acquisition_times`` (JSON: UTC seconds of the day by date).
+        such files on the same lattice; ``fingerprint``. With GAMMA's parameter files beside:
+        ``perpendicular_baseline``, ``incidence``, ``los_east``, ``los_north``, ``los_up`` and the attributes
+        ``wavelength`` (m), ``slant_range`` (m, in the middle of the grid), ``heading`` (rad), ``pass``, ``platform``,
+        ``looks`` (y, x), ``acquisition_times`` (JSON: UTC seconds of the day by date); with ROI_PAC's headers
+        (``*.rsc``) those of them that are known.
         Rasters that were not used are listed in ``ignored_files`` (JSON), those left out in ``skipped_files`` (JSON:
         what is wrong, by file).
 
@@ -75,7 +83,8 @@ def read_geotiff_pairs(
 
     A file is known by its name: two dates (20180106-20180130, 2018-01-06_2018-01-30, 06Jan2023_12Jan2023) in it or in
     a folder above it, and a word: ``unw``; ``cc``, ``coh``, ``cor``, ``corr``; ``phase``, ``pha``, ``phi``,
-    ``wrapped``, ``diff``, ``int``, ``ifg``; ``amp``; ``dem``, ``hgt``.
+    ``wrapped``, ``diff``, ``int``, ``ifg``; ``amp``; ``dem``, ``hgt``. ROI_PAC's dates have six digits
+    (060619-061002).
 
     The file's own no-data value and these mean missing: 0 in unwrapped phase, coherence, amplitude and complex images;
     -9999 in wrapped phase, and 0 too in SNAP's exports. Any other phase of exactly 0 is a measurement.
@@ -91,9 +100,13 @@ def read_geotiff_pairs(
     placement, dems, unused = _dems(found, placement, bad)
     sidecars = read_sidecars(found.others, bad)
     check_acquisitions(sidecars.acquisitions, headers)
+    roipac_headers = roipac.read_headers(found.others, bad)
+    check_headers(roipac_headers)
 
     files = [raster for roles in headers.values() for swaths in roles.values() for raster in swaths]
-    recipe = _recipe(found, [*files, *dems], missing, gamma=bool(sidecars.acquisitions), skipped=len(bad.files))
+    identity = Identity([*files, *dems], whole=hash_files)
+    product = "gamma" if sidecars.acquisitions else "roi_pac" if roipac_headers else "snap" if found.snap else "pairs"
+    recipe = _recipe(found, [*files, *dems], missing, identity, product=product, skipped=len(bad.files))
     recipe = placement.recorded(recipe)
     if found.swaths:
         recipe = recipe.then("merge_swaths", swaths=list(found.swaths))
@@ -108,21 +121,32 @@ def read_geotiff_pairs(
             static |= line_of_sight(dem, placement.grid, orbit)
             recipe = recipe.then("line_of_sight", orbit_of=str(min(sidecars.acquisitions))[:10], heights="dem")
     bad.warn()
-    return stack_pairs(
+    point = _middle(placement.grid, heights)
+    ds = stack_pairs(
         {pair: pair_images(roles, missing, placement) for pair, roles in headers.items()},
         placement.grid,
         static=static,
-        baselines=_baselines(sidecars, headers, placement.grid, heights),
-        attrs=_attributes([*found.ignored, *unused], found.root) | bad.attributes(found.root) | sidecars.attributes(),
+        baselines=_baselines(sidecars, headers, point),
+        attrs=_attributes([*found.ignored, *unused], found.root)
+        | _wavelength(files)
+        | bad.attributes(found.root)
+        | roipac.attributes(roipac_headers)
+        | sidecars.attributes()
+        | sidecars.range_to(point),
         recipe=recipe,
     )
+    return identity.note(ds, headers)
 
 
-def _baselines(sidecars: Sidecars, pairs: Iterable[Pair], grid: Grid, dem: Windows | None) -> dict[Pair, float] | None:
-    """Perpendicular baselines in the middle of the grid, of the pairs that have one."""
+def _middle(grid: Grid, dem: Windows | None) -> np.ndarray:
+    """Earth-fixed coordinates of the ground in the middle of the grid."""
     height = 0.0 if dem is None else float(dem[grid.shape[0] // 2, grid.shape[1] // 2])
     # Heights change the baseline by some tenths of a percent per kilometre: none is better than no baseline.
-    point = ground_point(grid, 0.0 if np.isnan(height) else height)
+    return ground_point(grid, 0.0 if np.isnan(height) else height)
+
+
+def _baselines(sidecars: Sidecars, pairs: Iterable[Pair], point: np.ndarray) -> dict[Pair, float] | None:
+    """Perpendicular baselines at a point of the ground, of the pairs that have one."""
     known = {pair: value for pair in pairs if (value := sidecars.perpendicular_baseline(pair, point)) is not None}
     return known or None
 
@@ -149,7 +173,9 @@ def _dems(found: Found, placement: Placement, bad: Bad) -> tuple[Placement, list
     return placement, kept, [path for path in unused if path not in bad.files]
 
 
-def _recipe(found: Found, files: list[Raster], missing: Missing, *, gamma: bool, skipped: int) -> Recipe:
+def _recipe(
+    found: Found, files: list[Raster], missing: Missing, identity: Identity, *, product: str, skipped: int
+) -> Recipe:
     roles = sorted({role for images in found.images.values() for role in images})
     coherences = {path for images in found.images.values() for path in images.get("coherence", ())}
     bytes_ = any(coherence_scale(raster) != 1.0 for raster in files if raster.path in coherences)
@@ -157,9 +183,9 @@ def _recipe(found: Found, files: list[Raster], missing: Missing, *, gamma: bool,
     nodata: dict[str, JsonValue] = {role: list(missing[role]) for role in roles}
     return Recipe().then(
         "read",
-        product="gamma geotiff" if gamma else "snap geotiff" if found.snap else "geotiff pairs",
+        product="geotiff pairs" if product == "pairs" else f"{product} geotiff",
         files=len(files),
-        sha=_digest(files, found.root),
+        sha=identity.product(found.root),
         phase_sign="kept",
         date_order="earlier first",
         nodata=nodata,
@@ -169,19 +195,16 @@ def _recipe(found: Found, files: list[Raster], missing: Missing, *, gamma: bool,
     )
 
 
+def _wavelength(files: list[Raster]) -> dict[str, float]:
+    """The attribute, if the files' tags agree on it."""
+    known = {raster.wavelength for raster in files if raster.wavelength is not None}
+    return {"wavelength": known.pop()} if len(known) == 1 else {}
+
+
 def _any_complex(found: Found, files: list[Raster]) -> bool:
     """Whether an interferogram has a magnitude of its own."""
     paths = {path for images in found.images.values() for path in images.get("phase", ())}
     return any(np.dtype(raster.dtype).kind == "c" for raster in files if raster.path in paths)
-
-
-def _digest(files: list[Raster], root: Path) -> str:
-    """Hash of the files' names, sizes and first bytes; the same for a folder and its zip file."""
-    digest = hashlib.sha256()
-    ordered = sorted(files, key=lambda r: r.path)
-    for raster, start in zip(ordered, read_starts((r.path for r in ordered), 4096), strict=True):
-        digest.update(f"{raster.path.relative_to(root)}\0{raster.size}\0".encode() + start)
-    return digest.hexdigest()
 
 
 def _attributes(ignored: list[Path], root: Path) -> dict[str, Any]:

@@ -11,8 +11,8 @@ import numpy as np
 from dask.system import CPU_COUNT
 
 from insarflow.errors import ProductError
-from insarflow.stack.assemble import Array
-from insarflow.stack.placement import Placement, wrap
+from insarflow.kernels.phase import phasor
+from insarflow.stack.placement import Placement
 from insarflow.stack.raster import Pixels, Raster, read_header
 from insarflow.stack.readers.bad import Bad
 from insarflow.types import Pair, Window
@@ -88,18 +88,17 @@ def pixels_of(role: str, swaths: Sequence[Raster], missing: Missing) -> list[Pix
     ]
 
 
-def pair_images(roles: Mapping[str, Sequence[Raster]], missing: Missing, placement: Placement) -> dict[str, Array]:
+def pair_images(roles: Mapping[str, Sequence[Raster]], missing: Missing, placement: Placement) -> dict[str, da.Array]:
     """Make the contract's images of one pair, lazily."""
-    images: dict[str, Array] = {}
+    images: dict[str, da.Array] = {}
     for role, swaths in roles.items():
         parts = pixels_of(role, swaths, missing)
         if role == "phase":
-            images["igram"] = placement.image(parts, "igram", wrapped=parts[0].dtype.kind == "f")
+            images["igram"] = placement.source(parts, "igram", wrapped=parts[0].dtype.kind == "f").lazy()
         else:
-            image = placement.image(parts, role)
-            images[role] = _clip(image) if role == "coherence" else image
+            images[role] = placement.source(parts, role).lazy()
     if "igram" not in images:
-        images["igram"] = wrap(images["unwrapped"])
+        images["igram"] = _wrap(images["unwrapped"])
     return images
 
 
@@ -122,10 +121,10 @@ def _is_complex(role: str, swaths: Sequence[Raster]) -> bool:
     return True in kinds
 
 
-def _clip(coherence: da.Array) -> da.Array:
-    """Rounding beyond 0 and 1 taken away."""
-    clipped: da.Array = da.clip(coherence, np.float32(0.0), np.float32(1.0))
-    return clipped
+def _wrap(phase: da.Array) -> da.Array:
+    """``exp(i phase)``, block by block."""
+    wrapped: da.Array = da.map_blocks(phasor, phase, dtype=np.complex64, meta=np.empty((0, 0), np.complex64))
+    return wrapped
 
 
 def _drop_damaged(headers: Mapping[Pair, dict[str, list[Raster]]], missing: Missing, bad: Bad) -> None:

@@ -23,6 +23,12 @@ _DATE = re.compile(
     flags=re.IGNORECASE,
 )
 
+_SHORT = re.compile(r"(?<!\d)(\d{6})[-_](\d{6})(?!\d)")
+"""Two dates as ROI_PAC writes them (060619-061002); read only where there is none in full."""
+
+_FIRST_YEAR = 70
+"""Two digits of a year from which they are of the last century."""
+
 _ROLES = {
     "unwrapped": {"unw", "unwrapped"},
     "coherence": {"cc", "coh", "coherence", "cor", "corr"},
@@ -88,6 +94,8 @@ def parse_name(path: PurePath) -> RasterName:
         if role is None and not other and not _dates(path.parent.name)[0]:
             role, other = _role(path.parent.name)
     else:
+        if role is None and not other and _role(path.parent.name)[0] == "dem":
+            role = "dem"
         for folder in path.parents:
             dates, snap = _dates(folder.name)
             if len(dates) == 2:
@@ -122,7 +130,7 @@ def _track(text: str) -> str | None:
 
 
 def _words(text: str) -> list[str]:
-    return [w for w in re.split(r"[^a-z0-9]+", _DATE.sub(" ", text).lower()) if w]
+    return [w for w in re.split(r"[^a-z0-9]+", _SHORT.sub(" ", _DATE.sub(" ", text)).lower()) if w]
 
 
 def _role(text: str) -> tuple[str | None, bool]:
@@ -144,4 +152,15 @@ def _dates(text: str) -> tuple[list[np.datetime64], bool]:
         if day not in found:
             found.append(day)
         snap = snap or match["snap"] is not None
-    return found, snap
+    return found or _short_dates(text), snap
+
+
+def _short_dates(text: str) -> list[np.datetime64]:
+    match = _SHORT.search(text)
+    if match is None:
+        return []
+    try:
+        days = [parse_date(f"{19 if int(word[:2]) >= _FIRST_YEAR else 20}{word}") for word in match.groups()]
+    except ValueError:
+        return []
+    return days if days[0] != days[1] else []

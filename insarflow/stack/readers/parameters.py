@@ -1,4 +1,4 @@
-"""GAMMA's text files: ``key: value unit`` lines."""
+"""Text files that processors put beside their rasters: GAMMA's ``key: value unit`` lines, ROI_PAC's ``KEY value``."""
 
 from __future__ import annotations
 
@@ -16,16 +16,23 @@ MAX_BYTES = 8 * 2**20
 class Fields:
     """The fields of a parameter file.
 
+    Parameters
+    ----------
+    path
+        The file.
+    separator
+        What stands between a key and its value; None is space.
+
     Raises
     ------
     ProductError
         If the file cannot be read.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, separator: str | None = ":") -> None:
         self.path = path
-        lines = (line.partition(":") for line in read_text(path).splitlines())
-        self.values = {key.strip(): value.strip() for key, colon, value in lines if colon}
+        lines = (line.split(separator, 1) for line in read_text(path).splitlines())
+        self.values = {line[0].strip(): line[1].strip() for line in lines if len(line) == 2}
 
     def text(self, key: str) -> str:
         """All that follows a key, empty where the field is missing."""
@@ -79,5 +86,5 @@ def read_text(path: Path) -> str:
     except OSError as error:
         raise ProductError(f"file={str(path)!r} cannot be read: {error.strerror}") from error
     if len(content) > MAX_BYTES:
-        raise ProductError(f"file={str(path)!r} must be a GAMMA parameter file, instead it has over {MAX_BYTES} bytes")
+        raise ProductError(f"file={str(path)!r} must be a parameter file, instead it has over {MAX_BYTES} bytes")
     return content.decode("ascii", errors="replace")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from insarflow.errors import ProductError
 from insarflow.stack.readers.gamma import Acquisition
+from insarflow.stack.readers.roipac import Header
 from insarflow.types import Pair
 
 MAX_TURN = 0.1
@@ -43,6 +44,18 @@ def check_acquisitions(acquisitions: Mapping[np.datetime64, Acquisition], pairs:
     images = [acquisitions[day] for day in days if day in acquisitions]
     _check_alike("radar_frequency", "m of wavelength", [(i.path, i.wavelength) for i in images], relative=1e-3)
     _check_alike("heading", "rad", [(i.path, i.heading) for i in images], turn=MAX_TURN)
+
+
+def check_headers(headers: Sequence[Header]) -> None:
+    """Check that interferograms are of one radar and one direction of flight, as far as their headers tell.
+
+    Raises
+    ------
+    ProductError
+        Naming two files that differ, the field and the values.
+    """
+    _check_alike("WAVELENGTH", "m", [(h.path, h.wavelength) for h in headers], relative=1e-3)
+    _check_alike("HEADING", "rad", [(h.path, h.heading) for h in headers], turn=MAX_TURN)
 
 
 def _check_alike(

@@ -291,9 +291,7 @@ class TestErrors:
     def test_huge_or_unreadable(self, tmp_path, monkeypatch):
         path = parameter_file(tmp_path / "a_mli.par")
         monkeypatch.setattr(parameters, "MAX_BYTES", 100)
-        with pytest.raises(
-            ProductError, match=r"^file='.*' must be a GAMMA parameter file, instead it has over 100 bytes"
-        ):
+        with pytest.raises(ProductError, match=r"^file='.*' must be a parameter file, instead it has over 100 bytes"):
             read_acquisition(path)
         with pytest.raises(ProductError, match=r"^file='.*b_mli\.par' cannot be read: No such file"):
             read_acquisition(tmp_path / "b_mli.par")

@@ -22,7 +22,7 @@ def only(ds):
 
 def test_pyrate_names(folder):
     ds = validate(read_geotiff_pairs(folder))
-    assert list(ds.data_vars) == ["igram", "coherence", "unwrapped", "valid", "dem"]
+    assert list(ds.data_vars) == ["igram", "coherence", "unwrapped", "valid", "fingerprint", "dem"]
     assert ds.sizes == {"date": 2, "delay": 2, "y": 30, "x": 50}
     np.testing.assert_array_equal(ds["valid"], [[True, False], [False, True]])
     unwrapped, igram = ds["unwrapped"].values[0, 0], ds["igram"].values[0, 0]
@@ -83,7 +83,7 @@ def test_wrapped_pair_named_by_its_folder(tmp_path, write_tif):
         assert np.nanmax(found["amplitude"]) == 2
         assert json.loads(ds.attrs["ignored_files"])[0].endswith("amp_sec_vv.tif")
     alone = read_geotiff_pairs(root / "phi_vv.tif")
-    assert list(alone.data_vars) == ["igram", "valid"]
+    assert list(alone.data_vars) == ["igram", "valid", "fingerprint"]
 
 
 def test_snap_export(tmp_path, write_tif):

@@ -5,7 +5,7 @@ import rasterio
 import xarray as xr
 
 from insarflow.errors import StoreError
-from insarflow.stack.export import write_geotiff
+from insarflow.stack.export.geotiff import write_geotiff
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_one_pass_over_what_both_are_computed_from(images, tmp_path):
 @pytest.mark.parametrize("chunks", [(400, 500), (1300, 100)])
 @pytest.mark.parametrize("span", [512, 1024])
 def test_same_image_same_bytes(tmp_path, monkeypatch, chunks, span):
-    monkeypatch.setattr("insarflow.stack.export._SPAN", span)
+    monkeypatch.setattr("insarflow.stack.export.geotiff._SPAN", span)
     coords = {"y": -20.0 * np.arange(1300), "x": 20.0 * np.arange(1100)}
     values = np.random.default_rng(0).random((1300, 1100)).astype("float32")
     image = xr.DataArray(values, coords, ("y", "x"), name="probability").rio.write_crs("EPSG:32632")
