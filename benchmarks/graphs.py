@@ -22,6 +22,7 @@ import insarflow
 from insarflow.kernels import goldstein as kernel
 from insarflow.ops.presets import PRESETS
 from insarflow.stack.layout import put_cells
+from insarflow.stack.location import Folder
 from insarflow.workflows.needs import count_tasks, count_writes
 
 T = TypeVar("T")
@@ -120,7 +121,7 @@ def _empty_store(path: Path, size: int, dates: int, delays: int, pairs: int) -> 
     valid = np.zeros((dates, delays), bool)
     valid[:, : -(-pairs // dates)] = True
     valid.ravel()[np.flatnonzero(valid)[pairs:]] = False
-    put_cells(path, "valid", valid)
+    put_cells(Folder(path), "valid", valid)
     return path
 
 

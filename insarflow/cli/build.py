@@ -21,7 +21,7 @@ from insarflow.cli.options import (
 )
 from insarflow.cli.plan import computing, show_plan
 from insarflow.cli.screen import Screen
-from insarflow.cli.values import one_or_many, output_path
+from insarflow.cli.values import one_or_many, output_place
 from insarflow.cli.verbs import verb
 from insarflow.cli.words import command
 
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         "insarflow build interferograms/ -o stack.zarr --grid reference.tif --skip-bad",
         "insarflow build interferograms/ -o stack.zarr --coherence uint16",
         "insarflow build new_interferograms/ -o stack.zarr --append",
+        "insarflow build interferograms/ -o s3://bucket/stack.zarr",
         "insarflow build new_interferograms/ -o stack.zarr --append --dry-run",
         "insarflow build interferograms/ -o stack.zarr --dry-run",
     ],
@@ -69,7 +70,7 @@ def build(
     given = next((name for name, value in refused.items() if value), None)
     if append and given:
         raise UsageError(f"--append goes without {given}: the stack's pixels, and how they are kept, stay as they are")
-    sources, path = one_or_many(source), output_path(output)
+    sources, path = one_or_many(source), output_place(output)
     selection = regrid.keywords(select.keywords(), skip_bad=skip_bad, hash_files=hash_files)
 
     def planner(workers: int | None, memory: int | None) -> Plan:

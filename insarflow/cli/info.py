@@ -16,6 +16,7 @@ from insarflow.cli.words import columns, command
     "info",
     examples=[
         "insarflow info stack.zarr",
+        "insarflow info https://host/stack.zarr",
         "insarflow info interferograms/ --bbox 6.5,44.9,7.1,45.3",
         "insarflow info a.zip b.zip --json",
     ],

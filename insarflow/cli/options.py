@@ -38,7 +38,7 @@ Sources = Annotated[
     list[str],
     typer.Argument(
         metavar="SOURCE...",
-        help="A stack, or a product: folder, zip, GeoTIFF or glob. Several are read as one.",
+        help="A stack (folder, URL or zip), or a product: folder, zip, GeoTIFF or glob. Several are read as one.",
         show_default=False,
     ),
 ]

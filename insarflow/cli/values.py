@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 import typer
 
+from insarflow.stack.remote import is_url
 from insarflow.types import parse_date, parse_delay
 
 T = TypeVar("T")
@@ -155,3 +156,8 @@ def one_or_many(sources: list[str]) -> str | tuple[str, ...]:
 def output_path(text: str) -> Path:
     """``--output`` as a path."""
     return Path(read_flag("-o/--output", text, str)).expanduser()
+
+
+def output_place(text: str) -> Path | str:
+    """``--output`` as a path, or a URL as it is."""
+    return text if is_url(text) else output_path(text)

@@ -179,6 +179,15 @@ def reading_of(array: da.Array) -> Reading | None:
     return rule if isinstance(rule, Reading) else None
 
 
+def sources_of(array: da.Array) -> Iterator[Any]:
+    """Everything that tasks of an array read by a `Reading`."""
+    for layer in array.dask.layers.values():
+        if isinstance(layer, RuleLayer):
+            held = (layer.rule, *vars(layer.rule).values())
+            parts = (one for part in held for one in (part if isinstance(part, tuple | list) else (part,)))
+            yield from (part.source for part in parts if isinstance(part, Reading))
+
+
 def pieces(chunks: tuple[int, ...], lo: int, hi: int) -> list[tuple[int, slice]]:
     """The chunks that hold ``lo:hi``: (index, slice inside the chunk)."""
     stops = list(accumulate(chunks))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-import zarr
 from dask.base import tokenize
 
 from insarflow.errors import GridMismatchError, ProductWarning, SchemaError, StoreError
@@ -19,10 +17,12 @@ from insarflow.schema import CELLS, DIMS, VARIABLES, recipe_of, validate
 from insarflow.stack.assemble import valid_cells
 from insarflow.stack.codes import Code, stored_codes
 from insarflow.stack.georeference import grid_of
-from insarflow.stack.journal import Journal, journal_of, locked, remove_temporaries
+from insarflow.stack.journal import Journal, journal_of, only_writer, refuse_another, remove_temporaries
 from insarflow.stack.layout import as_days, consolidate, put_cells, put_length
+from insarflow.stack.location import Folder, WritableLocation
+from insarflow.stack.remote import Remote
 from insarflow.stack.replace import flush
-from insarflow.stack.sources import as_path
+from insarflow.stack.sources import as_location
 from insarflow.stack.stored import open_store
 from insarflow.stack.write import is_cut, run, write_cells
 from insarflow.types import Pair, Recipe
@@ -46,7 +46,7 @@ def append_pairs(ds: xr.Dataset, path: str | Path, *, fsync: bool = False) -> li
         A stack on the store's grid, of the same image variables. Interferograms that the store holds are passed over,
         with a `ProductWarning` if their files (``fingerprint``) are not those that it was built from.
     path
-        The store.
+        The store: a folder, or a URL as of `insarflow.write_stack`.
     fsync
         As `insarflow.write_stack`.
 
@@ -70,38 +70,45 @@ def append_pairs(ds: xr.Dataset, path: str | Path, *, fsync: bool = False) -> li
     """
     validate(ds)
     target = _existing(path)
-    with locked(target):
+    with only_writer(target):
         held = open_store(target)
         _check(ds, held, path)
         _warn_of_changes(ds, held, path)
         plan = _Plan.of(ds, held, target)
         file = journal_of(target)
         journal = Journal(tokenize(ds, plan.places, plan.lengths), tuple(plan.places.values()))
-        begun = Journal.read(file)
-        if begun is not None:
-            remove_temporaries(target)
+        begun = Journal.read(*file)
+        if begun is not None and isinstance(target, Folder):
+            remove_temporaries(target.path)
         if begun != journal:
+            lost = _uncounted(target, held, begun.cells if begun else ())
+            if lost and not plan.places and isinstance(target, Remote):
+                return []  # what was begun may be another's work, which goes on
+            if lost:
+                refuse_another(target, begun)
             # Shards of an append that was given up, or whose journal is lost, may be another pair's.
-            _remove_shards(target, held, [*(begun.cells if begun else ()), *plan.places.values()])
+            _remove_shards(target, [*lost, *plan.places.values()])
             if not plan.places:
-                file.unlink(missing_ok=True)
+                if begun is not None:
+                    Journal.remove(*file)
                 return []
-            journal.write(file)
-        codes = stored_codes(_arrays(target))
+            journal.write(*file)
+        codes = stored_codes(target.arrays())
         cells, writes = write_cells(
             ds, target, codes, may_be_empty=is_cut(ds), places=plan.places, lengths=plan.lengths
         )
-        added = [cell for cell, count in zip(cells, run([writes], path)[0], strict=True) if count > 0]
+        added = [cell for cell, count in zip(cells, run([writes], target)[0], strict=True) if count > 0]
         if not added:  # a bbox or aoi has left no pixel
-            _remove_shards(target, held, plan.places.values())
-            Journal.remove(file)
+            _remove_shards(target, plan.places.values())
+            Journal.remove(*file)
             return []
-        if fsync:
-            flush(target)
+        if fsync and isinstance(target, Folder):
+            flush(target.path)
+        journal.check(*file)
         _commit(ds, target, plan, added, codes)
-        Journal.remove(file)
-        if fsync:
-            flush(target)
+        Journal.remove(*file)
+        if fsync and isinstance(target, Folder):
+            flush(target.path)
     return sorted(_pair(ds, cell) for cell in added)
 
 
@@ -117,11 +124,13 @@ def not_held(ds: xr.Dataset, path: str | Path) -> xr.Dataset:
     return ds.assign(valid=(CELLS, valid))
 
 
-def _existing(path: str | Path) -> Path:
-    target = as_path(path, "path").resolve()
-    if not target.is_dir():
+def _existing(path: str | Path) -> WritableLocation:
+    target = as_location(path, "path")
+    if not isinstance(target, Folder):
+        return target
+    if not target.path.is_dir():
         raise StoreError(f"path={str(path)!r} must be a store to append to, instead there is none: build it first")
-    return target
+    return Folder(target.path.resolve())
 
 
 class _Plan:
@@ -132,7 +141,7 @@ class _Plan:
         self.lengths = (dates.size, delays.size)
 
     @classmethod
-    def of(cls, ds: xr.Dataset, held: xr.Dataset, target: Path) -> _Plan:
+    def of(cls, ds: xr.Dataset, held: xr.Dataset, target: WritableLocation) -> _Plan:
         """New dates and delays after those on disk; the places, by cell of `ds`, of the pairs that are not held."""
         there = {
             (date, delay)
@@ -156,12 +165,13 @@ class _Plan:
         return cls(axes[0], axes[1], places)
 
 
-def _commit(ds: xr.Dataset, target: Path, plan: _Plan, added: list[Cell], codes: dict[str, Code]) -> None:
+def _commit(ds: xr.Dataset, target: WritableLocation, plan: _Plan, added: list[Cell], codes: dict[str, Code]) -> None:
     """Coordinates, then lengths, then the group's metadata, from which on the new interferograms count."""
     for name, values in (("date", plan.dates), ("delay", plan.delays)):
         put_cells(target, name, values)
+    there = target.arrays()
     for name, empty in (("valid", False), ("perpendicular_baseline", np.nan), ("fingerprint", 0)):
-        if not (target / name).is_dir():
+        if name not in there:
             continue
         values = np.full(plan.lengths, empty, VARIABLES[name].dtype)
         old = _on_disk(target, name)
@@ -176,9 +186,9 @@ def _commit(ds: xr.Dataset, target: Path, plan: _Plan, added: list[Cell], codes:
         put_length(target, name, (length,))
     stored = {n: n if n not in codes else codes[n].stored for n in VARIABLES if VARIABLES[n].dims[:2] == CELLS}
     for array in stored.values():
-        if (target / array).is_dir():
+        if array in there:
             put_length(target, array, plan.lengths)
-    consolidate(target)
+    consolidate(target.at()["store"])
 
 
 def _check(ds: xr.Dataset, held: xr.Dataset, path: str | Path) -> None:
@@ -255,27 +265,28 @@ def _day(ds: xr.Dataset, name: str, index: int) -> int:
     return int(as_days(ds[name].values[index : index + 1])[0])
 
 
-def _on_disk(target: Path, name: str) -> np.ndarray:
+def _on_disk(target: WritableLocation, name: str) -> np.ndarray:
     """What counts of a variable without ``y`` and ``x``, in order of arrival; more than that may be written already."""
-    return np.asarray(_arrays(target)[name][...])
+    return np.asarray(target.arrays()[name][...])
 
 
-def _arrays(target: Path) -> dict[str, zarr.Array[Any]]:
-    return dict(zarr.open_group(target, mode="r", zarr_format=3).arrays())
-
-
-def _remove_shards(target: Path, held: xr.Dataset, cells: Iterable[Cell]) -> None:
-    """Remove images that do not count."""
+def _uncounted(target: WritableLocation, held: xr.Dataset, cells: Iterable[Cell]) -> list[Cell]:
+    """Those of some cells on disk that hold no interferogram that counts."""
     axes = [_on_disk(target, name).tolist() for name in CELLS]
     known = [as_days(held[name].values).tolist() for name in CELLS]
     valid = valid_cells(held)
-    for i, j in cells:
+
+    def counts(i: int, j: int) -> bool:
         there = i < len(axes[0]) and j < len(axes[1])
-        if there and valid[known[0].index(axes[0][i]), known[1].index(axes[1][j])]:
-            continue
-        for name, array in _arrays(target).items():
-            if array.ndim == len(DIMS):
-                shutil.rmtree(target / name / "c" / str(i) / str(j), ignore_errors=True)
+        return there and bool(valid[known[0].index(axes[0][i]), known[1].index(axes[1][j])])
+
+    return [cell for cell in cells if not counts(*cell)]
+
+
+def _remove_shards(target: WritableLocation, cells: Iterable[Cell]) -> None:
+    """Remove images that do not count."""
+    images = [name for name, array in target.arrays().items() if array.ndim == len(DIMS)]
+    target.clear([f"{name}/c/{i}/{j}" for i, j in cells for name in images])
 
 
 def _pair(ds: xr.Dataset, cell: Cell) -> Pair:

@@ -47,7 +47,13 @@ def list_members(archive: Path) -> list[Path]:
     ProductError
         If it is damaged, encrypted, holds a name that leads out of it, or is of absurd size.
     """
-    return [archive / name for name in _sizes(archive)]
+    return [archive / name for name in member_sizes(archive)]
+
+
+def member_sizes(archive: Path) -> Mapping[str, int]:
+    """Bytes of each file in a zip file, by name; errors as of `list_members`."""
+    status = archive.stat()
+    return _contents(archive, status.st_size, status.st_mtime_ns)
 
 
 def file_version(path: Path) -> tuple[int, int]:
@@ -65,7 +71,7 @@ def file_version(path: Path) -> tuple[int, int]:
     if archive is None:
         return status.st_size, status.st_mtime_ns
     name = _member(path, archive)
-    sizes = _sizes(archive)
+    sizes = member_sizes(archive)
     if name not in sizes:
         raise ProductError(f"file={str(archive)!r} must hold {name!r}, instead there is no such member")
     return sizes[name], status.st_mtime_ns
@@ -143,15 +149,9 @@ def _member(path: Path, archive: Path) -> str:
     return path.relative_to(archive).as_posix()
 
 
-def _sizes(archive: Path) -> Mapping[str, int]:
-    """Bytes of each file in an archive, by name."""
-    status = archive.stat()
-    return _contents(archive, status.st_size, status.st_mtime_ns)
-
-
 @lru_cache(maxsize=16)
 def _contents(archive: Path, size: int, modified: int) -> Mapping[str, int]:
-    """`_sizes` of one version of the archive."""
+    """`member_sizes` of one version of the archive."""
     if size == 0:
         raise ProductError(f"file={str(archive)!r} must be a zip archive, instead it is empty")
     with _opened(archive) as file:

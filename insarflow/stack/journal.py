@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from insarflow.errors import StoreError
-from insarflow.stack.faults import fault_point
+from insarflow.stack.location import Folder, WritableLocation
+from insarflow.stack.remote import RECENT, UNFINISHED, Remote
 
 
 @dataclass(frozen=True)
@@ -30,33 +30,74 @@ class Journal:
     identity: str
     cells: tuple[tuple[int, int], ...] = ()
 
-    def write(self, file: Path) -> None:
-        """Put it into a file, whole or not at all."""
-        temporary = file.with_name(f"{file.name}.partial")
-        fault_point()
-        temporary.write_text(json.dumps(asdict(self)))
-        fault_point()
-        os.replace(temporary, file)
+    def write(self, where: WritableLocation, key: str) -> None:
+        """Put it into an object, whole or not at all."""
+        where.write(key, json.dumps(asdict(self)).encode())
+
+    def check(self, where: WritableLocation, key: str) -> None:
+        """Look whether it still stands there.
+
+        Raises
+        ------
+        StoreError
+            If other work has begun since: only where nothing can be locked.
+        """
+        if Journal.read(where, key) != self:
+            raise StoreError(
+                f"path={str(where)!r} is being written by other work, which began later: run this one again"
+            )
 
     @classmethod
-    def read(cls, file: Path) -> Journal | None:
-        """What a file holds; None if it is none, or cannot be read."""
+    def read(cls, where: WritableLocation, key: str) -> Journal | None:
+        """What an object holds; None if there is none, or it is no journal."""
         try:
-            data = json.loads(file.read_text())
+            data = json.loads(where.read(key) or b"")
             return cls(str(data["identity"]), tuple((int(i), int(j)) for i, j in data["cells"]))
-        except (OSError, ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError):
             return None
 
     @staticmethod
-    def remove(file: Path) -> None:
+    def remove(where: WritableLocation, key: str) -> None:
         """The work is finished."""
-        fault_point()
-        file.unlink(missing_ok=True)
+        where.remove(key)
 
 
-def journal_of(path: Path) -> Path:
-    """Where the journal of work on a store is: beside it, where no reader of the store sees it."""
-    return path.with_name(f".{path.name}.unfinished.json")
+def journal_of(where: WritableLocation) -> tuple[WritableLocation, str]:
+    """Where the journal of an append is, and its key: beside a folder, where no reader of the store sees it."""
+    if isinstance(where, Folder):
+        return Folder(where.path.parent), f".{where.path.name}.unfinished.json"
+    return where, UNFINISHED
+
+
+def only_writer(where: WritableLocation) -> AbstractContextManager[None]:
+    """Be the only writer of a store that is there, as far as can be told; network errors inside are told in one line.
+
+    Raises
+    ------
+    StoreError
+        As `locked`. Nothing locks an object store: see `refuse_another`.
+    """
+    if isinstance(where, Remote):
+        return where.telling()
+    return locked(Path(where.plain))
+
+
+def refuse_another(where: WritableLocation, begun: Journal | None) -> None:
+    """Refuse to go into a store where nothing can be locked while other work, whose journal is there, may go on.
+
+    Raises
+    ------
+    StoreError
+        If anything was changed there in the last `RECENT` seconds.
+    """
+    if not isinstance(where, Remote) or begun is None or not begun.identity:
+        return
+    idle = where.idle()
+    if idle < RECENT:
+        raise StoreError(
+            f"path={str(where)!r} is being written by other work, or was {idle:.0f} s ago: wait until it has ended or, "
+            f"if it was stopped, until {RECENT:.0f} s have passed, or remove {where}/{UNFINISHED}"
+        )
 
 
 @contextmanager

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import dask.array as da
@@ -22,7 +21,7 @@ from dask.base import tokenize
 from zarr.abc.buffer import Buffer
 from zarr.codecs import BloscCodec
 from zarr.errors import ZarrUserWarning
-from zarr.storage import MemoryStore
+from zarr.storage import MemoryStore, StoreLike
 
 from insarflow.errors import SchemaError
 from insarflow.ops.cells import nan_of
@@ -32,6 +31,7 @@ from insarflow.stack.assemble import SHARD, Array
 from insarflow.stack.codes import Code
 from insarflow.stack.faults import fault_point
 from insarflow.stack.georeference import georeference
+from insarflow.stack.location import Location, WritableLocation
 from insarflow.stack.shards import by_whole_shards
 from insarflow.types import Grid
 
@@ -55,20 +55,17 @@ def compressor(dtype: np.dtype) -> BloscCodec:
 
 
 def lay_out(
-    folder: Path,
     dates: np.ndarray,
     delays: np.ndarray,
     grid: Grid,
     variables: Mapping[str, Mapping[str, Any]],
     attrs: Mapping[str, Any],
     codes: Mapping[str, Code],
-) -> None:
-    """Make an empty store in a folder: metadata and coordinates, no pixel.
+) -> dict[str, bytes]:
+    """Make an empty store: metadata and coordinates, no pixel.
 
     Parameters
     ----------
-    folder
-        Existing, without a store.
     dates, delays
         ``datetime64[ns]`` and ``timedelta64[ns]``.
     grid
@@ -80,6 +77,11 @@ def lay_out(
         Attributes of the group; JSON values.
     codes
         Variables that are kept as codes.
+
+    Returns
+    -------
+    dict
+        Its objects by key.
 
     Raises
     ------
@@ -114,19 +116,16 @@ def lay_out(
         attributes=_plain(frame["spatial_ref"].attrs),
     )
     consolidate(store)
-    for key in sorted(made, key=lambda key: (key == "zarr.json", key)):
-        file = folder / key
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(made[key].to_bytes())
+    return {key: data.to_bytes() for key, data in made.items()}
 
 
-def consolidate(folder: Path | MemoryStore) -> None:
-    """Write the metadata of all arrays into the group's, by one file that takes the place of the old one."""
+def consolidate(store: StoreLike) -> None:
+    """Write the metadata of all arrays into the group's, by one object that takes the place of the old one."""
     with warnings.catch_warnings():
         # Without it xr.open_zarr warns every user; zarr only warns that other programs may ignore it.
         warnings.simplefilter("ignore", ZarrUserWarning)
         fault_point()
-        zarr.consolidate_metadata(folder)
+        zarr.consolidate_metadata(store)
 
 
 def as_days(times: np.ndarray) -> np.ndarray:
@@ -152,7 +151,7 @@ class Place:
 
     Attributes
     ----------
-    folder
+    where
         A store made by `lay_out`.
     name
         Variable of the contract.
@@ -164,29 +163,29 @@ class Place:
         How the variable is kept, if not as it is.
     """
 
-    folder: Path
+    where: WritableLocation
     name: str
     cell: tuple[int, ...] = ()
     cells: tuple[int, ...] = ()
     code: Code | None = None
 
     @property
-    def array(self) -> Path:
-        """Folder of the array."""
-        return self.folder / (self.name if self.code is None else self.code.stored)
+    def array(self) -> str:
+        """Name of the array on disk."""
+        return self.name if self.code is None else self.code.stored
 
-    def shard(self, row: int, col: int) -> Path:
-        """File of a shard."""
-        return self.array.joinpath("c", *map(str, (*self.cell, row, col)))
+    def shard(self, row: int, col: int) -> str:
+        """Key of a shard."""
+        return "/".join((self.array, "c", *map(str, (*self.cell, row, col))))
 
     def open(self, mode: str = "r+") -> zarr.Array[Any]:
         """The array on disk."""
-        return open_longer(self.array, self.cells, mode)
+        return open_longer(self.where, self.array, self.cells, mode)
 
 
-def open_longer(path: Path, cells: tuple[int, ...], mode: str = "r+") -> zarr.Array[Any]:
+def open_longer(where: Location, name: str, cells: tuple[int, ...], mode: str = "r+") -> zarr.Array[Any]:
     """An array as if it were longer along its first dimensions than its metadata say: these are changed at the end."""
-    array = zarr.open_array(path, mode=mode, zarr_format=3, config={"write_empty_chunks": True})
+    array = where.array(name, mode, config={"write_empty_chunks": True})
     if not cells:
         return array
     inner = array._async_array
@@ -217,7 +216,8 @@ def write_images(images: da.Array, places: Sequence[Place]) -> da.Array:
     shards = tuple(shard_size(size)[0] for size in images.shape[1:])
     source: da.Array = images.rechunk((1, *shards))
     name = f"write-{places[0].name}-{tokenize(source, places)}"
-    rule = _Writes(source.name, rule_of(source), source.chunks[1:], shards, places)
+    there = places[0].where.present(f"{places[0].array}/c")
+    rule = _Writes(source.name, rule_of(source), source.chunks[1:], shards, places, there)
     ones = tuple((1,) * n for n in source.numblocks)
     return array_by_rule(name, rule, ones, np.dtype(np.int64), [source])
 
@@ -231,6 +231,7 @@ class _Writes:
     chunks: Chunks
     shards: tuple[int, ...]
     places: Sequence[Place]
+    there: Container[str]
 
     def task(self, key: tuple[Any, ...]) -> Task:
         """Write a shard, or count what one holds that is there."""
@@ -239,7 +240,7 @@ class _Writes:
         starts = [n * shard for n, shard in zip((row, col), self.shards, strict=True)]
         sizes = (self.chunks[0][row], self.chunks[1][col])
         window = tuple(slice(start, start + size) for start, size in zip(starts, sizes, strict=True))
-        if place.shard(row, col).is_file():
+        if place.shard(row, col) in self.there:
             return Task(key, _count_shard, place, window)
         reads = getattr(self.rule, "reads", None)
         found = None if reads is None or place.code is None else reads(key[1:])
@@ -291,15 +292,15 @@ def _count(values: np.ndarray, place: Place) -> np.ndarray:
     return np.array([[[values.size - int(np.count_nonzero(missing))]]], np.int64)
 
 
-def put_cells(folder: Path, name: str, values: np.ndarray) -> None:
+def put_cells(where: WritableLocation, name: str, values: np.ndarray) -> None:
     """Write a variable without ``y`` and ``x``, now; it may be longer than its metadata say."""
     fault_point()
-    open_longer(folder / name, values.shape)[...] = values
+    open_longer(where, name, values.shape)[...] = values
 
 
-def put_length(folder: Path, name: str, cells: Sequence[int]) -> None:
+def put_length(where: WritableLocation, name: str, cells: Sequence[int]) -> None:
     """Let the metadata of an array say its new length; `consolidate` makes it count."""
-    array = zarr.open_array(folder / name, mode="r+", zarr_format=3)
+    array = where.array(name, "r+")
     if array.shape[: len(cells)] != tuple(cells):
         fault_point()
         array.resize((*cells, *array.shape[len(cells) :]))

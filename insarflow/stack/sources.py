@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from glob import iglob
@@ -10,11 +11,15 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from insarflow.errors import ProductError
+from insarflow.errors import ProductError, StoreError
 from insarflow.stack.archive import archive_of, list_members
+from insarflow.stack.location import Folder, Location, WritableLocation
+from insarflow.stack.remote import is_url, location_of_url
+from insarflow.stack.replace import is_zarr
+from insarflow.stack.zipped import zipped_store
 
 SourceLike = str | Path | Sequence[str | Path]
-"""A path or a glob, or several."""
+"""A path, a glob or a URL, or several paths and globs."""
 
 MAX_MATCHES = 1_000_000
 """Most paths that a glob is followed to."""
@@ -24,6 +29,9 @@ NEAREST = 3
 
 RASTERS = (".tif", ".tiff")
 """How a GeoTIFF's name ends, in lower case."""
+
+
+_URL_AS_PATH = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 
 
 def as_path(value: Any, name: str) -> Path:
@@ -36,7 +44,72 @@ def as_path(value: Any, name: str) -> Path:
     """
     if not isinstance(value, str | os.PathLike) or not str(value):
         raise TypeError(f"{name} must be a path, instead got {name}={value!r:.80} ({type(value).__name__})")
+    if not isinstance(value, str) and _URL_AS_PATH.match(str(value)):
+        raise TypeError(
+            f"{name} must be a URL as text, instead got {name}={value!r:.80}: a Path drops one of its slashes"
+        )
     return Path(value)
+
+
+def as_location(value: Any, name: str) -> WritableLocation:
+    """The place for a result that a path or a URL names.
+
+    Raises
+    ------
+    TypeError
+        If `value` is neither.
+    StoreError
+        If a URL's protocol is unknown or for reading only, or its package is not installed.
+    """
+    return location_of_url(value, writing=True) if is_url(value) else Folder(as_path(value, name))
+
+
+def find_store(source: SourceLike) -> Location | list[Path]:
+    """The store that a source names: a folder, a URL, or in a zip file; the paths of `find_sources` if it is none.
+
+    Raises
+    ------
+    TypeError, ValueError, ProductError
+        As `find_sources`.
+    ProductError
+        If a store is one of several sources.
+    StoreError
+        If a URL or a zip file is none that can be opened, or a folder looks like a store and is none.
+    """
+    entries = list(source) if isinstance(source, Sequence) and not isinstance(source, str | bytes) else [source]
+    url = next((str(entry) for entry in entries if is_url(entry)), None)
+    if url is not None:
+        if len(entries) > 1:
+            raise _among(url)
+        if url.lower().endswith(".zip") and "::" not in url:
+            raise StoreError(f"url={url!r} is a zip file: download it, or open it where it is as 'zip://::{url}'")
+        where = location_of_url(url)
+        if not isinstance(where, Folder):
+            return where
+        source = where.path
+    paths = find_sources(source)
+    stores = [p for p in paths if is_zarr(p) or (len(paths) > 1 and p.name.endswith(".zarr.zip"))]
+    if stores and len(paths) > 1:
+        raise _among(stores[0])
+    if stores:
+        return Folder(stores[0])
+    zipped = zipped_store(paths[0]) if len(paths) == 1 else None
+    if zipped is not None:
+        return zipped
+    _refuse_hollow(paths)
+    return paths
+
+
+def _among(source: object) -> ProductError:
+    return ProductError(f"a store must be opened by itself, instead got source={str(source)!r} among others")
+
+
+def _refuse_hollow(paths: Iterable[Path]) -> None:
+    hollow = next((p for p in paths if p.suffix == ".zarr"), None)
+    if hollow is not None:
+        inside = next((str(path) for path in sorted(hollow.glob("*.zarr")) if is_zarr(path)), None)
+        remedy = f": open {inside!r} in it" if inside else ": it is no store, or damaged"
+        raise StoreError(f"source={str(hollow)!r} holds no Zarr metadata (zarr.json){remedy}")
 
 
 def find_sources(source: SourceLike) -> list[Path]:

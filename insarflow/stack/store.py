@@ -7,14 +7,13 @@ from pathlib import Path
 
 import xarray as xr
 
-from insarflow.errors import ProductError, StoreError
 from insarflow.stack.append import append_pairs as append_pairs
 from insarflow.stack.codes import Kind, check_kind_of_coherence
 from insarflow.stack.crs import CrsLike
+from insarflow.stack.draft import check_place
 from insarflow.stack.placement import resample_stack
 from insarflow.stack.readers.geotiff import read_geotiff_pairs
-from insarflow.stack.replace import check_output, is_zarr
-from insarflow.stack.sources import SourceLike, as_path, find_sources
+from insarflow.stack.sources import SourceLike, as_location, find_store
 from insarflow.stack.stored import open_store
 from insarflow.stack.subset import subset
 from insarflow.stack.target import GridLike, Method, ResolutionLike, Target, parse_target
@@ -44,9 +43,11 @@ def open_stack(
     Parameters
     ----------
     source
-        A Zarr store written by this package; or what `insarflow.stack.readers` reads: a folder (searched with its
-        subfolders and the zip files in it), a zip file (never unpacked), a GeoTIFF, a glob such as
-        ``"ifgs/*/*_unw.tif"``, or several of these. ``~`` is the home folder.
+        A Zarr store written by this package: a folder, a URL that fsspec knows (``"s3://bucket/stack.zarr"``,
+        ``"https://host/stack.zarr"``; extra ``cloud``), or a zip file that holds one at its root or in one folder. Or
+        what `insarflow.stack.readers` reads: a folder (searched with its subfolders and the zip files in it), a zip
+        file, a GeoTIFF, a glob such as ``"ifgs/*/*_unw.tif"``, or several of these. ``~`` is the home folder; a zip
+        file is never unpacked.
     bbox, aoi, start, end, delays, track
         Open only a part: see `insarflow.stack.subset.subset`.
     grid
@@ -79,7 +80,8 @@ def open_stack(
     TypeError, ValueError
         If an argument is of another kind or makes no sense.
     StoreError
-        If `source` is a Zarr store of another tool, of a newer version, or damaged.
+        If `source` is a Zarr store of another tool, of a newer version, damaged or unfinished; or a URL that cannot be
+        reached, may not be read, or needs a package that is not installed.
     ProductError
         If `source` is missing, no reader knows it, or a file in it is bad.
     GridMismatchError
@@ -100,7 +102,7 @@ def open_stack(
     hundredth of a pixel. The recipe's step ``resample`` tells all of it.
     """
     target = parse_target(grid, resolution, crs, method)
-    ds = _open(find_sources(source), target, skip_bad=skip_bad, hash_files=hash_files)
+    ds = _open(source, target, skip_bad=skip_bad, hash_files=hash_files)
     return subset(ds, bbox=bbox, aoi=aoi, start=start, end=end, delays=delays, track=track)
 
 
@@ -124,7 +126,7 @@ def build_stack(
     method: Method | None = None,
     skip_bad: bool = False,
     hash_files: bool = False,
-) -> Path:
+) -> Path | str:
     """Read a product and write it as a stack store.
 
     Parameters
@@ -140,8 +142,8 @@ def build_stack(
 
     Returns
     -------
-    Path
-        `out`.
+    Path or str
+        `out`: a path, or a URL as it was given.
 
     Raises
     ------
@@ -151,7 +153,7 @@ def build_stack(
         Those of `open_stack` and `write_stack`.
     """
     check_kind_of_coherence(coherence, exact=exact)
-    check_output(as_path(out, "out"), overwrite=overwrite)
+    check_place(as_location(out, "out"), overwrite=overwrite)
     ds = open_stack(
         source,
         bbox=bbox,
@@ -227,16 +229,9 @@ def append_stack(
     return append_pairs(ds, path, fsync=fsync)
 
 
-def _open(paths: list[Path], target: Target | None, *, skip_bad: bool, hash_files: bool) -> xr.Dataset:
-    stores = [p for p in paths if is_zarr(p)]
-    if stores and len(paths) > 1:
-        raise ProductError(f"a store must be opened by itself, instead got source={str(stores[0])!r} among others")
-    if stores:
-        ds = open_store(stores[0])
-        return ds if target is None else resample_stack(ds, target, name=f"source={str(stores[0])!r}")
-    hollow = next((p for p in paths if p.suffix == ".zarr"), None)
-    if hollow is not None:
-        inside = next((str(path) for path in sorted(hollow.glob("*.zarr")) if is_zarr(path)), None)
-        remedy = f": open {inside!r} in it" if inside else ": it is no store, or damaged"
-        raise StoreError(f"source={str(hollow)!r} holds no Zarr metadata (zarr.json){remedy}")
-    return read_geotiff_pairs(paths, target=target, skip_bad=skip_bad, hash_files=hash_files)
+def _open(source: SourceLike, target: Target | None, *, skip_bad: bool, hash_files: bool) -> xr.Dataset:
+    found = find_store(source)
+    if isinstance(found, list):
+        return read_geotiff_pairs(found, target=target, skip_bad=skip_bad, hash_files=hash_files)
+    ds = open_store(found)
+    return ds if target is None else resample_stack(ds, target, name=f"source={str(found)!r}")

@@ -20,7 +20,8 @@ from insarflow.stack.crs import CrsLike, full_turn, parse_crs, same_crs, utm_of
 from insarflow.stack.georeference import Box, crs_name, degrees_of, grid_of, to_pixels, transform_box, window_of
 from insarflow.stack.mesh import Positions
 from insarflow.stack.raster import MAX_PIXELS, MAX_SIDE, read_grid
-from insarflow.stack.replace import is_zarr
+from insarflow.stack.remote import is_url
+from insarflow.stack.sources import find_store
 from insarflow.stack.stored import open_store
 from insarflow.types import Grid, JsonValue, Window
 
@@ -169,9 +170,10 @@ def _extent(grid: Any) -> str | Grid:
     if grid in ("union", "intersection"):
         return str(grid)
     path = Path(grid).expanduser()
-    if not path.exists():
+    if not (is_url(grid) or path.exists()):
         raise ValueError(f"{wanted}, instead got grid={str(grid)!r}, which does not exist")
-    return _sane(grid_of(open_store(path)) if is_zarr(path) else read_grid(path))
+    found = find_store(str(grid) if is_url(grid) else path)
+    return _sane(read_grid(path) if isinstance(found, list) else grid_of(open_store(found)))
 
 
 def _sane(grid: Grid) -> Grid:

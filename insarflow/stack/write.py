@@ -15,16 +15,18 @@ from dask.base import compute, tokenize
 
 from insarflow.errors import ProductError, SchemaError, SelectionError, StoreError
 from insarflow.ops.checks import check_kind
-from insarflow.ops.layer import array_by_rule
+from insarflow.ops.layer import array_by_rule, sources_of
 from insarflow.schema import DIMS, SPACE, VARIABLES, recipe_of, validate
 from insarflow.stack.assemble import Array, as_blocks
 from insarflow.stack.codes import Code, Kind, check_kind_of_coherence, codes_for, phase_only
 from insarflow.stack.cube import Cell, pick
+from insarflow.stack.draft import draft
 from insarflow.stack.georeference import grid_of
-from insarflow.stack.journal import Journal, remove_temporaries
+from insarflow.stack.journal import Journal
 from insarflow.stack.layout import Place, lay_out, put_cells, write_image, write_images
-from insarflow.stack.replace import clear_folder, flush, new_store
-from insarflow.stack.sources import as_path
+from insarflow.stack.location import WritableLocation
+from insarflow.stack.remote import Remote, io_errors
+from insarflow.stack.sources import as_location
 from insarflow.types import DateLike, DelayLike, Grid, Pair, parse_date, parse_delay
 
 
@@ -40,13 +42,13 @@ def create_stack(
     phase_only: bool = False,
     coherence: Kind = "uint8",
     overwrite: bool = False,
-) -> Path:
+) -> Path | str:
     """Make an empty stack store: every cell is absent, takes no space and reads as NaN.
 
     Parameters
     ----------
     path
-        Folder to make.
+        Folder to make, or a URL of an object store.
     dates, delays
         Earlier acquisition days and temporal baselines, in any order, without repetition.
     grid
@@ -66,8 +68,8 @@ def create_stack(
 
     Returns
     -------
-    Path
-        `path`.
+    Path or str
+        `path`: a path, or a URL as it was given.
 
     Raises
     ------
@@ -85,7 +87,7 @@ def create_stack(
     Zarr v3; a shard is one interferogram deep and at most 2048 x 2048 pixels, in chunks of 512 x 512. Whoever fills
     a cell also sets its ``valid``.
     """
-    target = as_path(path, "path")
+    target = as_location(path, "path")
     for name, value in (("dates", dates), ("delays", delays), ("variables", variables)):
         if isinstance(value, str) or not isinstance(value, Iterable):
             raise TypeError(f"{name} must be a sequence, instead got {name}={value!r:.80} ({type(value).__name__})")
@@ -109,11 +111,11 @@ def create_stack(
             raise ValueError(f"static[{name!r}] must have the grid's shape {grid.shape}, instead got {image.shape}")
     check_kind_of_coherence(coherence)
     codes = codes_for(variables, coherence) if phase_only else {}
-    with new_store(target, overwrite=overwrite) as folder:
-        clear_folder(folder)
-        lay_out(folder, days, spans, grid, {n: {} for n in (*variables, *static)}, attrs or {}, codes)
-        run([write_image(da.asarray(image), Place(folder, name)) for name, image in static.items()], path)
-    return target
+    empty = lay_out(days, spans, grid, {n: {} for n in (*variables, *static)}, attrs or {}, codes)
+    journal = Journal(tokenize(sorted(empty.items()), static))
+    with draft(target, journal, empty, overwrite=overwrite) as work:
+        run([write_image(da.asarray(image), Place(work, name)) for name, image in static.items()], target)
+    return target.plain
 
 
 def write_stack(
@@ -124,7 +126,7 @@ def write_stack(
     coherence: Kind = "uint8",
     overwrite: bool = False,
     fsync: bool = False,
-) -> Path:
+) -> Path | str:
     """Write a stack to a Zarr store, computing what is lazy, one interferogram's shard at a time.
 
     Stopped at any time, even killed, the same call goes on where it was: what is written is not computed again.
@@ -134,7 +136,8 @@ def write_stack(
     ds
         A stack. Only cells that exist are computed and written.
     path
-        Folder to make. It appears at the end, whole, or not at all; until then ``<path>.partial`` holds what is done.
+        Folder to make, or a URL of an object store that fsspec knows (``"s3://bucket/stack.zarr"``; extra ``cloud``).
+        A folder appears at the end, whole, or not at all; until then ``<path>.partial`` holds what is done.
     exact
         Whether all numbers are kept as they are. By default interferograms that are known to be phase alone (read from
         a product of phase, and by no operation given another magnitude) are kept as int16 phase, off by at most
@@ -144,14 +147,16 @@ def write_stack(
         in twice to thrice the space. What a store's numbers are off by at most is its attribute
         ``quantisation_error``.
     overwrite
-        Whether to replace a Zarr store that is there, once the new one is complete.
+        Whether to replace a Zarr store that is there, once the new one is complete; at a URL, where nothing can be
+        renamed, before.
     fsync
-        Whether to wait until the disk has everything, so that a loss of power loses nothing either.
+        Whether to wait until the disk has everything, so that a loss of power loses nothing either. An object store
+        has what it has taken.
 
     Returns
     -------
-    Path
-        `path`.
+    Path or str
+        `path`: a path, or a URL as it was given.
 
     Raises
     ------
@@ -168,34 +173,36 @@ def write_stack(
     OutputExistsError
         If `path` exists and `overwrite` is False, or is no Zarr store.
     StoreError
-        If `path` cannot be written, or another process is writing it.
+        If `path` cannot be written, or another process is writing it; or `ds` is read from the URL that it would
+        replace.
 
     Notes
     -----
+    At a URL, objects are put in their final place and the root metadata last: until then there is no store for any
+    reader, and ``unfinished.json`` tells what it is to be. Nothing can lock an object store. Work that finds that of
+    others is refused for ten minutes after the last change there, and at its end if others began meanwhile; two that
+    begin within the same moment are not told apart.
+
     The whole is one dask computation: run it under ``dask.diagnostics.ProgressBar()`` or a distributed client to see
     it advance.
     """
     validate(ds)
-    target = as_path(path, "path")
+    target = as_location(path, "path")
     check_kind_of_coherence(coherence, exact=exact)
     extra = unknown_variables(ds)
     if extra:
         raise SchemaError(f"a store holds the contract's variables only, instead got {extra}: drop them first")
     names = [n for n in VARIABLES if n in ds]
     codes = {} if exact or not phase_only(recipe_of(ds)) else codes_for(names, coherence)
-    with new_store(target, overwrite=overwrite) as folder:
-        identity = tokenize(ds, sorted((name, code.dtype) for name, code in codes.items()))
-        journal, file = Journal(identity), folder / "unfinished.json"
-        if Journal.read(file) == journal:
-            remove_temporaries(folder)
-        else:
-            clear_folder(folder)
-            attrs = {n: ds[n].attrs for n in names}
-            lay_out(folder, ds["date"].values, ds["delay"].values, grid_of(ds), attrs, ds.attrs, codes)
-            journal.write(file)
+    if overwrite:
+        _refuse_own_source(ds, target)
+    attrs = {n: ds[n].attrs for n in names}
+    empty = lay_out(ds["date"].values, ds["delay"].values, grid_of(ds), attrs, ds.attrs, codes)
+    journal = Journal(tokenize(ds, sorted((name, code.dtype) for name, code in codes.items())))
+    with draft(target, journal, empty, overwrite=overwrite, fsync=fsync) as work:
         cut = is_cut(ds)
-        static, cells, lazy_counts = lazy_writes(ds, folder, codes)
-        counts = run([*static, lazy_counts], path)[-1]
+        static, cells, lazy_counts = lazy_writes(ds, work, codes)
+        counts = run([*static, lazy_counts], target)[-1]
         if "valid" in ds and not cut:
             valid = ds["valid"].values
         else:
@@ -204,16 +211,23 @@ def write_stack(
                 valid[cell] = count > 0
         if cut and cells and not valid.any():
             raise SelectionError("no interferogram has a pixel in the bbox or aoi: choose a larger or another one")
-        put_cells(folder, "valid", valid)
+        put_cells(work, "valid", valid)
         for name in ("perpendicular_baseline", "fingerprint"):
             if name in ds:
-                put_cells(folder, name, ds[name].values)
-        Journal.remove(file)
-        if fsync:
-            flush(folder)
-    if fsync:
-        flush(target.resolve().parent, deep=False)
-    return target
+                put_cells(work, name, ds[name].values)
+    return target.plain
+
+
+def _refuse_own_source(ds: xr.Dataset, target: WritableLocation) -> None:
+    """Refuse to replace, where that is done in place, what a stack is read from."""
+    if not isinstance(target, Remote):
+        return
+    lazy = [variable.data for variable in ds.data_vars.values() if variable.chunks]
+    if any(getattr(source, "where", None) == target for array in lazy for source in sources_of(array)):
+        raise StoreError(
+            f"path={str(target)!r} cannot be replaced by what is read from it: at a URL the old store is removed "
+            "first; write to another place"
+        )
 
 
 def unknown_variables(ds: xr.Dataset) -> list[str]:
@@ -221,10 +235,12 @@ def unknown_variables(ds: xr.Dataset) -> list[str]:
     return sorted(str(n) for n in (set(ds.variables) - set(VARIABLES) - {*DIMS, "spatial_ref"}))
 
 
-def lazy_writes(ds: xr.Dataset, folder: Path, codes: Mapping[str, Code]) -> tuple[list[da.Array], list[Cell], da.Array]:
+def lazy_writes(
+    ds: xr.Dataset, where: WritableLocation, codes: Mapping[str, Code]
+) -> tuple[list[da.Array], list[Cell], da.Array]:
     """What `write_stack` computes: the writes of the static images; cells, and the writes of their interferograms."""
-    static = [write_image(ds[n].data, Place(folder, n)) for n in VARIABLES if n in ds and VARIABLES[n].dims == SPACE]
-    return static, *write_cells(ds, folder, codes, may_be_empty=is_cut(ds))
+    static = [write_image(ds[n].data, Place(where, n)) for n in VARIABLES if n in ds and VARIABLES[n].dims == SPACE]
+    return static, *write_cells(ds, where, codes, may_be_empty=is_cut(ds))
 
 
 def is_cut(ds: xr.Dataset) -> bool:
@@ -234,7 +250,7 @@ def is_cut(ds: xr.Dataset) -> bool:
 
 def write_cells(
     ds: xr.Dataset,
-    folder: Path,
+    where: WritableLocation,
     codes: Mapping[str, Code],
     *,
     may_be_empty: bool,
@@ -256,7 +272,7 @@ def write_cells(
     writes = []
     for name in names:
         images = pick(as_blocks(ds[name]), cells)
-        writes.append(write_images(images, [Place(folder, name, place, lengths, codes.get(name)) for place in at]))
+        writes.append(write_images(images, [Place(where, name, place, lengths, codes.get(name)) for place in at]))
     strict = "igram" in names and known is not None and not may_be_empty
     dates, delays = ds["date"].values, ds["delay"].values
     pairs = [Pair(dates[i], dates[i] + delays[j]).name for i, j in cells] if strict else []
@@ -291,7 +307,7 @@ def _total(filled: slice | None, pair: str, *counts: np.ndarray) -> np.ndarray:
     return np.array([sum(numbers)], np.int64)
 
 
-def run(writes: Sequence[da.Array], path: str | Path) -> list[np.ndarray]:
+def run(writes: Sequence[da.Array], where: WritableLocation) -> list[np.ndarray]:
     """Compute what writes.
 
     Raises
@@ -301,7 +317,7 @@ def run(writes: Sequence[da.Array], path: str | Path) -> list[np.ndarray]:
     """
     try:
         return list(compute(*writes))
-    except OSError as error:
+    except io_errors() as error:
         raise StoreError(
-            f"path={str(path)!r} could not be written: {error}; the same command goes on from there"
+            f"path={str(where)!r} could not be written: {error}; the same command goes on from there"
         ) from error

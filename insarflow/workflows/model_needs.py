@@ -111,7 +111,7 @@ def map_needs(ds: xr.Dataset, lazy: LazyMap, sample: Sample, base: int, run: Map
         writing, _ = timed(lambda: write_geotiff(files))
         bytes_per_pixel = sum(file.stat().st_size for file in files) / small_area
     area = lazy.summary.sizes["y"] * lazy.summary.sizes["x"]
-    store = lazy.blocks(NOWHERE)
+    store = lazy.blocks(NOWHERE.path)
     tile = _tile(store.largest(), lazy.summary.sizes, run.model, run.tile_size)
     network = _network(tile, run.device)
     held = _held(lazy, store)

@@ -21,12 +21,13 @@ from insarflow.schema import DIMS, SPACE, VARIABLES
 from insarflow.stack.assemble import valid_cells
 from insarflow.stack.codes import Kind
 from insarflow.stack.layout import shard_size
+from insarflow.stack.location import Folder
 from insarflow.stack.store import write_stack
 from insarflow.stack.write import lazy_writes
 from insarflow.workflows.measure import Pace, folder_size, pace, stored_size
 from insarflow.workflows.sample import Sample, filled, largest_block
 
-NOWHERE: Final = Path(os.devnull) / "nowhere"
+NOWHERE: Final = Folder(Path(os.devnull) / "nowhere")
 """Folder of a store that is laid out and not written."""
 
 _LIBRARIES: Final = 40_000_000
@@ -108,7 +109,8 @@ def written_stack(
 
         def write(part: xr.Dataset, number: int) -> Path:
             out = Path(folder) / f"{number}.zarr"
-            return write_stack(part, out, exact=exact, coherence=coherence, overwrite=True)
+            write_stack(part, out, exact=exact, coherence=coherence, overwrite=True)
+            return out
 
         # Four pixels take what a store takes once, however large.
         once, _ = pace(partial(write, filled(window.isel(y=[0, 1], x=[0, 1]))), workers)

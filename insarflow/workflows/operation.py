@@ -283,7 +283,9 @@ class _Graph:
 
 
 def _write(ds: xr.Dataset, folder: str, number: int) -> Path:
-    return write_stack(ds, Path(folder) / f"{number}.zarr", overwrite=True)
+    out = Path(folder) / f"{number}.zarr"
+    write_stack(ds, out, overwrite=True)
+    return out
 
 
 def _corner(part: xr.Dataset) -> xr.Dataset:

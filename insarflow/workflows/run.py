@@ -20,6 +20,7 @@ from insarflow.inventory.checks import check_threshold
 from insarflow.inventory.projection import check_crs
 from insarflow.ops.checks import check_number, check_whole
 from insarflow.stack.gdal import gdal_versions
+from insarflow.stack.remote import is_url
 from insarflow.types import JsonValue, parse_date, parse_delay
 from insarflow.workflows.plain import load_plain
 from insarflow.workflows.selection import Selection
@@ -105,11 +106,11 @@ class MapRun:
         return chosen
 
     def absolute(self, folder: Path | None = None) -> MapRun:
-        """The same, with absolute paths; relative ones start at `folder`, by default the current one."""
+        """The same, with absolute paths; relative ones start at `folder`, by default the current one. URLs stay."""
         base = Path.cwd() if folder is None else folder
 
         def full(path: str) -> str:
-            return os.path.abspath(base / Path(path).expanduser())
+            return path if is_url(path) else os.path.abspath(base / Path(path).expanduser())
 
         return replace(
             self,

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import geopandas as gpd
+import places  # noqa: F401  (bucket://)
 import pytest
 from pyproj import Transformer
 
@@ -77,6 +78,17 @@ def test_build(run, stack, tmp_path, monkeypatch):
     quiet = run("build", stack, "-o", path, "--overwrite", "--quiet")
     assert (quiet.status, quiet.out, quiet.err) == (0, "", "")
     assert run("build", stack, "-o", path, "--overwrite", "--json").facts == {"written": [str(path)]}
+
+
+def test_build_to_a_url(run, stack, tmp_path):
+    url = f"bucket://{tmp_path}/bucket/stack.zarr"
+    said = run("build", stack, "-o", url, "--delays", "6")
+    assert (said.status, said.out) == (0, f"wrote {url}\n")
+    assert said.err.splitlines()[-1] == f"next: insarflow info {url}"
+    assert run("build", stack, "-o", url, "--append", "--json").facts["written"] == [url]
+    assert run("info", url, "--json").facts["pairs"] == run("info", stack, "--json").facts["pairs"]
+    assert "pass overwrite=True (--overwrite)" in run("build", stack, "-o", url).err
+    assert run("info", "nosuch://host/a.zarr").err.startswith("error: url='nosuch://host/a.zarr' must have a protocol")
 
 
 def test_build_with_finer_coherence(run, tmp_path):

@@ -3,15 +3,14 @@ import os
 import shutil
 from pathlib import Path
 
-import dask
 import numpy as np
 import pytest
 import xarray as xr
 import zarr
+from places import die_at, files_of
 
 from insarflow.errors import GridMismatchError, ProductError, ProductWarning, SchemaError, StoreError
 from insarflow.stack import layout
-from insarflow.stack.faults import FAULT
 from insarflow.stack.journal import locked
 from insarflow.stack.store import append_pairs, append_stack, build_stack, open_stack, write_stack
 from insarflow.types import Pair
@@ -20,10 +19,6 @@ from insarflow.workflows.plan import plan_build
 FIRST, LATER = ["20180106_20180118", "20180118_20180211"], ["20180106_20180115", "20180115_20180127"]
 
 SIZE = (12, 24)
-
-
-def files_of(path):
-    return {str(p.relative_to(path)): p.read_bytes() for p in sorted(path.rglob("*")) if p.is_file()}
 
 
 def digest(path):
@@ -128,23 +123,6 @@ class TestAppend:
         with pytest.raises(ProductError, match=r"^interferogram 20180118_20180130 must hold pixels"):
             append_pairs(empty, path)
         xr.testing.assert_equal(open_stack(path).compute(), part.compute())
-
-
-def die_at(point, work):
-    """Run work in a process that ends at once at a fault point; whether it came to its end."""
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            os.environ[FAULT] = str(point)
-            with dask.config.set(scheduler="sync"):
-                work()
-            status = 0
-        finally:
-            os._exit(status)
-    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    assert code in (0, 137)
-    return code == 0
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

@@ -185,8 +185,8 @@ class TestOpened:
         zipped(folder / "more.zip", [("inner.zip", zips.read_bytes()), ("x.SAFE/20180106_20180118_unw.tif", b"?")])
         assert int(open_stack(folder)["valid"].sum()) == 2
 
-    def test_a_store_in_a_zip(self, tmp_path):
-        path = zipped(tmp_path / "s.zarr.zip", [("s.zarr/zarr.json", "{}"), ("s.zarr/igram/zarr.json", "{}")])
+    def test_a_store_deep_in_a_zip(self, tmp_path):
+        path = zipped(tmp_path / "s.zarr.zip", [("a/s.zarr/zarr.json", "{}"), ("a/s.zarr/igram/zarr.json", "{}")])
         with pytest.raises(ProductError, match=r"^file='.*s\.zarr\.zip' holds a Zarr store: unzip it and open the fol"):
             open_stack(path)
         assert not issubclass(ProductError, StoreError)

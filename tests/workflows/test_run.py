@@ -82,8 +82,8 @@ def test_by_hand(tmp_path, monkeypatch):
     }  # fmt: skip
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", "/home/somebody")
-    here = MapRun(("a.zarr", "~/b.zarr"), recipe="steps.json").absolute()
-    assert here.source == (str(tmp_path / "a.zarr"), "/home/somebody/b.zarr")
+    here = MapRun(("a.zarr", "~/b.zarr", "s3://bucket/c.zarr"), recipe="steps.json").absolute()
+    assert here.source == (str(tmp_path / "a.zarr"), "/home/somebody/b.zarr", "s3://bucket/c.zarr")
     assert (here.recipe, here.model) == (str(tmp_path / "steps.json"), "default")
 
 

@@ -11,6 +11,7 @@ from typing import Final
 
 from insarflow.errors import OutputExistsError, StoreError
 from insarflow.stack.journal import Journal, locked
+from insarflow.stack.location import Folder
 from insarflow.stack.replace import FolderKind, check_output, clear_folder, replacing
 
 MANIFEST: Final = "export.json"
@@ -52,14 +53,14 @@ def new_export(path: Path, identity: str, *, overwrite: bool) -> Iterator[Path]:
         If it cannot be written, or another process is writing it.
     """
     with _writing(path), replacing(path, _EXPORT, overwrite=overwrite) as folder, _writing(path):
-        file, journal = folder / _UNFINISHED, Journal(identity)
-        if Journal.read(file) != journal:
+        file, place, journal = folder / _UNFINISHED, Folder(folder), Journal(identity)
+        if Journal.read(place, _UNFINISHED) != journal:
             clear_folder(folder)
-            journal.write(file)
+            journal.write(place, _UNFINISHED)
         yield folder
         files = sorted(str(made.relative_to(folder)) for made in folder.rglob("*") if made.is_file() and made != file)
         (folder / MANIFEST).write_text(json.dumps({"files": files}, indent=2) + "\n")
-        Journal.remove(file)
+        Journal.remove(place, _UNFINISHED)
 
 
 @contextmanager
