@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         "insarflow export stack.zarr --to netcdf -o stack.nc --bbox 6.5,44.9,7.1,45.3 --delays 6,12",
         "insarflow export stack.zarr --to qgis -o project --inventory my-map/inventory.gpkg",
         "insarflow export interferograms/ --to mintpy -o mintpy --start 2021-07-01",
+        "insarflow export stack.zarr --to zip -o stack.zarr.zip",
         "insarflow export stack.zarr --to stac -o catalogue --variables igram,coherence --dry-run",
     ],
     stopped="nothing is left half written; the same command keeps the GeoTIFFs that are finished",

@@ -67,9 +67,9 @@ To = Annotated[
     str,
     flag(
         "--to",
-        what="Kind of the result: GeoTIFFs, NetCDF, a QGIS project, MintPy's input, a STAC catalogue.",
+        what="Kind of the result: GeoTIFFs, NetCDF, a QGIS project, MintPy's input, a STAC catalogue, a zip.",
         panel=_RESULT,
-        metavar="cog|netcdf|qgis|mintpy|stac",
+        metavar="cog|netcdf|qgis|mintpy|stac|zip",
         show_default=False,
     ),
 ]

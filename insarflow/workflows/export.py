@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ import xarray as xr
 from dask.base import tokenize
 
 from insarflow.ops.checks import check_choice
-from insarflow.schema import DIMS, SPACE, VARIABLES
+from insarflow.schema import CELLS, DIMS, SPACE, VARIABLES
 from insarflow.stack.export.cog import write_cog
 from insarflow.stack.export.layers import Stack, software, stack_of, with_pixels
 from insarflow.stack.export.mintpy import check_mintpy, write_mintpy
@@ -20,9 +21,11 @@ from insarflow.stack.export.output import check_export, check_file, new_export
 from insarflow.stack.export.pool import Tell, say_nothing
 from insarflow.stack.export.qgis import check_inventory, write_project
 from insarflow.stack.export.stac import write_catalogue
+from insarflow.stack.replace import is_zarr
 from insarflow.stack.sources import SourceLike, as_path
 from insarflow.stack.store import open_stack
-from insarflow.stack.write import is_cut
+from insarflow.stack.write import is_cut, write_stack
+from insarflow.stack.zipping import zip_store
 from insarflow.workflows.selection import Selection, check_not_source
 
 
@@ -101,12 +104,27 @@ def _mintpy(export: Export) -> None:
     write_mintpy(export.stack, export.out, export.identity, overwrite=export.overwrite, tell=export.tell)
 
 
+def _zip(export: Export) -> None:
+    """A store of what is exported, beside the file and then in it; interrupted, it goes on in the store."""
+    wanted = {*export.stack.images, *export.stack.static}
+    kept = [name for name in VARIABLES if name in export.ds and (VARIABLES[name].dims == CELLS or name in wanted)]
+    place = export.out.resolve()
+    export.tell(0, 1)
+    store = write_stack(export.ds[kept], place.with_name(f".{place.stem}.zarr"), overwrite=True)
+    try:
+        zip_store(store, export.out, overwrite=export.overwrite)
+    finally:
+        shutil.rmtree(store)
+    export.tell(1, 1)
+
+
 FORMATS: Final[Mapping[str, Format]] = {
     "cog": Format("a cloud-optimised GeoTIFF per image", _cog),
     "netcdf": Format("one NetCDF file by the CF conventions", _netcdf, folder=False),
     "qgis": Format("GeoTIFFs and a QGIS project", _qgis),
     "mintpy": Format("what MintPy begins with", _mintpy),
     "stac": Format("GeoTIFFs and a STAC catalogue", _stac),
+    "zip": Format("the stack itself in one file, which insarflow and zarr open", _zip, folder=False),
 }
 """What a stack can be exported to. A new format is a line here."""
 
@@ -161,6 +179,9 @@ def export_source(
     """
     check_not_source(out, source)
     prepare(out, to=to, inventory=inventory, overwrite=overwrite)
+    if to == "zip" and not selection and variables is None and isinstance(source, str | Path) and is_zarr(Path(source)):
+        zip_store(source, out, overwrite=overwrite)  # as it is, nothing is decoded
+        return Exported(int(open_stack(source)["valid"].sum()), 1, Path(out).stat().st_size)
     ds = open_stack(source, **(selection or {}))
     return export_stack(ds, out, to=to, variables=variables, inventory=inventory, overwrite=overwrite, tell=tell)
 
@@ -183,10 +204,10 @@ def export_stack(
         A stack, lazy or not. It is computed window by window, interferograms that exist alone, in threads of this
         process.
     out
-        Folder, or file for ``to="netcdf"``, to make. It appears whole or not at all; GeoTIFFs that an interrupted
-        export has finished are not made again.
+        Folder, or file for ``"netcdf"`` and ``"zip"``, to make. It appears whole or not at all; GeoTIFFs that an
+        interrupted export has finished are not made again.
     to
-        One of `FORMATS`: ``"cog"``, ``"netcdf"``, ``"qgis"``, ``"mintpy"``, ``"stac"``.
+        One of `FORMATS`: ``"cog"``, ``"netcdf"``, ``"qgis"``, ``"mintpy"``, ``"stac"``, ``"zip"``.
     variables
         Contract names of what is exported: by default all that the stack holds, for MintPy not the wrapped phase.
     inventory
@@ -212,7 +233,8 @@ def export_stack(
 
     Notes
     -----
-    Wrapped phase leaves as radians (float32, positive away from the satellite); magnitudes of interferograms do not.
+    Wrapped phase leaves as radians (float32, positive away from the satellite); magnitudes of interferograms do not,
+    but in a zip, which holds a store as `insarflow.write_stack` makes it.
 
     Examples
     --------
@@ -246,6 +268,8 @@ def prepare(out: str | Path, *, to: str, inventory: str | Path | None = None, ov
     """
     check_choice("to", to, tuple(FORMATS))
     place = as_path(out, "out")
+    if to == "zip" and place.suffix.lower() != ".zip":
+        raise ValueError(f"out must be a file that ends in .zip, instead got out={str(out)!r}")
     if FORMATS[to].folder:
         check_export(place, overwrite=overwrite)
     else:

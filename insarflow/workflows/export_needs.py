@@ -50,7 +50,7 @@ def export_needs(stack: Stack, sample: Sample, base: int, *, to: str) -> Needs:
 
 def count_files(stack: Stack, *, to: str, inventory: bool) -> int:
     """Number of files of an export."""
-    if to == "netcdf":
+    if to in ("netcdf", "zip"):
         return 1
     if to == "mintpy":
         return 3

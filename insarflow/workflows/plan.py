@@ -192,8 +192,11 @@ def plan_export(
     ds = open_stack(source, **(selection or {}))
     base = resident()
     stack = chosen(ds, to, variables)
-    plan = _fit(export_needs(stack, take_sample(ds), base, to=to), workers, memory)
-    return ExportPlan(**asdict(plan), files=count_files(stack, to=to, inventory=inventory is not None))
+    sample = take_sample(ds)
+    needs = build_needs(ds, sample, base) if to == "zip" else export_needs(stack, sample, base, to=to)
+    return ExportPlan(
+        **asdict(_fit(needs, workers, memory)), files=count_files(stack, to=to, inventory=inventory is not None)
+    )
 
 
 def parse_memory(text: str | int) -> int:

@@ -25,14 +25,14 @@ def store(ds, tmp_path_factory):
 def test_every_format_leaves_one_thing_and_reads_back(ds, tmp_path, to):
     if to in ("netcdf", "mintpy"):
         pytest.importorskip("h5netcdf")
-    out = tmp_path / "out"
+    out = tmp_path / ("out.zip" if to == "zip" else "out")
     told = []
     made = export_stack(
         ds.assign(unwrapped=ds["coherence"].rename("unwrapped")), out, to=to, tell=lambda k, n: told.append((k, n))
     )
-    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert [path.name for path in tmp_path.iterdir()] == [out.name]
     assert made.interferograms == 3
-    assert made.files == (1 if to == "netcdf" else sum(path.is_file() for path in out.rglob("*")))
+    assert made.files == (1 if out.is_file() else sum(path.is_file() for path in out.rglob("*")))
     assert told[0][0] == 0
     assert told[-1][0] == told[-1][1] > 0
     if to not in ("netcdf", "mintpy"):
@@ -48,6 +48,21 @@ def test_a_part_of_a_store_is_exported(store, tmp_path):
     made = export_source(store, tmp_path / "out", to="cog", selection={"delays": [12]}, variables=["coherence"])
     assert made.interferograms == 1
     assert [path.name for path in (tmp_path / "out").glob("*.tif")] == ["20210703_20210715_coherence.tif"]
+
+
+def test_a_store_is_zipped_as_it_is(ds, tmp_path):
+    exact = insarflow.write_stack(ds, tmp_path / "s.zarr", exact=True)
+    made = export_source(exact, tmp_path / "a.zip", to="zip")
+    assert (made.interferograms, made.files, made.size) == (3, 1, (tmp_path / "a.zip").stat().st_size)
+    xr.testing.assert_identical(
+        insarflow.open_stack(tmp_path / "a.zip").compute(), insarflow.open_stack(exact).compute()
+    )
+    export_source(exact, tmp_path / "b.zip", to="zip", selection={"delays": [12]}, variables=["coherence"])
+    part = insarflow.open_stack(tmp_path / "b.zip")
+    assert set(part.data_vars) == {"coherence", "valid", "perpendicular_baseline"}
+    assert part.sizes["delay"] == 1
+    with pytest.raises(ValueError, match=r"^out must be a file that ends in \.zip, instead got out='.*c\.zarr'"):
+        export_source(exact, tmp_path / "c.zarr", to="zip")
 
 
 def test_pairs_without_a_pixel_in_the_area_are_left_out(ds, tmp_path):
@@ -116,7 +131,7 @@ def test_magnitude_weighs_in_overviews_but_does_not_leave(ds, tmp_path):
 
 def test_mistakes_are_said_before_any_work(ds, store, tmp_path, forbid_compute):
     with forbid_compute():
-        with pytest.raises(ValueError, match=r"to must be one of \('cog', 'netcdf', 'qgis', 'mintpy', 'stac'\)"):
+        with pytest.raises(ValueError, match=r"to must be one of \('cog', 'netcdf', 'qgis', 'mintpy', 'stac', 'zip'\)"):
             export_stack(ds, tmp_path / "out", to="kml")
         with pytest.raises(ValueError, match="inventory goes with to='qgis'"):
             export_stack(ds, tmp_path / "out", to="cog", inventory="a.gpkg")
