@@ -144,7 +144,7 @@ def write_stack(
         4.8e-5 rad, and coherence beside them as `coherence` says.
     coherence
         ``"uint8"``: in steps of 1/254, off by at most 0.002. ``"uint16"``: in steps of 1/65534, off by at most 7.7e-6,
-        in twice to thrice the space. What a store's numbers are off by at most is its attribute
+        in twice the space. What a store's numbers are off by at most is its attribute
         ``quantisation_error``.
     overwrite
         Whether to replace a Zarr store that is there, once the new one is complete; at a URL, where nothing can be

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Plan:
-    """What work will need on this computer: memory and disk within about a fifth, time within about a third.
+    """What work will need on this computer: memory and disk within about a fifth, time within about a half.
 
     Attributes
     ----------
