@@ -14,10 +14,8 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import pyogrio
 import pyproj
 import rasterio
-from pyogrio.errors import DataSourceError
 
 from insarflow.errors import ProductError, StoreError
 from insarflow.stack.export.layers import Layer, Stack, software
@@ -108,6 +106,8 @@ def check_inventory(path: Path) -> list[str]:
     ProductError
         If it is none, cannot be read, or has no such layer.
     """
+    import pyogrio  # loads geopandas
+
     wanted = f"inventory={str(path)!r} must be a GeoPackage of polygons"
     try:
         with path.open("rb") as file:
@@ -115,7 +115,7 @@ def check_inventory(path: Path) -> list[str]:
             if file.read(len(_GEOPACKAGE)) != _GEOPACKAGE:
                 raise ProductError(f"{wanted}, instead it is another kind of file")
         layers = [str(name) for name, kind in pyogrio.list_layers(path) if "Polygon" in str(kind)]
-    except (DataSourceError, OSError) as error:
+    except (RuntimeError, OSError) as error:
         raise ProductError(f"{wanted}, instead it cannot be read: {error}") from error
     if not layers:
         raise ProductError(f"{wanted}, instead it holds none")
@@ -124,6 +124,8 @@ def check_inventory(path: Path) -> list[str]:
 
 def _copied(inventory: Path, folder: Path) -> list[_Source]:
     """The polygons' layers in a copy beside the rasters."""
+    import pyogrio
+
     sources = []
     names, target = check_inventory(inventory), folder / INVENTORY
     shutil.copyfile(inventory, target)
