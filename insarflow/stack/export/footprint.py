@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyproj
-import shapely
-import shapely.affinity
 
 from insarflow.errors import SchemaError
 from insarflow.types import Grid
+
+if TYPE_CHECKING:
+    import shapely
 
 _STEPS: Final = 20
 """Pieces of a side, which on a map is no straight line in degrees."""
@@ -32,6 +33,9 @@ def footprint(grid: Grid) -> tuple[dict[str, Any], list[float]]:
     SchemaError
         If the grid has no place in degrees.
     """
+    import shapely
+    import shapely.affinity
+
     x, x_step, _, y, _, y_step = grid.transform
     height, width = grid.shape
     columns, rows = (np.linspace(0.0, size, _STEPS + 1)[:-1] for size in (width, height))
@@ -56,6 +60,8 @@ def footprint(grid: Grid) -> tuple[dict[str, Any], list[float]]:
 
 
 def _geojson(shape: shapely.Polygon | shapely.MultiPolygon) -> dict[str, Any]:
+    import shapely
+
     ordered = shapely.orient_polygons(shapely.set_precision(shape, 1e-9), exterior_cw=False)
     geometry: dict[str, Any] = json.loads(shapely.to_geojson(ordered))
     return geometry
