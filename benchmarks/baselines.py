@@ -93,6 +93,25 @@ def coherence(a: np.ndarray, b: np.ndarray, window: int | tuple[int, int]) -> np
     return magnitude
 
 
+def slope(dem: np.ndarray, pixel: float) -> tuple[np.ndarray, np.ndarray]:
+    """Slope and downhill azimuth on a grid of square pixels."""
+    down, right = np.gradient(dem, pixel)
+    return np.arctan(np.hypot(down, right)), np.arctan2(-right, down)
+
+
+def network(phase: np.ndarray, pairs: np.ndarray, dates: int, gamma: np.ndarray | None = None) -> np.ndarray:
+    """Phase of each date, by one decomposition for all pixels, or weighted by normal equations of each."""
+    design = np.zeros((len(pairs), dates))
+    design[np.arange(len(pairs)), pairs[:, 0]], design[np.arange(len(pairs)), pairs[:, 1]] = 1.0, -1.0
+    design, flat = design[:, 1:], phase.reshape(len(pairs), -1).astype(np.float64)
+    if gamma is None:
+        return np.linalg.lstsq(design, flat, rcond=None)[0]
+    square = gamma.reshape(flat.shape).astype(np.float64) ** 2
+    weighted = design[None] * (square / (1.0 - square)).T[..., None]
+    found: np.ndarray = np.linalg.solve(weighted.swapaxes(1, 2) @ design, weighted.swapaxes(1, 2) @ flat.T[..., None])
+    return found
+
+
 def phase_coherence(z: np.ndarray, window: int) -> np.ndarray:
     """Boxcar mean of unit phasors."""
     unit = z / np.abs(z)

@@ -8,8 +8,19 @@ import numpy as np
 
 from benchmarks import baselines
 from benchmarks.measure import Case
-from insarflow.kernels import augment, coherence, decorrelate, goldstein, interferogram, multilook, residues
+from insarflow.kernels import (
+    augment,
+    coherence,
+    decorrelate,
+    goldstein,
+    interferogram,
+    multilook,
+    residues,
+    terrain,
+    timeseries,
+)
 from insarflow.kernels.noise import complex_noise
+from insarflow.ops.ground import ground_of
 from insarflow.ops.presets import PRESETS
 from insarflow.stack.crs import parse_crs
 from insarflow.stack.resample import interpolate, look
@@ -17,6 +28,9 @@ from insarflow.types import Grid, Looks, Window
 
 SLOW = 512
 """Side of the part that loops in Python are given, pixels."""
+
+SERIES = 128
+"""Side of the part of which all pairs are inverted."""
 
 
 def grids(size: int) -> tuple[Grid, Grid]:
@@ -55,6 +69,7 @@ class Images:
             *self._pairs(),
             *self._grids(),
             *self._augmentations(),
+            *self._rates(),
         ]
 
     def _filters(self) -> list[Case]:
@@ -135,6 +150,37 @@ class Images:
                 {"GDAL warp, real and imag": (lambda method=method: baselines.resample(z, source, target, method), n)},
             )
             for method in ("bilinear", "cubic")
+        ]  # fmt: skip
+
+    def _rates(self) -> list[Case]:
+        """Terrain; and a network of 20 dates and 54 pairs, of which a pixel is a pixel of all pairs."""
+        n, size = self.pixels, self.z.shape[0]
+        ground, dem = ground_of(grids(size)[1]), 1500 + 50 * self.turn
+        dates, side = 20, min(size, SERIES)
+        pairs = np.array([(i, i + k) for k in (1, 2, 3) for i in range(dates - k)])
+        rng = np.random.default_rng(0)
+        air = rng.normal(size=(dates, side, side))
+        noise = rng.normal(0, 0.3, (len(pairs), side, side))
+        phase = (air[pairs[:, 0]] - air[pairs[:, 1]] + noise).astype(np.float32)
+        gamma = rng.uniform(0.3, 0.9, phase.shape).astype(np.float32)
+        net = timeseries.Network(pairs, np.arange(dates) * 12 / 365.25)
+
+        def invert(coherence: np.ndarray | None = None) -> object:
+            return timeseries.invert_network(phase, coherence, net=net, wavelength=0.0555, looks=8.0)
+
+        return [
+            Case(
+                "slope, aspect, curvature", lambda: terrain.surface(dem, ground.nodes, ground.spacing), n,
+                {"NumPy gradient, no curvature": (lambda: baselines.slope(dem, 20.0), n)},
+            ),
+            Case(
+                "time series, uniform", invert, side**2,
+                {"NumPy least squares": (lambda: baselines.network(phase, pairs, dates), side**2)},
+            ),
+            Case(
+                "time series, coherence", lambda: invert(gamma), side**2,
+                {"NumPy normal equations": (lambda: baselines.network(phase, pairs, dates, gamma), side**2)},
+            ),
         ]  # fmt: skip
 
     def _augmentations(self) -> list[Case]:
