@@ -19,7 +19,10 @@ from insarflow.stack.codes import CODES
 _STATM = Path("/proc/self/statm")
 _UNKNOWN_RESIDENT: Final = 500_000_000
 _PATIENCE: Final = 1.0
-"""Time after which work is not tried again, s."""
+"""Time after which work is not tried beside its like, s."""
+
+_MOST: Final = 20.0
+"""Time after which it is not even tried again to see what was compiled in it, s."""
 
 
 _AT_ONCE: Final = 4
@@ -78,6 +81,8 @@ def pace(run: Callable[[int], object], workers: int) -> tuple[Pace, int]:
     """
     took, memory = _measured(partial(run, 0))
     if took > _PATIENCE:
+        if took < _MOST:
+            took, memory = _measured(partial(run, 0))
         return Pace(took, took, 1), memory
     alone, memory = _typical(partial(run, 0))
     number = min(workers, _AT_ONCE)

@@ -217,7 +217,7 @@ class _Trial:
         if to_disk:
             alone = np.zeros_like(exists)
             alone[i, j] = True
-            stack: Any = work(_with_valid(ds, alone)).isel(here)
+            stack: Any = _of_alone(ds, alone, here, work, result)
             # Without "valid" a block without pixels is none that ought to have some.
             whole: Any = stack.drop_vars([n for n in stack.data_vars if n == "valid" or VARIABLES[n].dims == SPACE])
         else:
@@ -293,6 +293,17 @@ def _corner(part: xr.Dataset) -> xr.Dataset:
     corner = part.isel(y=slice(0, 2), x=slice(0, 2))
     images = [n for n in corner.data_vars if set(SPACE) <= set(corner[n].dims)]
     return corner.assign({n: corner[n].copy(data=np.ones(corner[n].shape, corner[n].dtype)) for n in images})
+
+
+def _of_alone(ds: xr.Dataset, alone: np.ndarray, here: dict[str, slice], work: Work, result: Any) -> xr.Dataset:
+    """The result for one interferogram; some one of all, if the operation is one that chooses or moves them."""
+    with suppress(InsarError, IndexError):
+        stack: Any = work(_with_valid(ds, alone)).isel(here)
+        if all(stack.sizes.values()):
+            return stack  # type: ignore[no-any-return]
+    i, j = (int(k) for k in np.argwhere(_exists(result))[0])
+    cell: xr.Dataset = result.isel(date=slice(i, i + 1), delay=slice(j, j + 1))
+    return cell
 
 
 def _of_one(alone: xr.Dataset, work: Work, result: xr.Dataset | xr.DataArray) -> xr.Dataset | xr.DataArray:

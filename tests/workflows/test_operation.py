@@ -172,3 +172,9 @@ print(planned.peak_memory, 1024 * int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc
     arguments = [sys.executable, "-c", script, str(stored_region), str(tmp_path / "out.zarr")]
     planned, real = map(int, subprocess.run(arguments, capture_output=True, text=True, check=True).stdout.split())
     assert planned == pytest.approx(real, rel=0.3)
+
+
+def test_what_chooses_among_interferograms_is_planned(ds):
+    """Of one interferogram alone it may leave nothing."""
+    longest = int(ds["delay"].values.max() / np.timedelta64(1, "D"))
+    assert insarflow.plan(ds, "select_pairs", delays=[longest]).tasks > 0
