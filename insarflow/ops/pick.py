@@ -60,7 +60,7 @@ def part_of(array: da.Array, orders: Sequence[np.ndarray], window: Window | None
     reading = reading_of(array)
     if reading is not None:
         return array_by_rule(name, _part_of_reading(reading, orders, cuts), chunks, array.dtype)
-    rule = _Part(array.name, [order.tolist() for order in orders], cuts, array.chunks[-2:])
+    rule = _Part(array.name, [order.tolist() for order in orders], cuts, array.chunks[-2:], rule_of(array))
     return array_by_rule(name, rule, chunks, array.dtype, [array])
 
 
@@ -125,15 +125,28 @@ class _Part:
     orders: list[list[int]]
     cuts: list[list[tuple[int, slice]]]
     sizes: tuple[tuple[int, ...], ...]
+    inner: Rule | None
+    """What makes the source's tasks."""
+
+    def reads(self, block: Sequence[int]) -> tuple[Any, tuple[Part, ...]] | None:
+        """Source, and index in it, of a block that is nothing but read, and whole; else None."""
+        source, cut = self._source(block)
+        reads = getattr(self.inner, "reads", None)
+        return None if reads is None or cut is not None else reads(source)
 
     def task(self, key: tuple[Any, ...]) -> GraphNode:
         """Pass a block on, or cut it."""
-        lead = [order[k] for order, k in zip(self.orders, key[1:-2], strict=True)]
-        (row, y), (col, x) = (axis[k] for axis, k in zip(self.cuts, key[-2:], strict=True))
-        source = (self.source, *lead, row, col)
-        if (y, x) == (slice(0, self.sizes[0][row]), slice(0, self.sizes[1][col])):
-            return Alias(key, source)
-        return Task(key, _cut, TaskRef(source), y, x)
+        source, cut = self._source(key[1:])
+        if cut is None:
+            return Alias(key, (self.source, *source))
+        return Task(key, _cut, TaskRef((self.source, *source)), *cut)
+
+    def _source(self, block: Sequence[int]) -> tuple[tuple[int, ...], tuple[slice, slice] | None]:
+        """Block of the source that one lies in, and where in it if it is not the whole."""
+        lead = [order[k] for order, k in zip(self.orders, block[:-2], strict=True)]
+        (row, y), (col, x) = (axis[k] for axis, k in zip(self.cuts, block[-2:], strict=True))
+        whole = (y, x) == (slice(0, self.sizes[0][row]), slice(0, self.sizes[1][col]))
+        return (*lead, row, col), None if whole else (y, x)
 
 
 def read_lifted(source: Any, index: tuple[Part, ...], ndim: int) -> np.ndarray:

@@ -17,13 +17,16 @@ import xarray as xr
 from dask.base import optimize
 from dask.system import CPU_COUNT
 
+from insarflow.errors import SelectionError
 from insarflow.schema import DIMS, SPACE, VARIABLES
 from insarflow.stack.assemble import valid_cells
 from insarflow.stack.codes import Kind
 from insarflow.stack.layout import shard_size
 from insarflow.stack.location import Folder
+from insarflow.stack.part import Index, take
 from insarflow.stack.store import write_stack
 from insarflow.stack.write import lazy_writes
+from insarflow.types import Window
 from insarflow.workflows.measure import Pace, folder_size, pace, stored_size
 from insarflow.workflows.sample import Sample, filled, largest_block
 
@@ -57,7 +60,11 @@ class Needs:
 
 def build_needs(ds: xr.Dataset, sample: Sample, base: int, *, exact: bool = False, coherence: Kind = "uint8") -> Needs:
     """What `insarflow.build_stack` needs in a process that held `base` bytes before it began."""
-    written = written_stack(ds, sample.window, sample.known, exact=exact, coherence=coherence, workers=cpus())
+    written = written_stack(ds, sample.window, sample.known, exact=exact, coherence=coherence)
+    try:
+        work, here = _one_shard(ds, written.once, exact=exact, coherence=coherence)
+    except SelectionError:  # of a bbox or aoi that leaves nothing of it
+        work, here = written.pace, shard_pixels(ds)
     pixels = stack_pixels(ds)
     block = max(shard_pixels(ds), int(np.prod(largest_block(ds))))
 
@@ -65,9 +72,7 @@ def build_needs(ds: xr.Dataset, sample: Sample, base: int, *, exact: bool = Fals
         return int(base + _LIBRARIES + (30 + 18 * workers) * block)
 
     def seconds(workers: int) -> float:
-        workers = min(workers, cpus())
-        one = pixels * (sample.read + written.pixel) * written.pace.slowdown(workers)
-        return written.once + one / workers
+        return written.once + work.seconds(pixels / here, min(workers, cpus()))
 
     return Needs(count_writes(ds), written.disk, memory, seconds)
 
@@ -131,6 +136,27 @@ def _repeated(window: xr.Dataset, ds: xr.Dataset) -> xr.Dataset:
     sizes = {dim: min(shard_size(ds.sizes[dim])[0], ds.sizes[dim]) for dim in SPACE}
     again = window.isel({dim: np.arange(size) % window.sizes[dim] for dim, size in sizes.items()})
     return again.assign_coords({dim: (dim, ds[dim].values[:size], ds[dim].attrs) for dim, size in sizes.items()})
+
+
+def _one_shard(ds: xr.Dataset, once: float, *, exact: bool, coherence: Kind) -> tuple[Pace, int]:
+    """Time of reading and writing a shard of an interferogram in the middle of the stack, and its pixels."""
+    cells = np.argwhere(valid_cells(ds))
+    i, j = (int(k) for k in cells[len(cells) // 2])
+    sizes = [ds.sizes[dim] for dim in SPACE]
+    shards = [shard_size(size)[0] for size in sizes]
+    first = [(size // 2) // shard * shard for size, shard in zip(sizes, shards, strict=True)]
+    rows, cols = (min(shard, size - at) for shard, size, at in zip(shards, sizes, first, strict=True))
+    one: dict[str, Index] = {"date": slice(i, i + 1), "delay": slice(j, j + 1)}
+    images = ds[[name for name in VARIABLES if name in ds and VARIABLES[name].dims == DIMS]]
+    part = take(images, one, Window(first[0], first[1], rows, cols))
+    with tempfile.TemporaryDirectory() as folder, dask.config.set(scheduler="sync"):
+
+        def write(number: int) -> Path:
+            out = Path(folder) / f"{number}.zarr"
+            return Path(write_stack(part, out, exact=exact, coherence=coherence, overwrite=True))
+
+        work, _ = pace(write, cpus())
+    return work.without(Pace(once, once, work.number)), rows * cols
 
 
 def count_writes(ds: xr.Dataset) -> int:

@@ -281,6 +281,14 @@ class TestCodes:
             for chunk in chunks_of(lazy, name):
                 assert (lazy / name / "c" / chunk).read_bytes() == (eager / name / "c" / chunk).read_bytes()
             assert chunks_of(lazy, name) == chunks_of(eager, name)
+        later = open_stack(tmp_path / "product", start="2018-01-18")
+        xr.testing.assert_identical(
+            open_stack(write_stack(later, tmp_path / "later.zarr"))["coherence"].compute(),
+            open_stack(eager)["coherence"].isel(date=[1]).compute(),
+        )
+        assert len(unread) == 6
+        write_stack(later.isel(y=slice(5, 20)), tmp_path / "cut.zarr")
+        assert len(unread) == 6
 
     def test_refused_kinds(self, folder, stack, grid, tmp_path):
         message = r"^coherence must be one of \('uint8', 'uint16'\), instead got coherence='int8'$"
