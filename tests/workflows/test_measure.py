@@ -44,11 +44,14 @@ def test_work_is_tried_alone_and_beside_its_like():
     assert pace(run, 1)[0].number == 1
 
 
-def test_long_work_is_done_once(monkeypatch):
+@pytest.mark.parametrize(("most", "wanted"), [(20.0, [0, 0]), (0.0, [0])])
+def test_long_work_is_done_alone_and_once_more_unless_it_is_very_long(monkeypatch, most, wanted):
+    """The first time something may be compiled."""
     monkeypatch.setattr("insarflow.workflows.measure._PATIENCE", 0.0)
+    monkeypatch.setattr("insarflow.workflows.measure._MOST", most)
     runs = []
     found, _ = pace(runs.append, 4)
-    assert runs == [0]
+    assert runs == wanted
     assert found.alone == found.together
 
 
