@@ -16,3 +16,6 @@ WGS84_SEMI_MAJOR: Final = 6_378_137.0
 
 WGS84_FLATTENING: Final = 1.0 / 298.257_223_563
 """WGS 84 flattening."""
+
+DAYS_PER_YEAR: Final = 365.25
+"""Days of a Julian year, of which rates are told."""

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import attrgetter
-from typing import Any, Final, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import xarray as xr
 
+from insarflow.constants import DAYS_PER_YEAR
 from insarflow.kernels.phase_fit import Order
+from insarflow.ops.attributes import mapped, wavelength_of
 from insarflow.ops.block_sums import IMAGES
 from insarflow.ops.cells import present_cells
-from insarflow.ops.checks import check_choice, check_image, check_kind, check_number, check_on
+from insarflow.ops.checks import check_choice, check_image, check_kind, check_on
 from insarflow.ops.deramp import deramp
 from insarflow.ops.directions import fold_directions
 from insarflow.ops.fold import Field, Images, Tree, fold, groups_of
@@ -22,8 +24,6 @@ from insarflow.schema import CELLS, DIMS, SPACE, recipe_of, require
 from insarflow.types import Tile
 
 Weighting = Literal["uniform", "coherence"]
-
-DAYS_PER_YEAR: Final = 365.25
 
 
 def average(
@@ -109,7 +109,7 @@ def average(
     if weights == "coherence":
         weight = check_on(flat["coherence"], "coherence", "float32", image).data
     if pool:
-        result = _pooled(image, weight, present_cells(flat.assign(unwrapped=image), name), ds.attrs)
+        result = _pooled(image, weight, present_cells(flat.assign(unwrapped=image), name), ds)
     else:
         result = _per_delay(image, weight, present_cells(flat.assign(igram=image), name))
     recipe = recipe_of(flat).then("average", weights=weights, pool=pool)
@@ -134,7 +134,7 @@ def _relative(
 
 def _per_delay(image: xr.DataArray, weight: Any, present: np.ndarray | None) -> xr.Dataset:
     mean, count = fold_directions(image.data, weight, (0,), present, "average")
-    attrs = {key: image.attrs[key] for key in ("grid_mapping",) if key in image.attrs}
+    attrs = mapped(image)
     fields = {
         "igram": (map_overlap(_unit, mean, depth=0, dtype="complex64"), "1", "mean interferogram, of magnitude one"),
         "resultant": (map_overlap(_length, mean, depth=0, dtype="float32"), "1", "length of the mean phasor"),
@@ -173,7 +173,7 @@ class _Rates(NamedTuple):
     number: np.ndarray
 
 
-def _pooled(image: xr.DataArray, weight: Any, present: np.ndarray | None, attrs: dict[Any, Any]) -> xr.Dataset:
+def _pooled(image: xr.DataArray, weight: Any, present: np.ndarray | None, ds: xr.Dataset) -> xr.Dataset:
     days = image["delay"].values / np.timedelta64(1, "D")
     per_day = np.broadcast_to(1 / days, image.shape[:2])
     rates = map_overlap(_divided, image.data, depth=0, dtype="float32", present=present, per_cell={"per_day": per_day})
@@ -184,14 +184,14 @@ def _pooled(image: xr.DataArray, weight: Any, present: np.ndarray | None, attrs:
     fields = {"rate": Field(attrgetter("total"), "float32"), "pairs": Field(attrgetter("number"), "int32")}
     folded = fold(tree, np.array(root), *arrays, fields=fields, name="average")
     coords = _left(image, CELLS)
-    kept = {key: image.attrs[key] for key in ("grid_mapping",) if key in image.attrs}
+    kept = mapped(image)
     rate = xr.DataArray(
         folded["rate"], coords, SPACE,
         attrs={**kept, "units": "rad/day", "long_name": "mean rate of the phase, positive away from the satellite"},
     )  # fmt: skip
     result = xr.Dataset({"rate": rate})
-    if "wavelength" in attrs:
-        to_speed = np.float32(-check_number("wavelength", attrs["wavelength"]) / (4 * np.pi) * DAYS_PER_YEAR)
+    if "wavelength" in ds.attrs:
+        to_speed = np.float32(-wavelength_of(ds, to="average") / (4 * np.pi) * DAYS_PER_YEAR)
         result["velocity"] = (rate * to_speed).assign_attrs(
             **kept, units="m/yr", long_name="mean speed along the line of sight, positive toward the satellite"
         )

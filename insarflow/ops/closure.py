@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from insarflow.kernels.closure import closure
+from insarflow.ops.attributes import mapped
 from insarflow.ops.checks import check_image
 from insarflow.ops.overlap import map_overlap
 from insarflow.ops.phase import Phase
@@ -78,7 +79,7 @@ def closure_phase(ds: xr.Dataset) -> xr.DataArray:
     days = {"first": dates[first[0]], "second": dates[second[0]], "third": dates[both[0]] + delays[both[1]]}
     coords: dict[Any, Any] = {n: c for n, c in igram.coords.items() if not set(c.dims) & set(CELLS)}
     coords |= {name: ("triplet", values) for name, values in days.items()}
-    attrs = {name: igram.attrs[name] for name in ("grid_mapping",) if name in igram.attrs}
+    attrs = mapped(igram)
     return Phase(data, coords, dims, "phase", {**attrs, "units": "rad", "long_name": "closure phase"})
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import xarray as xr
 
+from insarflow.ops.attributes import mapped
 from insarflow.ops.checks import check_fraction, check_image
 from insarflow.ops.overlap import map_overlap
 from insarflow.ops.terrain import LINE_OF_SIGHT, require_line_of_sight
@@ -118,7 +117,7 @@ def sensitivity(ds: xr.Dataset) -> xr.DataArray:
             raise ValueError(f"{image.name} must have the dims {SPACE}, instead got dims={image.dims}")
     slope = images[0]
     data = map_overlap(_sensitivity_of_block, *(image.data for image in images), depth=0, dtype=np.float32)
-    attrs = {**_kept(slope), "units": "1", "long_name": "part of a motion down the slope that the line of sight sees"}
+    attrs = {**mapped(slope), "units": "1", "long_name": "part of a motion down the slope that the line of sight sees"}
     return xr.DataArray(data, slope.coords, SPACE, "sensitivity", attrs)
 
 
@@ -145,7 +144,3 @@ def _check_on(array: xr.DataArray, name: str, pixels: xr.DataArray) -> xr.DataAr
         if dim in image.indexes and dim in pixels.indexes and not image.indexes[dim].equals(pixels.indexes[dim]):
             raise ValueError(f"{name} must lie on the terrain's pixels, but their {dim} coordinates differ")
     return image
-
-
-def _kept(array: xr.DataArray) -> dict[str, Any]:
-    return {name: array.attrs[name] for name in ("grid_mapping",) if name in array.attrs}

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Any
 
 import dask.array as da
 import numpy as np
 import xarray as xr
 
+from insarflow.constants import DAYS_PER_YEAR
 from insarflow.errors import MissingVariableError, NetworkError
 from insarflow.kernels import network
 from insarflow.ops.cells import present_cells
@@ -17,9 +18,6 @@ from insarflow.ops.checks import check_number
 from insarflow.ops.columns import pixel
 from insarflow.schema import CELLS, SPACE, VARIABLES, validate
 from insarflow.types import Pair
-
-YEAR: Final = np.timedelta64(31_557_600, "s")
-"""Julian year of 365.25 days."""
 
 _NAMED = 8
 """Dates of a component that a message names."""
@@ -54,7 +52,7 @@ class Edges:
     @cached_property
     def years(self) -> np.ndarray:
         """Time of each day since the first, years."""
-        years: np.ndarray = (self.dates - self.dates[0]) / YEAR
+        years: np.ndarray = (self.dates - self.dates[0]) / np.timedelta64(1, "D") / DAYS_PER_YEAR
         return years
 
     @property
@@ -127,24 +125,6 @@ def check_connected(edges: Edges, *, to: str, remedy: str) -> None:
 def images(ds: xr.Dataset, name: str) -> Any:
     """Data of a variable along ``(date, delay, y, x)``."""
     return ds[name].transpose(*CELLS, *SPACE).data
-
-
-def wavelength_of(ds: xr.Dataset, *, to: str) -> float:
-    """The radar wavelength, m.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the attribute is missing or no positive number.
-    """
-    if "wavelength" not in ds.attrs:
-        raise ValueError(
-            f"{to} needs the attribute 'wavelength' (m), but the dataset has none: set ds.attrs['wavelength']"
-        )
-    value = check_number("wavelength", ds.attrs["wavelength"])
-    if value <= 0:
-        raise ValueError(f"wavelength must be more than 0 m, instead got wavelength={value}")
-    return value
 
 
 def baselines_of(ds: xr.Dataset, edges: Edges, *, to: str) -> np.ndarray:

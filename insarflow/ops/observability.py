@@ -10,7 +10,9 @@ from typing import Any, Final
 import numpy as np
 import xarray as xr
 
+from insarflow.constants import DAYS_PER_YEAR
 from insarflow.kernels.phase_statistics import phase_std
+from insarflow.ops.attributes import looks_of, mapped, wavelength_of
 from insarflow.ops.checks import check_fraction, check_image, check_number
 from insarflow.ops.downslope import sensitivity
 from insarflow.ops.fold import AT_ONCE, Field, Images, Tree, fold
@@ -24,9 +26,6 @@ _CLASS_ATTRS: Final = {
     "flag_values": list(range(len(CLASSES))),
     "flag_meanings": " ".join(CLASSES),
 }
-
-YEAR: Final = 365.25
-"""Days."""
 
 _SEEN = np.dtype([("total", np.int64), ("count", np.int32), ("slowest", np.float32), ("shortest", np.float32)])
 """What is known of a pixel from some pairs: sum of coherence in units of 1 / `_FIXED_POINT`, number of coherences,
@@ -123,10 +122,10 @@ def observability(
     factor = check_number("sigmas", sigmas)
     if factor <= 0.0:
         raise ValueError(f"sigmas must be more than 0, instead got sigmas={sigmas}")
-    wavelength = _wavelength(ds)
+    wavelength = wavelength_of(ds, to="observability")
     masks = {name: _check_mask(ds[name], name) for name in ("layover", "shadow")}
     years = _years(ds)
-    seen = _seen(ds, years, _looks(ds, looks), wavelength, coherent) if "coherence" in ds else None
+    seen = _seen(ds, years, looks_of(ds, looks), wavelength, coherent) if "coherence" in ds else None
     shortest = seen["shortest"] if seen else float(years[_exists(ds)].min())
     state = _state(ds, share, masks, least, seen)
     observable = state == CLASSES.index("observable")
@@ -139,7 +138,7 @@ def observability(
     if seen:
         made |= {name: seen[name] for name in ("mean_coherence", "pairs")}
     for array in made.values():
-        array.attrs |= {name: share.attrs[name] for name in ("grid_mapping",) if name in share.attrs}
+        array.attrs |= mapped(share)
     attrs = {"min_sensitivity": least, "min_coherence": coherent, "sigmas": factor}
     return xr.Dataset({**made, **masks}, attrs=attrs)
 
@@ -236,28 +235,7 @@ def _years(ds: xr.Dataset) -> np.ndarray:
     if not _exists(ds).any():
         raise ValueError("observability needs at least one pair, instead got valid=False everywhere")
     days = ds["delay"].values / np.timedelta64(1, "D")
-    return np.broadcast_to(days / YEAR, tuple(ds.sizes[dim] for dim in CELLS))
-
-
-def _wavelength(ds: xr.Dataset) -> float:
-    if "wavelength" not in ds.attrs:
-        raise ValueError("observability needs the attribute wavelength (m): set it with ds.attrs['wavelength'] = ...")
-    wavelength = check_number("wavelength", ds.attrs["wavelength"])
-    if wavelength <= 0.0:
-        raise ValueError(f"wavelength must be more than 0 m, instead got wavelength={wavelength}")
-    return wavelength
-
-
-def _looks(ds: xr.Dataset, looks: float | None) -> float:
-    given = ds.attrs.get("effective_looks") if looks is None else looks
-    if given is None and "looks" in ds.attrs:
-        given = float(np.prod(np.asarray(ds.attrs["looks"], np.float64)))
-    if given is None:
-        raise ValueError("looks must be given, as the stack has neither the attribute effective_looks nor looks")
-    number = check_number("looks", given)
-    if number < 1.0:
-        raise ValueError(f"looks must be at least 1, instead got looks={given}")
-    return number
+    return np.broadcast_to(days / DAYS_PER_YEAR, tuple(ds.sizes[dim] for dim in CELLS))
 
 
 def _check_mask(mask: xr.DataArray, name: str) -> xr.DataArray:

@@ -11,6 +11,7 @@ import xarray as xr
 from xarray.core.utils import UncachedAccessor
 from xarray.plot.accessor import DataArrayPlotAccessor
 
+from insarflow.ops.attributes import mapped
 from insarflow.ops.cells import present_cells
 from insarflow.ops.checks import Present
 from insarflow.ops.overlap import map_overlap
@@ -53,7 +54,7 @@ def phase(ds: xr.Dataset) -> xr.DataArray:
     require(ds, "igram", to="phase")
     igram = ds["igram"]
     angle = each_pixel(np.angle, igram, present_cells(ds, "igram"))
-    values = Phase(angle, igram.coords, igram.dims, "phase", _kept(igram))
+    values = Phase(angle, igram.coords, igram.dims, "phase", mapped(igram))
     return values.assign_attrs(units="rad", long_name="phase, positive away from the satellite")
 
 
@@ -81,7 +82,7 @@ def amplitude(ds: xr.Dataset) -> xr.DataArray:
     require(ds, "igram", to="amplitude")
     igram = ds["igram"]
     magnitude = each_pixel(np.abs, igram, present_cells(ds, "igram"))
-    return describe(xr.DataArray(magnitude, igram.coords, igram.dims, attrs=_kept(igram)), "amplitude").assign_attrs(
+    return describe(xr.DataArray(magnitude, igram.coords, igram.dims, attrs=mapped(igram)), "amplitude").assign_attrs(
         long_name="magnitude of the interferogram"
     )
 
@@ -110,10 +111,6 @@ def _of_block(block: np.ndarray, *, function_of_pixel: Any, tile: Tile) -> np.nd
 def _as_float32(block: np.ndarray, function: Any) -> np.ndarray:
     values: np.ndarray = function(block).astype(np.float32, copy=False)
     return values
-
-
-def _kept(igram: xr.DataArray) -> dict[str, Any]:
-    return {name: igram.attrs[name] for name in ("grid_mapping",) if name in igram.attrs}
 
 
 class _PhasePlot(DataArrayPlotAccessor):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, get_args
+from typing import get_args
 
 import numpy as np
 import xarray as xr
 
 from insarflow.kernels import phase_statistics as kernel
 from insarflow.kernels.phase_statistics import Spread
+from insarflow.ops.attributes import mapped
 from insarflow.ops.cells import present_cells
 from insarflow.ops.checks import check_choice, check_number
 from insarflow.ops.directions import fold_directions
@@ -78,7 +79,7 @@ def phase_std(coherence: xr.DataArray | xr.Dataset, *, looks: float, method: Spr
             output_dtypes=[coherence.dtype],
         )  # fmt: skip
     attrs = {"units": "rad", "long_name": "standard deviation of the phase", "looks": number, "method": method}
-    return spread.rename("phase_std").assign_attrs({**_kept(coherence), **attrs})
+    return spread.rename("phase_std").assign_attrs({**mapped(coherence), **attrs})
 
 
 def _spread_of_block(block: np.ndarray, *, looks: float, method: Spread, tile: Tile) -> np.ndarray:
@@ -169,13 +170,9 @@ def _resultant(obj: xr.DataArray | xr.Dataset, dim: str | Sequence[str], to: str
     mean, _ = fold_directions(image.data, None, along, present, to)
     coords = {name: c for name, c in image.coords.items() if not set(c.dims) & set(dims)}
     kept = [d for d in lead if d not in dims]
-    result = xr.DataArray(mean, coords, (*kept, *SPACE), attrs=_kept(obj)).isel(dict.fromkeys(flat, 0))
+    result = xr.DataArray(mean, coords, (*kept, *SPACE), attrs=mapped(obj)).isel(dict.fromkeys(flat, 0))
     return result.transpose(*(d for d in obj.dims if d not in dims))
 
 
 def _said(dim: str | Sequence[str]) -> str:
     return dim if isinstance(dim, str) else " and ".join(dim)
-
-
-def _kept(array: xr.DataArray) -> dict[str, Any]:
-    return {name: array.attrs[name] for name in ("grid_mapping",) if name in array.attrs}

@@ -9,9 +9,10 @@ import xarray as xr
 
 from insarflow.kernels import stacking as kernel
 from insarflow.kernels.stacking import Method
+from insarflow.ops.attributes import wavelength_of
 from insarflow.ops.checks import check_choice, check_number
 from insarflow.ops.columns import Field, map_columns
-from insarflow.ops.network import edges_of, images, reference_pixel, surroundings, take_reference, wavelength_of
+from insarflow.ops.network import edges_of, images, reference_pixel, surroundings, take_reference
 from insarflow.schema import SPACE, recipe_of
 
 

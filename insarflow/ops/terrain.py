@@ -10,6 +10,7 @@ import xarray as xr
 
 from insarflow.kernels import layover as rays
 from insarflow.kernels import terrain as kernel
+from insarflow.ops.attributes import mapped
 from insarflow.ops.checks import check_image, check_number
 from insarflow.ops.ground import Ground, ground_of
 from insarflow.ops.overlap import map_overlap
@@ -59,7 +60,7 @@ def surface(dem: xr.DataArray, grid: Grid, *, scale: float | None = None) -> xr.
     window = _window(scale, ground_of(grid), grid.shape)
     depth = window.y // 2, window.x // 2
     fields = map_overlap(_surface_of_block, heights.data, depth=depth, dtype=_FIELDS, grid=grid, window=window)
-    attrs = {**_kept(heights), "window": [window.y, window.x]}
+    attrs = {**mapped(heights), "window": [window.y, window.x]}
     return xr.Dataset(
         {
             name: describe(xr.DataArray(_field(fields, name), heights.coords, SPACE, attrs=attrs), name)
@@ -92,7 +93,7 @@ def local_incidence(ds: xr.Dataset, grid: Grid) -> xr.DataArray:
     images = _images(ds, grid, to="local_incidence")
     data = map_overlap(_incidence_of_block, *(a.data for a in images), depth=1, dtype=np.float32, grid=grid)
     dem = images[0]
-    return describe(xr.DataArray(data, dem.coords, SPACE, attrs=_kept(dem)), "local_incidence")
+    return describe(xr.DataArray(data, dem.coords, SPACE, attrs=mapped(dem)), "local_incidence")
 
 
 def layover_shadow(ds: xr.Dataset, grid: Grid, *, reach: float) -> xr.Dataset:
@@ -131,7 +132,7 @@ def layover_shadow(ds: xr.Dataset, grid: Grid, *, reach: float) -> xr.Dataset:
     )  # fmt: skip
     dem, masks = images[0], {}
     for name, bit in (("layover", rays.LAYOVER), ("shadow", rays.SHADOW)):
-        mask = xr.DataArray((bits & np.uint8(bit)) != 0, dem.coords, SPACE, attrs=_kept(dem))
+        mask = xr.DataArray((bits & np.uint8(bit)) != 0, dem.coords, SPACE, attrs=mapped(dem))
         masks[name] = describe(mask, name)
     return xr.Dataset(masks)
 
@@ -208,7 +209,3 @@ def _window(scale: float | None, ground: Ground, shape: tuple[int, int]) -> Look
             f"instead got scale={scale}"
         )
     return Looks(*(2 * max(1, round((length / size - 1.0) / 2.0)) + 1 for size in sizes))
-
-
-def _kept(array: xr.DataArray) -> dict[str, Any]:
-    return {name: array.attrs[name] for name in ("grid_mapping",) if name in array.attrs}

@@ -10,6 +10,7 @@ import xarray as xr
 from insarflow.errors import MissingVariableError, NetworkError
 from insarflow.kernels import timeseries as kernel
 from insarflow.kernels.timeseries import Network
+from insarflow.ops.attributes import looks_of, wavelength_of
 from insarflow.ops.checks import check_choice, check_kind, check_number, check_on
 from insarflow.ops.columns import Field, map_columns
 from insarflow.ops.network import (
@@ -21,7 +22,6 @@ from insarflow.ops.network import (
     reference_pixel,
     surroundings,
     take_reference,
-    wavelength_of,
 )
 from insarflow.schema import SPACE, recipe_of
 
@@ -66,7 +66,7 @@ def timeseries(
         ``"coherence"``: inverse variance of the phase that ``coherence`` means; a pixel without coherence is missing.
         ``"uniform"``: all pairs alike.
     looks
-        Independent looks, for the weights; by default the product of the attribute ``looks``.
+        Independent looks, for the weights; by default the attribute ``effective_looks``, or the product of ``looks``.
     residual_topography
         Also estimate, from ``perpendicular_baseline``, how much higher the ground is than the terrain model that was
         used. Its phase is taken out of the displacement.
@@ -155,7 +155,7 @@ def timeseries(
             "timeseries needs the variable 'coherence' for weights='coherence', but the dataset holds "
             f"{sorted(map(str, ds.data_vars))}: pass weights='uniform'"
         )
-    looks = _looks(ds, looks) if weights == "coherence" else 1.0
+    looks = looks_of(ds, looks) if weights == "coherence" else 1.0
     if noise is not None and check_number("noise", noise) <= 0:
         raise ValueError(f"noise must be more than 0 m, instead got noise={noise}")
     if connected:
@@ -220,18 +220,6 @@ def _labelled(ds: xr.Dataset, edges: Edges, results: dict[str, Any]) -> xr.Datas
         dims = (along, *SPACE) if along else SPACE
         variables[name] = xr.Variable(dims, data, {**attrs, "units": units, "long_name": words})
     return xr.Dataset({**variables, **static}, coords)
-
-
-def _looks(ds: xr.Dataset, looks: float | None) -> float:
-    if looks is None and "looks" not in ds.attrs:
-        raise ValueError(
-            "looks must be given for weights='coherence', because the dataset has no attribute 'looks', instead got "
-            "looks=None"
-        )
-    number = check_number("looks", looks) if looks is not None else float(np.prod(ds.attrs["looks"]))
-    if number < 1:
-        raise ValueError(f"looks must be at least 1, instead got looks={looks}")
-    return number
 
 
 def _check_dates(edges: Edges, topography: bool) -> None:

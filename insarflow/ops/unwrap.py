@@ -12,8 +12,9 @@ import xarray as xr
 from dask._task_spec import Task, TaskRef
 from dask.base import compute, tokenize
 
+from insarflow.ops.attributes import looks_of, mapped
 from insarflow.ops.cells import present_cells
-from insarflow.ops.checks import Present, check_choice, check_image, check_number, check_on, check_whole
+from insarflow.ops.checks import Present, check_choice, check_image, check_on, check_whole
 from insarflow.ops.layer import array_by_rule
 from insarflow.ops.overlap import map_overlap, map_windows
 from insarflow.ops.tiling import Offsets, Place, Seams, TileAxis, place_tile, reconcile, seams_of
@@ -41,7 +42,7 @@ def unwrap(
         Holds ``igram`` (complex64, dims ``(..., y, x)``; NaN and 0 have no phase) and ``coherence`` (float32, 0..1).
     looks
         Independent looks of the coherence, at least 1: fewer than the pixels averaged where neighbours are correlated.
-        By default the product of the attribute ``looks``, the looks of which the stack was made.
+        By default the attribute ``effective_looks``, or the product of ``looks``, those of which the stack was made.
     cost
         ``"smooth"`` for smooth phase, ``"defo"`` where the ground may have moved so fast that phase jumps.
     tile
@@ -84,7 +85,7 @@ def unwrap(
     require(ds, "igram", "coherence", to="unwrap")
     igram = check_image(ds["igram"], "igram", "complex64")
     coherence = check_on(ds["coherence"], "coherence", "float32", igram)
-    number = _looks(ds, looks)
+    number = looks_of(ds, looks)
     check_choice("cost", cost, get_args(Cost))
     size = check_whole("tile", tile, low=SMALLEST_TILE)
     shared = check_whole("overlap", size // 8 if overlap is None else overlap, low=1, high=size // 2)
@@ -105,28 +106,13 @@ def unwrap(
     )
     if not any(isinstance(image.data, da.Array) for image in (igram, coherence)):
         phase, labels = compute(phase, labels)
-    kept = {key: igram.attrs[key] for key in ("grid_mapping",) if key in igram.attrs}
+    kept = mapped(igram)
     found = {
         name: describe(xr.DataArray(data, igram.coords, igram.dims, attrs=kept), name)
         for name, data in (("unwrapped", phase), ("components", labels))
     }
     recipe = recipe_of(ds).then("unwrap", looks=number, cost=cost, tile=size, overlap=shared)
     return ds.assign(found).assign_attrs(recipe=recipe.to_json())
-
-
-def _looks(ds: xr.Dataset, looks: float | None) -> float:
-    if looks is None:
-        noted = ds.attrs.get("looks")
-        if noted is None:
-            raise ValueError("looks must be given, as the attributes do not tell how many the coherence is made of")
-        try:
-            looks = float(np.prod(np.asarray(noted, np.float64)))
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"looks must be given, as the attribute looks={noted!r:.80} is no number") from error
-    number = check_number("looks", looks)
-    if number < 1:
-        raise ValueError(f"looks must be at least 1, instead got looks={looks}")
-    return number
 
 
 def _one_deep(image: np.ndarray | da.Array, side: int) -> da.Array:

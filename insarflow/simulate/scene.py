@@ -10,7 +10,7 @@ from itertools import combinations
 import numpy as np
 from dask.threaded import get
 
-from insarflow.constants import SENTINEL1_WAVELENGTH
+from insarflow.constants import DAYS_PER_YEAR, SENTINEL1_WAVELENGTH
 from insarflow.kernels.coherence import coherence
 from insarflow.kernels.multilook import multilook
 from insarflow.kernels.speckle import speckle
@@ -71,7 +71,7 @@ class Scene:
 
     def peak_phase(self, days: float) -> np.ndarray:
         """Each mover's largest interferometric phase over `days`, rad, shape ``(movers.count,)``."""
-        return 4 * np.pi / SENTINEL1_WAVELENGTH * self.movers.peak_rate() * days / 365.25
+        return 4 * np.pi / SENTINEL1_WAVELENGTH * self.movers.peak_rate() * days / DAYS_PER_YEAR
 
 
 def draw_scene(
@@ -108,7 +108,7 @@ def draw_scene(
             rng, terrain.height, pixel_size, turbulence=rng.uniform(*turbulence), stratification=stratification
         )
         topographic = to_phase * baselines[i] * height_error / (SLANT_RANGE * np.sin(incidence))
-        phase[i] = air + topographic - to_phase * bodies.rate * days[i] / 365.25
+        phase[i] = air + topographic - to_phase * bodies.rate * days[i] / DAYS_PER_YEAR
         quality[i] = wet_snow(rng, terrain, pixel_size, chance=snow_chance)
     cover = land_cover(rng, terrain, bodies, pixel_size)
     return Scene(seed, pixel_size, looks, days, baselines, incidence, heading, terrain, bodies, cover, phase, quality)

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from insarflow.constants import SENTINEL1_WAVELENGTH
+from insarflow.constants import DAYS_PER_YEAR, SENTINEL1_WAVELENGTH
 from insarflow.simulate.scene import Scene
 
 VISIBLE_PHASE: Final = 0.8
@@ -41,7 +41,7 @@ def pair_target(scene: Scene, pair: tuple[int, int], coherence: np.ndarray) -> n
     movers = scene.movers
     days = float(scene.days[pair[1]] - scene.days[pair[0]])
     visible = np.concatenate([[False], visible_movers(scene, days, coherence)])
-    phase = 4 * np.pi / SENTINEL1_WAVELENGTH * np.abs(movers.rate) * days / 365.25
+    phase = 4 * np.pi / SENTINEL1_WAVELENGTH * np.abs(movers.rate) * days / DAYS_PER_YEAR
     target = np.where(movers.label > 0, np.uint8(OPEN), np.uint8(ABSENT))
     target[visible[movers.label] & (phase >= RIM_PHASE)] = MOVING
     return target

@@ -152,7 +152,7 @@ def test_without_coherence_the_shortest_delay_counts():
         (
             lambda ds: observability(ds.drop_attrs()),
             ValueError,
-            r"^observability needs the attribute wavelength \(m\): set it",
+            r"^observability needs the attribute 'wavelength' \(m\), but the dataset has none: set",
         ),
         (
             lambda ds: observability(ds.assign_attrs(wavelength=-1.0)),

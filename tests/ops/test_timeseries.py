@@ -263,7 +263,9 @@ def test_more_bad_input():
     with pytest.raises(ValueError, match=r"^slant_range must be given \(m\) for residual_topography=True, because"):
         timeseries(ds.assign_attrs({"slant_range": None}), residual_topography=True)
     del ds.attrs["looks"]
-    with pytest.raises(ValueError, match=r"^looks must be given for weights='coherence', because the dataset has no"):
+    with pytest.raises(
+        ValueError, match=r"^looks must be given, as the stack has neither the attribute effective_looks nor looks$"
+    ):
         timeseries(ds)
     air = delays(ds)
     for wrong, message in (

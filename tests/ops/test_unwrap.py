@@ -190,7 +190,12 @@ def test_the_package_is_asked_for(monkeypatch):
         (lambda ds: ds.drop_vars("igram"), {}, MissingVariableError, "^unwrap needs the variable 'igram'"),
         (lambda ds: ds["igram"], {}, TypeError, "^unwrap needs an xarray.Dataset, instead got DataArray"),
         (lambda ds: ds.astype("complex128"), {}, TypeError, "^igram must be complex64, instead got complex128"),
-        (lambda ds: ds.drop_attrs(), {}, ValueError, "^looks must be given, as the attributes do not tell how many"),
+        (
+            lambda ds: ds.drop_attrs(),
+            {},
+            ValueError,
+            "^looks must be given, as the stack has neither the attribute effective_looks nor",
+        ),
         (lambda ds: ds.assign_attrs(looks="many"), {}, ValueError, "^looks must be given, as the attribute looks='m"),
         (lambda ds: ds, {"looks": 0.5}, ValueError, "^looks must be at least 1, instead got looks=0.5$"),
         (lambda ds: ds, {"looks": "4"}, TypeError, "^looks must be a number, instead got looks='4'$"),
