@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import re
 import traceback
+from importlib.metadata import requires
 from types import TracebackType
 from typing import Any
 
@@ -27,7 +29,10 @@ def explain(error: BaseException) -> tuple[str, int]:
         said = str(error) or "no more memory could be had"
         return f"not enough memory: {said}; fewer --workers, --memory 4GB or a smaller --bbox need less", FAILED
     if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("insarflow"):
-        return f"this needs the package {error.name}, which is not installed: pip install {error.name}", FAILED
+        return (
+            f"this needs the package {error.name}, which is not installed: pip install {_source(str(error.name))}",
+            FAILED,
+        )
     if isinstance(error, OSError) and not isinstance(error, InsarError):
         return _system(error), FAILED
     if isinstance(error, InsarError) or (isinstance(error, ValueError | TypeError) and _ours(error.__traceback__)):
@@ -70,6 +75,13 @@ def _names(param: Any) -> str:
     if param.param_type_name == "argument":
         return str(param.metavar or param.name).rstrip(".")
     return "/".join(param.opts)
+
+
+def _source(package: str) -> str:
+    """What to install for a package: the extra that brings it, if one does."""
+    lines = (re.fullmatch(r"([\w.-]+).*extra == ['\"](\w+)['\"].*", line) for line in requires("insarflow") or ())
+    extras = {line[1]: line[2] for line in lines if line}
+    return f"'insarflow[{extras[package]}]'" if package in extras else package
 
 
 def _system(error: OSError) -> str:

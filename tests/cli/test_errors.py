@@ -152,7 +152,9 @@ def raised(action):
         (PermissionError(13, "Permission denied", "/x"), "Permission denied: /x", 1),
         (OSError(28, "No space left on device"), "No space left on device", 1),
         (TimeoutError(), "TimeoutError", 1),
-        (ModuleNotFoundError("no", name="lightning"), "pip install lightning", 1),
+        (ModuleNotFoundError("no", name="lightning"), "pip install 'insarflow[train]'", 1),
+        (ModuleNotFoundError("no", name="h5netcdf"), "pip install 'insarflow[export]'", 1),
+        (ModuleNotFoundError("no", name="elsewhere"), "pip install elsewhere", 1),
         (ModuleNotFoundError("no", name="insarflow.nothing"), "this is a bug", 70),
     ],
 )
