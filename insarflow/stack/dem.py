@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Final, get_args
 
 import numpy as np
 import xarray as xr
 from rioxarray.exceptions import RioXarrayError
 
-from insarflow.errors import GridMismatchError
 from insarflow.ops.checks import check_choice, check_fraction, check_kind
 from insarflow.schema import SPACE, describe, recipe_of
-from insarflow.stack.georeference import degrees_of, georeference, grid_of
-from insarflow.stack.mesh import Positions
+from insarflow.stack.cover import check_cover
+from insarflow.stack.georeference import georeference, grid_of
 from insarflow.stack.placement import place_images
 from insarflow.stack.raster import Pixels, read_header
 from insarflow.stack.resample import averaged, resample_dataset
 from insarflow.stack.sources import SourceLike, find_sources
 from insarflow.stack.target import Method, Target
-from insarflow.types import Grid, JsonValue
+from insarflow.types import JsonValue
 
 VOIDS: Final = (-32768.0, -9999.0)
 """What stands for a void in DEMs, whether the file says so or not."""
@@ -27,8 +25,7 @@ VOIDS: Final = (-32768.0, -9999.0)
 LIMITS: Final = (-12_000.0, 9_000.0)
 """Heights, m, that can be true, the sea's floor among them."""
 
-_SAMPLES = 257
-"""Rows and columns, at most, at which it is looked whether a DEM covers a stack."""
+_REMEDY = "add the tiles that are missing"
 
 
 def add_dem(
@@ -90,13 +87,13 @@ def add_dem(
     if isinstance(dem, xr.DataArray):
         source = _heights(dem)
         own = [grid_of(source)]
-        _check_cover(own, grid, max_missing)
+        check_cover("dem", own, grid, max_missing, remedy=_REMEDY)
         image = resample_dataset(source.to_dataset(), grid, method=method)["dem"].data
         files: list[JsonValue] = []
     else:
         rasters = [read_header(path) for path in find_sources(dem)]
         own = [raster.grid for raster in rasters]
-        _check_cover(own, grid, max_missing)
+        check_cover("dem", own, grid, max_missing, remedy=_REMEDY)
         placement = place_images([rasters], Target(grid, None, None, method), nearest=False)
         image = placement.source([Pixels(raster, VOIDS, limits=LIMITS) for raster in rasters], "dem").lazy()
         files = [raster.path.name for raster in rasters]
@@ -131,32 +128,3 @@ def _declared(dem: xr.DataArray) -> list[float]:
     except RioXarrayError:
         return []
     return [] if value is None or np.isnan(value) else [float(value)]
-
-
-def _check_cover(sources: Sequence[Grid], target: Grid, max_missing: float) -> None:
-    share = _share_outside(sources, target)
-    if share <= max_missing:
-        return
-    bounds = degrees_of(target)
-    where = "" if bounds is None else f", which lies within {', '.join(f'{v:.4f}' for v in bounds)} degrees"
-    raise GridMismatchError(
-        f"dem must cover the stack{where}, instead {_percent(share)} of the stack's pixels lie outside it: add the "
-        f"tiles that are missing, or allow it with max_missing={min(1.0, np.ceil(share * 100.0) / 100.0):g}"
-    )
-
-
-def _percent(share: float) -> str:
-    return "all" if share == 1.0 else f"{max(share, 0.001):.1%}"
-
-
-def _share_outside(sources: Sequence[Grid], target: Grid) -> float:
-    """Part of the target's pixels that no source covers, the first and last row and column among those looked at."""
-    rows, cols = (np.rint(np.linspace(0, n - 1, min(n, _SAMPLES))) for n in target.shape)
-    at = np.meshgrid(rows, cols, indexing="ij")
-    outside = np.ones(at[0].shape, bool)
-    for source in sources:
-        places = Positions(source, target).at(*at)
-        with np.errstate(invalid="ignore"):
-            inside = (places >= -0.5) & (places <= np.array(source.shape) - 0.5)
-        outside &= ~inside.all(axis=-1)
-    return float(outside.mean())

@@ -153,8 +153,7 @@ class Pixels:
         try:
             if changed(self.raster.path) != self.raster.modified:
                 raise ProductError(f"{name} was changed after it was opened: open the source again")
-            with rasterio.open(gdal_name(self.raster.path), driver="GTiff") as source:
-                raw = source.read(1, window=RasterWindow(window.x0, window.y0, window.width, window.height))
+            raw = self.raw(window)
         except (RasterioError, OSError) as error:
             raise ProductError(f"{name} cannot be read, it is truncated or damaged: {_first_line(error)}") from error
         values, beyond = self._translate(raw)
@@ -164,6 +163,12 @@ class Pixels:
                 f"{np.nanmax(values):g}: it is of another kind than its name says, or its no-data value is not declared"
             )
         return values
+
+    def raw(self, window: Window) -> np.ndarray:
+        """Numbers of the file as they stand there; nobody else holds them."""
+        with rasterio.open(gdal_name(self.raster.path), driver="GTiff") as source:
+            numbers: np.ndarray = source.read(1, window=RasterWindow(window.x0, window.y0, window.width, window.height))
+        return numbers
 
     def _translate(self, raw: np.ndarray) -> tuple[np.ndarray, int]:
         """Numbers of the file to the contract's, NaN for missing, then the scale; how many are beyond the limits."""
