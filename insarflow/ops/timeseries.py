@@ -261,7 +261,9 @@ def _delays(troposphere: xr.DataArray, ds: xr.Dataset, edges: Edges) -> Any:
     if missing:
         raise ValueError(f"troposphere must hold every date of the network, instead got none for {missing[:8]}")
     at = [int(np.flatnonzero(days == day)[0]) for day in wanted]
-    chosen = troposphere.transpose("date", *SPACE).isel(date=at).astype(np.float32)
+    chosen = troposphere.transpose("date", *SPACE).astype(np.float32)
+    if at != list(range(len(days))):  # else what is only read is still known to be
+        chosen = chosen.isel(date=at)
     check_on(chosen.isel(date=0, drop=True), "troposphere", "float32", ds["unwrapped"].isel(date=0, delay=0, drop=True))
     return chosen.data
 
