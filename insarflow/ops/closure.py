@@ -51,7 +51,7 @@ def closure_phase(ds: xr.Dataset) -> xr.DataArray:
 
     References
     ----------
-    De Zan, Zonno and Lopez-Dekker (2015), doi:10.1109/TGRS.2015.2444431.
+    De Zan, Zonno and Lopez-Dekker (2015), IEEE Transactions on Geoscience and Remote Sensing 53, 6608-6616.
 
     Examples
     --------

@@ -57,7 +57,8 @@ def downslope(
 
     References
     ----------
-    Hilley et al. (2004), doi:10.1126/science.1099821. Notti et al. (2014), doi:10.1080/01431161.2014.889864.
+    Hilley et al. (2004), doi:10.1126/science.1098821. Notti et al. (2014), International Journal of Remote Sensing 35,
+    2186-2214.
 
     Examples
     --------

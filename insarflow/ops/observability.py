@@ -105,7 +105,8 @@ def observability(
     ----------
     Massonnet and Feigl (1998), doi:10.1029/97RG03139, for the limit of phase from pixel to pixel. Ferretti et al.
     (2007), InSAR Principles, ESA TM-19, and Crosetto et al. (2016), doi:10.1016/j.isprsjprs.2015.10.011, for a quarter
-    of a wavelength per delay. Notti et al. (2014), doi:10.1080/01431161.2014.889864, for the sensitivity.
+    of a wavelength per delay. Notti et al. (2014), International Journal of Remote Sensing 35, 2186-2214, for
+    the sensitivity.
 
     Examples
     --------

@@ -62,7 +62,8 @@ def stacking_rate(
 
     References
     ----------
-    Sandwell and Price (1998), doi:10.1029/1998JB900008; Wright, Parsons and Fielding (2001), doi:10.1029/2000GL012850.
+    Sandwell and Price (1998), Journal of Geophysical Research 103, 30183-30204; Wright, Parsons and Fielding (2001),
+    doi:10.1029/2000GL012850.
 
     Examples
     --------
