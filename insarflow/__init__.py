@@ -1,10 +1,13 @@
 """insarflow: from stacks of radar interferograms to maps of moving slopes.
 
 Everything here works on xarray objects and is lazy where they are. ``ds.insar`` offers the same on a Dataset. What
-needs torch or geopandas is imported on first use: `insarflow.segment`, `insarflow.inventory`, `insarflow.learn`.
+needs torch or geopandas is imported on first use: `insarflow.segment`, `insarflow.inventory`, `insarflow.learn`, and
+`insarflow.reach`, `insarflow.check_seams` and `insarflow.segment_to_zarr`.
 """
 
+from importlib import import_module
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 from insarflow import accessor as accessor
 from insarflow.ops.atmosphere import add_stratified, add_turbulence
@@ -40,11 +43,27 @@ from insarflow.stack.same_day import same_end, same_start
 from insarflow.stack.select import select_pairs
 from insarflow.stack.store import append_pairs, append_stack, build_stack, create_stack, open_stack, write_stack
 from insarflow.stack.terrain import terrain
+from insarflow.stack.troposphere import open_troposphere
 from insarflow.types import Grid, Looks, Pair, Recipe
 from insarflow.workflows.export import export_stack
 from insarflow.workflows.operation import plan
 
+if TYPE_CHECKING:
+    from insarflow.segment import check_seams as check_seams
+    from insarflow.segment import reach as reach
+    from insarflow.segment import segment_to_zarr as segment_to_zarr
+
 __version__ = version("insarflow")
+
+_WITH_TORCH = ("check_seams", "reach", "segment_to_zarr")
+
+
+def __getattr__(name: str) -> object:
+    """What loads torch, on first use."""
+    if name in _WITH_TORCH:
+        found: object = getattr(import_module("insarflow.segment"), name)
+        return found
+    raise AttributeError(f"module 'insarflow' has no attribute {name!r}")
 
 __all__ = [
     "Grid",
@@ -82,6 +101,7 @@ __all__ = [
     "normalise_time",
     "observability",
     "open_stack",
+    "open_troposphere",
     "pair_statistics",
     "pairs_table",
     "phase",

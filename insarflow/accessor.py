@@ -44,18 +44,22 @@ from insarflow.stack.select import select_pairs
 from insarflow.stack.sources import SourceLike
 from insarflow.stack.target import Method
 from insarflow.stack.terrain import terrain
+from insarflow.stack.troposphere import open_troposphere
 from insarflow.types import DateLike, DelayLike, PairLike, Recipe
 from insarflow.workflows.export import Exported, export_stack
 from insarflow.workflows.operation import plan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     import folium
     import geopandas as gpd
 
     from insarflow.plot import Plot
+    from insarflow.segment.chosen import Mode, ModelLike, Output
+    from insarflow.segment.device import Precision
+    from insarflow.stack.codes import Encoding
     from insarflow.workflows.plan import Plan
 
 
@@ -92,6 +96,9 @@ class InsarAccessor:
     def plot(self) -> Plot:
         """Pictures: ``ds.insar.plot.phase()`` and others; see `insarflow.plot.Plot`."""
         from insarflow.plot import Plot
+    from insarflow.segment.chosen import Mode, ModelLike, Output
+    from insarflow.segment.device import Precision
+    from insarflow.stack.codes import Encoding
 
         return Plot(self._ds)
 
@@ -340,6 +347,12 @@ class InsarAccessor:
         """Any terrain model on this grid; see `insarflow.add_dem`."""
         return add_dem(self._ds, dem, method=method, max_missing=max_missing)
 
+    def open_troposphere(
+        self, source: SourceLike, *, incidence: float | None = None, max_missing: float = 0.0
+    ) -> xr.DataArray:
+        """Delays of GACOS on all days, along the line of sight; see `insarflow.open_troposphere`."""
+        return open_troposphere(source, self._ds, incidence=incidence, max_missing=max_missing)
+
     def terrain(self, *, scale: float | None = None, reach: float = 8000.0) -> xr.Dataset:
         """Slope, aspect, curvature, local incidence, layover and shadow; see `insarflow.terrain`."""
         return terrain(self._ds, scale=scale, reach=reach)
@@ -379,11 +392,56 @@ class InsarAccessor:
         """Write files that other programs open: cog, netcdf, qgis, mintpy, stac; see `insarflow.export_stack`."""
         return export_stack(self._ds, out, to=to, variables=variables, inventory=inventory, overwrite=overwrite)
 
-    def segment(self, model: str | Path = "default", *, device: str | None = None, tile_size: int = 1024) -> xr.Dataset:
+    def segment(
+        self,
+        model: ModelLike = "default",
+        *,
+        device: str | None = None,
+        tile_size: int = 1024,
+        channels: Sequence[str] | None = None,
+        stride: int | None = None,
+        output: Output = "logits",
+        precision: Precision = "exact",
+        mode: Mode | None = None,
+        patch: int | None = None,
+        offsets: int = 1,
+    ) -> xr.Dataset:
         """Add the probability of movement; see `insarflow.segment.segment`."""
         from insarflow.segment import segment
 
-        return segment(self._ds, model, device=device, tile_size=tile_size)
+        return segment(
+            self._ds, model, device=device, tile_size=tile_size, channels=channels, stride=stride, output=output,
+            precision=precision, mode=mode, patch=patch, offsets=offsets,
+        )  # fmt: skip
+
+    def segment_to_zarr(
+        self,
+        model: ModelLike,
+        out: str | Path,
+        *,
+        before: Recipe | None = None,
+        encoding: Encoding = "float16",
+        skip_bad: bool = False,
+        overwrite: bool = False,
+        resources: Mapping[str, float] | None = None,
+        device: str | None = None,
+        tile_size: int = 1024,
+        channels: Sequence[str] | None = None,
+        stride: int | None = None,
+        output: Output = "logits",
+        precision: Precision = "exact",
+        mode: Mode | None = None,
+        patch: int | None = None,
+        offsets: int = 1,
+    ) -> Path | str:
+        """Write the probability of movement to a store, shard by shard; see `insarflow.segment_to_zarr`."""
+        from insarflow.segment import segment_to_zarr
+
+        return segment_to_zarr(
+            self._ds, model, out, before=before, encoding=encoding, skip_bad=skip_bad, overwrite=overwrite,
+            resources=resources, device=device, tile_size=tile_size, channels=channels, stride=stride, output=output,
+            precision=precision, mode=mode, patch=patch, offsets=offsets,
+        )  # fmt: skip
 
     def summarise(self, *, threshold: float) -> xr.Dataset:
         """One probability map from all pairs; see `insarflow.inventory.summarise`."""

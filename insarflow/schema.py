@@ -67,6 +67,9 @@ VARIABLES: Final = {
     "components": Variable(DIMS, "uint16", "1", "connected components of the unwrapped phase, 0 is none"),
     "amplitude": Variable(DIMS, "float32", "1", "amplitude"),
     "probability": Variable(DIMS, "float32", "1", "probability of slope movement"),
+    "probability_std": Variable(
+        DIMS, "float32", "1", "standard deviation of the probability over constants added to the phase"
+    ),
     "support": Variable(SPACE, "int32", "1", "interferograms in which the pixel moves"),
     "perpendicular_baseline": Variable(CELLS, "float32", "m", "perpendicular baseline"),
     "valid": Variable(CELLS, "bool", "1", "an interferogram exists for this date and delay"),

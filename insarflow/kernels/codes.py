@@ -47,7 +47,7 @@ def encode_phase(igram: np.ndarray) -> np.ndarray:
 def decode_phase(codes: np.ndarray) -> np.ndarray:
     """``exp(i phase)`` of int16 codes, complex64; NaN where missing."""
     out = np.empty(codes.shape, np.complex64)
-    _look_up(np.ascontiguousarray(codes).reshape(-1), _phasors(), out.reshape(-1))
+    _look_up(np.ascontiguousarray(codes).reshape(-1), phasors(), out.reshape(-1))
     return out
 
 
@@ -98,7 +98,7 @@ ATAN = (
 _tables: dict[str, np.ndarray] = {}
 
 
-def _phasors() -> np.ndarray:
+def phasors() -> np.ndarray:
     """Phasor of every code as an unsigned number; built once a process."""
     if "phase" not in _tables:
         codes = np.arange(65536, dtype=np.uint16).view(np.int16)

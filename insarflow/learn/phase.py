@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from insarflow.kernels.channels import fill_channels
 from insarflow.kernels.decorrelate import gamma_quantile
 
 CHANNELS: Final = ("coherence", "cos", "sin")
@@ -31,7 +32,7 @@ def encode(igram: np.ndarray, coherence: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray
-        float32, shape ``(3, y, x)``: coherence, cosine and sine of the phase. All three are 0 where either input is
+        float32, shape ``(3, y, x)`` (a view of ``(y, x, 3)``): coherence, cosine and sine of the phase. All three are 0 where either input is
         not finite, and where the interferogram is 0 and so has no phase.
 
     Examples
@@ -39,13 +40,9 @@ def encode(igram: np.ndarray, coherence: np.ndarray) -> np.ndarray:
     >>> encode(np.array([[2j, np.nan]], np.complex64), np.array([[0.5, 0.5]], np.float32)).tolist()
     [[[0.5, 0.0]], [[0.0, 0.0]], [[1.0, 0.0]]]
     """
-    magnitude = np.abs(igram)
-    usable = np.isfinite(magnitude) & np.isfinite(coherence) & (magnitude > 0)
-    out = np.zeros((len(CHANNELS), *igram.shape), np.float32)
-    np.copyto(out[0], coherence, where=usable)
-    np.divide(igram.real, magnitude, out=out[1], where=usable)
-    np.divide(igram.imag, magnitude, out=out[2], where=usable)
-    return out
+    out = np.empty((*igram.shape, len(CHANNELS)), np.float32)
+    fill_channels(igram, coherence, out, np.empty(igram.shape, bool))
+    return np.moveaxis(out, -1, 0)
 
 
 def offset(x: Tensor, angle: Tensor) -> Tensor:

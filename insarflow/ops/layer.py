@@ -179,6 +179,22 @@ def reading_of(array: da.Array) -> Reading | None:
     return rule if isinstance(rule, Reading) else None
 
 
+def window_of(
+    array: da.Array, cell: Sequence[int], rows: tuple[int, int], cols: tuple[int, int]
+) -> tuple[Any, tuple[Part, ...]] | None:
+    """Source, and index in it, of a window of one image, whatever blocks it touches; None if it is not just read.
+
+    `cell` are positions along the leading axes, in blocks of one.
+    """
+    reads = getattr(rule_of(array), "reads", None)
+    first = None if reads is None else reads((*cell, 0, 0))
+    if first is None:
+        return None
+    source, (*lead, y, x) = first
+    window = tuple(slice(part.start + a, part.start + b) for part, (a, b) in ((y, rows), (x, cols)))
+    return source, (*lead, *window)
+
+
 def sources_of(array: da.Array) -> Iterator[Any]:
     """Everything that tasks of an array read by a `Reading`."""
     for layer in array.dask.layers.values():

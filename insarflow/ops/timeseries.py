@@ -77,6 +77,7 @@ def timeseries(
     troposphere
         Delay in the air per acquisition, ``(date, y, x)``: one way, along the line of sight, m, positive for a longer
         path (a zenith delay divided by the cosine of the incidence). Its differences are subtracted.
+        `insarflow.open_troposphere` reads those of GACOS.
     noise
         Standard deviation of the noise of one acquisition relative to the reference, m, for the errors; by default it
         is estimated in every pixel from the scatter of the dates about the line.

@@ -1,19 +1,63 @@
-"""One loaded model per process and device, one call at a time."""
+"""One loaded model per process, device and precision; one call at a time on each device."""
 
 from __future__ import annotations
 
+import copy
+import math
 import threading
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Final, Literal
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
-from insarflow.learn.models import Network
+from insarflow.errors import ModelError
+from insarflow.learn.phase import CHANNELS
 from insarflow.learn.weights import ModelRef, load_model
+from insarflow.segment.local import localise
+from insarflow.segment.own import OwnModule
 
-# torch uses all cores, or the whole device, by itself: dask's threads take turns. One lock for all devices, since
-# the precision of cuDNN is a setting of the process.
-_TURN = threading.Lock()
+Precision = Literal["exact", "fast"]
+"""``"exact"``: float32. ``"fast"``: bfloat16, but for the last step to probabilities."""
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A network as a task graph carries it, and how it is run: a few hundred bytes.
+
+    Attributes
+    ----------
+    source
+        What to load, or a module of the caller's.
+    channels
+        What of `insarflow.learn.phase.CHANNELS` it takes, in its order.
+    logits
+        Whether it gives logits; else probabilities.
+    precision
+        See `Precision`.
+    patch
+        Side of the windows, pixels, from which layers that look at the whole tile take their statistics; 0 if they
+        look at the tile.
+    offsets
+        Number of constants added to the phase, evenly over a turn; their results are averaged.
+    """
+
+    source: ModelRef | OwnModule
+    channels: tuple[str, ...] = CHANNELS
+    logits: bool = True
+    precision: Precision = "exact"
+    patch: int = 0
+    offsets: int = 1
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of what comes out: float32 probabilities, or complex64, mean and standard deviation over the offsets."""
+        return np.dtype(np.float32 if self.offsets == 1 else np.complex64)
 
 
 def check_device(device: str | None) -> None:
@@ -33,48 +77,144 @@ def check_device(device: str | None) -> None:
         raise ValueError(f"device must be one of {here} or None (the fastest), instead got device={device!r}")
 
 
-def predict(model: ModelRef, x: np.ndarray, *, device: str | None) -> np.ndarray:
-    """Predict the probabilities of a batch, in float32 throughout.
+def predict(predictor: Predictor, x: np.ndarray, *, device: str | None) -> np.ndarray:
+    """Predict the probabilities of a batch.
 
     Parameters
     ----------
-    model
+    predictor
         Loaded on first use, then kept.
     x
-        float32, shape ``(batch, channel, y, x)``.
+        float32, shape ``(batch, y, x, channel)``, channels as `insarflow.learn.phase.CHANNELS`.
     device
         Where to; by default the fastest that is here.
 
     Returns
     -------
     ndarray
-        float32, shape ``(batch, y, x)``, 0..1.
+        Shape ``(batch, y, x)``. float32: the probability, 0..1. With several offsets complex64: its mean over them
+        and, as imaginary part, its standard deviation.
 
     Raises
     ------
     ModelError
-        If the model cannot be loaded.
+        If the model cannot be loaded, fails, or gives something of another shape; or the device fails.
     ValueError
         If the device is not here.
     MemoryError
-        If the batch does not fit on the device.
+        If not even one of the batch fits on the device; larger batches are halved until they fit.
     """
     check_device(device)
     place = torch.device(device or _devices()[-1])
-    with _TURN, torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-        network = _network(model, place)
+    with _TURNS[str(place)], torch.inference_mode(), _true_float32():
+        module = _loaded(replace(predictor, offsets=1), place)
         try:
-            batch = torch.from_numpy(x).to(place, memory_format=torch.channels_last)
-            out: np.ndarray = torch.sigmoid(network(batch)[:, 0]).cpu().numpy()
-        except torch.OutOfMemoryError as error:
+            return _halving(module, predictor, x, place)
+        except MemoryError:
+            raise
+        except RuntimeError as error:
+            raise ModelError(
+                f"{_name(predictor)} failed on {place} with a batch of shape {x.shape}: {error}; what is written stays, "
+                "and the same call goes on from there"
+            ) from error
+
+
+_TURNS: Final[defaultdict[str, threading.Lock]] = defaultdict(threading.Lock)
+"""torch uses all cores, or the whole device, by itself: dask's threads take turns."""
+
+
+def _halving(module: nn.Module, predictor: Predictor, x: np.ndarray, place: torch.device) -> np.ndarray:
+    try:
+        batch = torch.from_numpy(x).permute(0, 3, 1, 2).to(place)
+        found: np.ndarray = _outputs(module, predictor, batch).cpu().numpy()
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        if not _is_full(error):
+            raise
+        if len(x) == 1:
             raise MemoryError(f"a batch of shape {x.shape} does not fit on {place}: lower tile_size") from error
-    return out
+    else:
+        return found
+    half = len(x) // 2
+    return np.concatenate([_halving(module, predictor, part, place) for part in (x[:half], x[half:])])
+
+
+def _is_full(error: BaseException) -> bool:
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "allocate memory" in str(error)
+
+
+def _outputs(module: nn.Module, predictor: Predictor, x: Tensor) -> Tensor:
+    """Mean, and with several offsets standard deviation (of the population), one pass after the other."""
+    x = x[:, [CHANNELS.index(c) for c in predictor.channels]] if predictor.channels != CHANNELS else x
+    if predictor.offsets == 1:
+        return _probability(module, predictor, x)
+    mean = torch.zeros(())
+    squares = torch.zeros(())
+    for k in range(predictor.offsets):
+        p = _probability(module, predictor, _turned(x, predictor.channels, 2 * math.pi * k / predictor.offsets))
+        step = p - mean
+        mean = mean + step / (k + 1)
+        squares = squares + step * (p - mean)
+    return torch.complex(mean, torch.sqrt(squares / predictor.offsets))
+
+
+def _turned(x: Tensor, channels: tuple[str, ...], angle: float) -> Tensor:
+    """The channels with `angle` (rad) added to the phase."""
+    cos, sin = channels.index("cos"), channels.index("sin")
+    turned = x.clone()
+    turned[:, cos] = x[:, cos] * math.cos(angle) - x[:, sin] * math.sin(angle)
+    turned[:, sin] = x[:, sin] * math.cos(angle) + x[:, cos] * math.sin(angle)
+    return turned
+
+
+def _probability(module: nn.Module, predictor: Predictor, x: Tensor) -> Tensor:
+    low = predictor.precision == "fast"
+    out = module((x.to(torch.bfloat16) if low else x).contiguous(memory_format=torch.channels_last))
+    out = out["out"] if isinstance(out, dict) and "out" in out else out
+    wanted = (len(x), 1, *x.shape[-2:])
+    if not isinstance(out, Tensor) or out.shape != wanted:
+        got = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
+        raise ModelError(f"{_name(predictor)} must give (batch, 1, y, x), {wanted} here, instead got {got}")
+    first = out[:, 0].float()
+    return torch.sigmoid(first) if predictor.logits else first
+
+
+def _name(predictor: Predictor) -> str:
+    return f"model {predictor.source.name!r}"
 
 
 @lru_cache(maxsize=4)
-def _network(model: ModelRef, place: torch.device) -> Network:
-    network, _ = load_model(model)
-    return network.to(place, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+def _loaded(predictor: Predictor, place: torch.device) -> nn.Module:
+    if isinstance(predictor.source, OwnModule):
+        module = copy.deepcopy(predictor.source.module)
+    else:
+        module = load_model(predictor.source)[0]
+    if predictor.patch:
+        module = localise(module, predictor.patch, channels=len(predictor.channels))
+    dtype = torch.bfloat16 if predictor.precision == "fast" else torch.float32
+    return module.eval().to(place, dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+_gate = threading.Lock()
+_users = 0
+_before = (False, False)
+
+
+@contextmanager
+def _true_float32() -> Iterator[None]:
+    """No TF32, whatever the process has chosen; its choice comes back once nobody predicts any more."""
+    global _users, _before
+    with _gate:
+        if _users == 0:
+            _before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+            torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+        _users += 1
+    try:
+        yield
+    finally:
+        with _gate:
+            _users -= 1
+            if _users == 0:
+                torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = _before
 
 
 def runs_on_gpu(device: str | None) -> bool:

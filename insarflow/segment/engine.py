@@ -3,29 +3,43 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass
 
+import dask.array as da
 import numpy as np
 import xarray as xr
 
-from insarflow.errors import ModelError, RecipeWarning, SchemaError
-from insarflow.learn.models import spec_of
-from insarflow.learn.phase import CHANNELS, encode
-from insarflow.learn.weights import ModelCard, ModelRef, load_card, resolve_model
+from insarflow.errors import RecipeWarning, SchemaError
 from insarflow.ops.cells import present_cells
 from insarflow.ops.overlap import map_windows
 from insarflow.schema import SPACE, describe, recipe_of, require
-from insarflow.segment.device import check_device, predict
-from insarflow.segment.domain import check_channels, differences
-from insarflow.segment.windows import batches, model_reads, round_up, sub_tiles
+from insarflow.segment.blocks import Tiling, predict_images
+from insarflow.segment.chosen import Chosen, Mode, ModelLike, Output, choose
+from insarflow.segment.device import Precision, Predictor, check_device
+from insarflow.segment.domain import differences
+from insarflow.segment.seams import stated_errors
+from insarflow.segment.images import Images
+from insarflow.segment.windows import model_reads
 from insarflow.types import Tile
 
-PRECISION = "exact"
+TILE = 1024
+"""Default side of what is predicted at once, pixels."""
 
 
 def segment(
-    ds: xr.Dataset, model: str | Path = "default", *, device: str | None = None, tile_size: int = 1024
+    ds: xr.Dataset,
+    model: ModelLike = "default",
+    *,
+    device: str | None = None,
+    tile_size: int = TILE,
+    channels: Sequence[str] | None = None,
+    stride: int | None = None,
+    output: Output = "logits",
+    precision: Precision = "exact",
+    mode: Mode | None = None,
+    patch: int | None = None,
+    offsets: int = 1,
 ) -> xr.Dataset:
     """Add the probability that each pixel of each interferogram moves.
 
@@ -35,29 +49,56 @@ def segment(
         Stack with ``igram`` (complex) and ``coherence`` (0..1), both with the same dims ending in ``(y, x)``. Any
         chunks. NaN is missing.
     model
-        Registered name, or path of a ``.safetensors`` file with its card beside it.
+        Registered name, path of a ``.safetensors`` file with its card beside it, or a `torch.nn.Module` that maps
+        float32 ``(batch, channel, y, x)`` to ``(batch, 1, y, x)``, or a mapping whose ``"out"`` is that. A module is
+        copied, and run in evaluation mode.
     device
         ``"cpu"``, ``"cuda"``, ``"cuda:1"``; by default the fastest where the block is computed.
     tile_size
         Side of the largest square of pixels predicted at once; bounds the memory. A multiple of the network's stride.
+        Where a device is full, less is predicted at once.
+    channels
+        What a module takes, in its order: of ``coherence``, ``cos`` and ``sin`` of the phase; by default these three.
+    stride
+        Total stride of a module, pixels; by default as `insarflow.reach` finds it.
+    output
+        Whether a module gives logits or probabilities.
+    precision
+        ``"exact"``: float32 throughout, without TF32. ``"fast"``: bfloat16, but for the last step to probabilities;
+        worth it only where the hardware has it. What that costs is measured on a simulated interferogram and stated in
+        the attribute ``precision_error``.
+    mode
+        What is done about layers that look at the whole tile (global means, instance or group norms), which no halo
+        makes seamless; must be given for networks that have some, and only for them. ``"patch"``: they take their
+        statistics from a window of `patch` pixels around each pixel. ``"blend"``: the network runs on windows of
+        `patch` pixels, half of which overlap, and their results are averaged with Gaussian weights. How much the result
+        still depends on where windows lie is measured on a simulated interferogram, and is the attribute
+        ``seam_error``.
+    patch
+        Side of the patches that the network was trained on, pixels; by default as the model's card tells.
+    offsets
+        Number of constants added to the phase, evenly over a turn, over whose results the probability is averaged; from
+        2 on, ``probability_std`` is their standard deviation. Takes as many times as long.
 
     Returns
     -------
     xarray.Dataset
         `ds` with the new variable ``probability`` (float32, 0..1), lazy if the input is, NaN exactly where
-        ``igram`` or ``coherence`` is NaN or infinite. Its attributes name the model, the model's sha256, its
-        threshold and the precision. The recipe gains a step ``segment``.
+        ``igram`` or ``coherence`` is NaN or infinite, and with several `offsets` ``probability_std``. Its attributes
+        name the model, the model's sha256, its threshold and the precision. The recipe gains a step ``segment``.
 
     Raises
     ------
     TypeError
         If an argument is of a wrong type.
     ValueError
-        If `device` is not here, or `tile_size` is no positive multiple of the stride.
+        If `device` is not here, `tile_size` is no positive multiple of the stride, or an argument makes no sense for
+        this model.
     SchemaError
         If ``igram`` or ``coherence`` is missing or of a wrong kind.
     ModelError
-        If the model cannot be used, or needs other channels than the stack gives.
+        If the model cannot be used, needs other channels than the stack gives, or has a layer that looks at the whole
+        tile and no `mode` is given.
 
     Warns
     -----
@@ -70,89 +111,107 @@ def segment(
     with a halo of at least the network's reach, on a window that lies on the network's pooling grid, and the region
     is filled to that grid with what missing pixels look like to the network.
     """
+    return lay_out_segment(
+        ds, model, device=device, tile_size=tile_size, channels=channels, stride=stride, output=output,
+        precision=precision, mode=mode, patch=patch, offsets=offsets,
+    ).ds  # fmt: skip
+
+
+@dataclass(frozen=True)
+class LaidOut:
+    """What `segment` returns, and how it is computed.
+
+    Attributes
+    ----------
+    source
+        The stack without probabilities.
+    ds
+        With them.
+    """
+
+    source: xr.Dataset
+    ds: xr.Dataset
+    chosen: Chosen
+    tiling: Tiling
+    device: str | None
+
+    def with_data(self, data: da.Array) -> xr.Dataset:
+        """`ds` with these probabilities, computed in another way."""
+        return _with_probability(self.source, self.source["igram"].transpose(..., *SPACE), data, self.chosen)
+
+
+def lay_out_segment(
+    ds: xr.Dataset,
+    model: ModelLike,
+    *,
+    device: str | None,
+    tile_size: int,
+    channels: Sequence[str] | None,
+    stride: int | None,
+    output: Output,
+    precision: Precision,
+    mode: Mode | None,
+    patch: int | None,
+    offsets: int,
+) -> LaidOut:
+    """Check everything and lay out the work; parameters as `segment`."""
     require(ds, "igram", "coherence", to="segment")
     igram, coherence = _images(ds)
     check_device(device)
-    ref, card = resolve_model(model), load_card(model)
-    _check_network(card, ref.name)
-    check_channels(card, ref.name)
-    _check_tile_size(tile_size, card.stride)
-    different = differences(ds, card)
-    if different:
-        warnings.warn(
-            f"the data are not like those model {ref.name!r} was trained on: {'; '.join(different)}. Process them "
-            "likewise, or expect poorer maps",
-            RecipeWarning,
-            stacklevel=2,
-        )
-    halo = round_up(card.reach, card.stride)
-    reads = model_reads(halo, card.stride)
+    chosen = choose(
+        model, channels=channels, stride=stride, output=output, precision=precision, mode=mode, patch=patch,
+        offsets=offsets,
+    )  # fmt: skip
+    _check_tile_size(tile_size, chosen.stride)
+    _warn(ds, chosen)
+    tiling = Tiling(chosen.stride, chosen.halo, tile_size, chosen.patch if chosen.mode == "blend" else 0)
+    reads = model_reads(chosen.halo, chosen.stride)
     data = map_windows(
         predict_block,
         igram.data,
         coherence.data,
         reads=(reads, reads),
-        dtype=np.float32,
+        dtype=chosen.predictor.dtype,
         parts=False,
         present=present_cells(ds, "igram"),
-        model=ref,
+        predictor=chosen.predictor,
+        tiling=tiling,
         device=device,
-        tile_size=tile_size,
-        halo=halo,
-        stride=card.stride,
     )
-    probability = describe(xr.DataArray(data, dims=igram.dims), "probability")
-    probability.attrs |= {
-        "threshold": card.threshold,
-        "model": ref.name,
-        "model_sha256": ref.sha256,
-        "precision": PRECISION,
-    }
-    _carry_grid_mapping(igram, probability)
-    recipe = recipe_of(ds).then("segment", model=ref.name, sha256=ref.sha256, precision=PRECISION)
-    return ds.assign(probability=probability).assign_attrs(recipe=recipe.to_json())
+    return LaidOut(ds, _with_probability(ds, igram, data, chosen), chosen, tiling, device)
+
+
+def _with_probability(ds: xr.Dataset, igram: xr.DataArray, data: np.ndarray | da.Array, chosen: Chosen) -> xr.Dataset:
+    """`ds` with what a model gave, described; `data` as of `predict_block`."""
+    found = {"probability": data} if data.dtype.kind == "f" else {"probability": data.real, "probability_std": data.imag}
+    new = {name: describe(xr.DataArray(values, dims=igram.dims), name) for name, values in found.items()}
+    threshold = {} if chosen.card is None else {"threshold": chosen.card.threshold}
+    facts = chosen.facts()
+    for variable in new.values():
+        _carry_grid_mapping(igram, variable)
+    new["probability"].attrs |= {
+        **threshold, "model": chosen.name, "model_sha256": chosen.sha256, **facts, **stated_errors(chosen),
+    }  # fmt: skip
+    recipe = recipe_of(ds).then("segment", model=chosen.name, sha256=chosen.sha256, **facts)
+    return ds.assign(new).assign_attrs(recipe=recipe.to_json())
 
 
 def predict_block(
-    igram: np.ndarray,
-    coherence: np.ndarray,
-    *,
-    tile: Tile,
-    model: ModelRef,
-    device: str | None,
-    tile_size: int,
-    halo: int,
-    stride: int,
+    igram: np.ndarray, coherence: np.ndarray, *, tile: Tile, predictor: Predictor, tiling: Tiling, device: str | None
 ) -> np.ndarray:
-    """Predict one dask block, or a whole array: every part that holds a measurement, alike ones together."""
-    out = np.full((*igram.shape[:-2], *tile.core.shape), np.nan, np.float32)
-    lowest, highest = (f(coherence, initial=0.5, where=np.isfinite(coherence)) for f in (np.min, np.max))
-    if lowest < 0.0 or highest > 1.0 + 1e-3:
-        raise SchemaError(f"coherence must be between 0 and 1, instead got {lowest:g} to {highest:g}: rescale it")
-
-    def jobs() -> Iterator[tuple[tuple[int, ...], Tile]]:
-        for part in sub_tiles(tile, tile_size=tile_size, halo=halo, stride=stride):
-            core = part.core.within(tile.read)
-            for index in np.ndindex(igram.shape[:-2]):
-                if _present(igram[index][core], coherence[index][core]).any():
-                    yield index, part
-
-    for batch in batches(jobs(), pixels=tile_size**2):
-        x = np.zeros((len(batch), len(CHANNELS), *batch[0][1].read.shape), np.float32)
-        for k, (index, part) in enumerate(batch):
-            window = part.read.within(tile.read)
-            encoded = encode(igram[index][window], coherence[index][window])
-            x[k, :, : encoded.shape[-2], : encoded.shape[-1]] = encoded
-        for y, (index, part) in zip(predict(model, x, device=device), batch, strict=True):
-            core = part.core.within(tile.read)
-            present = _present(igram[index][core], coherence[index][core])
-            np.copyto(out[index][part.core.within(tile.core)], y[part.core.within(part.read)], where=present)
-    return out
+    """Predict a dask block, or a whole array, as `insarflow.segment.blocks.predict_images`."""
+    return predict_images(Images(igram, coherence), tile, predictor=predictor, tiling=tiling, device=device)
 
 
-def _present(igram: np.ndarray, coherence: np.ndarray) -> np.ndarray:
-    present: np.ndarray = np.isfinite(igram) & np.isfinite(coherence)
-    return present
+def _warn(ds: xr.Dataset, chosen: Chosen) -> None:
+    different = [] if chosen.card is None else differences(ds, chosen.card)
+    if different:
+        warnings.warn(
+            f"the data are not like those model {chosen.name!r} was trained on: {'; '.join(different)}. Process them "
+            "likewise, or expect poorer maps",
+            RecipeWarning,
+            stacklevel=4,
+        )
 
 
 def _images(ds: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray]:
@@ -171,11 +230,6 @@ def _images(ds: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray]:
         raise SchemaError(f"coherence must be floating point, 0 to 1, instead got {coherence.dtype}")
     igram = igram.transpose(..., *SPACE)
     return igram, coherence.transpose(*igram.dims)
-
-
-def _check_network(card: ModelCard, name: str) -> None:
-    if spec_of(card.architecture).whole_tile:
-        raise ModelError(f"model {name!r} has a layer that looks at the whole tile: no tiling is seamless")
 
 
 def _check_tile_size(tile_size: int, stride: int) -> None:

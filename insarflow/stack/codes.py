@@ -46,7 +46,9 @@ class Code:
     missing
         The number that means "missing".
     step
-        What a number is multiplied by.
+        What a number is multiplied by; None if numbers are what they say.
+    error
+        What decoded values are off by at most.
     encode, decode
         From the contract's values to numbers, and back.
     attrs
@@ -55,33 +57,52 @@ class Code:
 
     stored: str
     dtype: str
-    missing: int
-    step: float
+    missing: float
+    step: float | None
+    error: float
     encode: Callable[[np.ndarray], np.ndarray]
     decode: Callable[[np.ndarray], np.ndarray]
     attrs: Mapping[str, Any] = field(default_factory=dict)
 
     def attributes(self) -> dict[str, Any]:
         """Attributes that tell any reader how to decode the numbers."""
-        error = {"quantisation_error": self.step / 2}
-        return {**self.attrs, "scale_factor": self.step, "_FillValue": self.missing, **error}
+        scale = {} if self.step is None else {"scale_factor": self.step, "_FillValue": self.missing}
+        return {**self.attrs, **scale, "quantisation_error": self.error}
 
 
 Kind = Literal["uint8", "uint16"]
 """Numbers that coherence is kept as."""
 
 
-def _coherence(kind: Kind) -> Code:
-    missing, encode = int(np.iinfo(kind).max), partial(encode_fraction, dtype=kind)
-    return Code("coherence", kind, missing, fraction_step(kind), encode, decode_fraction)
+Encoding = Literal["float32", "float16", "uint8"]
+"""Numbers that a probability is kept as."""
+
+
+def _fraction(name: str, kind: Kind) -> Code:
+    missing, step, encode = int(np.iinfo(kind).max), fraction_step(kind), partial(encode_fraction, dtype=kind)
+    return Code(name, kind, missing, step, step / 2, encode, decode_fraction)
+
+
+def _half(name: str) -> Code:
+    """Numbers from 0 to 1 as float16."""
+    return Code(name, "float16", np.nan, None, 2.0**-12, partial(_as, dtype="float16"), partial(_as, dtype="float32"))
+
+
+def _as(values: np.ndarray, dtype: str) -> np.ndarray:
+    return values.astype(dtype)
 
 
 PHASE: Final = Code(
-    "phase", "int16", PHASE_MISSING, PHASE_STEP, encode_phase, decode_phase,
+    "phase", "int16", PHASE_MISSING, PHASE_STEP, PHASE_STEP / 2, encode_phase, decode_phase,
     {"units": "rad", "long_name": "wrapped phase, positive away from the satellite"},
 )  # fmt: skip
-COHERENCE: Final[Mapping[Kind, Code]] = {kind: _coherence(kind) for kind in get_args(Kind)}
-CODES: Final[Mapping[str, tuple[Code, ...]]] = {"igram": (PHASE,), "coherence": tuple(COHERENCE.values())}
+COHERENCE: Final[Mapping[Kind, Code]] = {kind: _fraction("coherence", kind) for kind in get_args(Kind)}
+PROBABILITY: Final[Mapping[str, tuple[Code, ...]]] = {
+    name: (_half(name), _fraction(name, "uint8")) for name in ("probability", "probability_std")
+}
+CODES: Final[Mapping[str, tuple[Code, ...]]] = {
+    "igram": (PHASE,), "coherence": tuple(COHERENCE.values()), **PROBABILITY,
+}  # fmt: skip
 """Ways to keep a variable of the contract."""
 
 
@@ -89,6 +110,11 @@ def codes_for(names: Iterable[str], coherence: Kind) -> dict[str, Code]:
     """How the variables of a product of phase alone are kept as codes."""
     codes = {"igram": PHASE, "coherence": COHERENCE[coherence]}
     return {name: codes[name] for name in names if name in codes}
+
+
+def codes_for_probability(encoding: Encoding) -> dict[str, Code]:
+    """How probabilities are kept."""
+    return {name: code for name, codes in PROBABILITY.items() for code in codes if code.dtype == encoding}
 
 
 def check_kind_of_coherence(coherence: str, *, exact: bool = False) -> None:

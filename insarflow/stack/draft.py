@@ -36,12 +36,18 @@ def check_place(where: WritableLocation, *, overwrite: bool) -> None:
 
 
 def draft(
-    where: WritableLocation, journal: Journal, empty: Mapping[str, bytes], *, overwrite: bool, fsync: bool = False
+    where: WritableLocation,
+    journal: Journal,
+    empty: Mapping[str, bytes],
+    *,
+    overwrite: bool,
+    fsync: bool = False,
+    keep: bool = False,
 ) -> AbstractContextManager[WritableLocation]:
     """Work in a store that counts at the end, all at once; `empty` holds its objects at the beginning, by key.
 
     If the work is interrupted, or cannot be written, it stays, and the same work, as its journal tells, goes on in it;
-    after any other error it is removed.
+    after any other error it is removed, or stays, too, if `keep`.
 
     Yields
     ------
@@ -57,15 +63,15 @@ def draft(
         If it cannot be written, or other work is writing it.
     """
     if isinstance(where, Remote):
-        return _draft_in_place(where, journal, empty, overwrite=overwrite)
-    return _draft_beside(Path(where.plain), journal, empty, overwrite=overwrite, fsync=fsync)
+        return _draft_in_place(where, journal, empty, overwrite=overwrite, keep=keep)
+    return _draft_beside(Path(where.plain), journal, empty, overwrite=overwrite, fsync=fsync, keep=keep)
 
 
 @contextmanager
 def _draft_beside(
-    path: Path, journal: Journal, empty: Mapping[str, bytes], *, overwrite: bool, fsync: bool
+    path: Path, journal: Journal, empty: Mapping[str, bytes], *, overwrite: bool, fsync: bool, keep: bool
 ) -> Iterator[Folder]:
-    with new_store(path, overwrite=overwrite) as folder:
+    with new_store(path, overwrite=overwrite, keep=keep) as folder:
         work = Folder(folder)
         if Journal.read(work, UNFINISHED) == journal:
             remove_temporaries(folder)
@@ -86,7 +92,7 @@ def _draft_beside(
 
 @contextmanager
 def _draft_in_place(
-    where: Remote, journal: Journal, empty: Mapping[str, bytes], *, overwrite: bool
+    where: Remote, journal: Journal, empty: Mapping[str, bytes], *, overwrite: bool, keep: bool
 ) -> Iterator[Remote]:
     with where.telling():
         begun = Journal.read(where, UNFINISHED)
@@ -103,7 +109,8 @@ def _draft_in_place(
         except (StoreError, KeyboardInterrupt, SystemExit):
             raise
         except BaseException:
-            _give_up(where)
+            if not keep:
+                _give_up(where)
             raise
 
 

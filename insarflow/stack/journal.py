@@ -69,6 +69,14 @@ def journal_of(where: WritableLocation) -> tuple[WritableLocation, str]:
     return where, UNFINISHED
 
 
+def unfinished(where: WritableLocation) -> Journal | None:
+    """What is being made at a place where there is no store yet, or is to be replaced; None if nothing is."""
+    if isinstance(where, Folder):
+        path = where.path.resolve()
+        where = Folder(path.with_name(f"{path.name}.partial"))
+    return Journal.read(where, UNFINISHED)
+
+
 def only_writer(where: WritableLocation) -> AbstractContextManager[None]:
     """Be the only writer of a store that is there, as far as can be told; network errors inside are told in one line.
 

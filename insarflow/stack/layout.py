@@ -42,6 +42,9 @@ of it reads small windows no faster, and large ones at half the rate."""
 CELL_CHUNK: Final = {"date": 1024, "delay": 64}
 """Chunks of what has no ``y`` and ``x``."""
 
+SKIPPED: Final = -1
+"""Number of pixels of a shard that could not be computed."""
+
 DAY_ATTRS: Final = {
     "date": {"units": "days since 1970-01-01", "calendar": "proleptic_gregorian"},
     "delay": {"units": "days", "dtype": "timedelta64[ns]"},
@@ -211,7 +214,8 @@ def write_images(images: da.Array, places: Sequence[Place]) -> da.Array:
     Returns
     -------
     dask.array.Array
-        int64: for each image and shard, ``(image, row, column)``, the number of pixels that are not NaN.
+        int64: for each image and shard, ``(image, row, column)``, the number of pixels that are not NaN; `SKIPPED` for
+        one that is passed over, and not written.
     """
     shards = tuple(shard_size(size)[0] for size in images.shape[1:])
     source: da.Array = images.rechunk((1, *shards))
@@ -243,23 +247,25 @@ class _Writes:
         if place.shard(row, col) in self.there:
             return Task(key, _count_shard, place, window)
         reads = getattr(self.rule, "reads", None)
-        found = None if reads is None or place.code is None else reads(key[1:])
-        if found is not None and hasattr(found[0], "encoded"):
+        found = None if reads is None else reads(key[1:])
+        # What is only read, and kept as it is, is read by a task of its own.
+        if found is not None and hasattr(found[0], "encoded") and (place.code or hasattr(found[0], "computes")):
             return Task(key, _write_shard, Unread(*found), place, window)
         return Task(key, _write_shard, TaskRef((self.source, *key[1:])), place, window)
 
 
 @dataclass(frozen=True)
 class Unread:
-    """A block of one image that is nothing but read, and is encoded while it is, so that its values take no memory."""
+    """A block of one image that its source reads or computes, and encodes meanwhile, so that no value waits in memory."""
 
     source: Any
     index: tuple[Any, ...]
 
-    def encoded(self, code: Code) -> np.ndarray:
-        """Codes, ``(image, y, x)``."""
-        codes: np.ndarray = self.source.encoded(self.index, code.encode, code.dtype)
-        return codes[None]
+    def encoded(self, code: Code | None) -> np.ndarray | None:
+        """Codes, ``(image, y, x)``; None if the source cannot be read and that is to be passed over."""
+        encode, dtype = (np.asarray, None) if code is None else (code.encode, code.dtype)
+        codes: np.ndarray | None = self.source.encoded(self.index, encode, dtype)
+        return None if codes is None else codes[None]
 
 
 def _write_shard(block: np.ndarray | Unread, place: Place, window: tuple[slice, ...]) -> np.ndarray:
@@ -267,6 +273,8 @@ def _write_shard(block: np.ndarray | Unread, place: Place, window: tuple[slice, 
         values = _encoded(block, place.code)
     except ValueError as error:
         raise SchemaError(f"{place.name}: {error}; keep the stack's numbers as they are with exact=True") from error
+    if values is None:
+        return np.full((1, 1, 1), SKIPPED, np.int64)
     # With all dimensions, so that Zarr sees a whole shard and makes no copy.
     index = (*(slice(k, k + 1) for k in place.cell), *window)
     fault_point()
@@ -274,10 +282,10 @@ def _write_shard(block: np.ndarray | Unread, place: Place, window: tuple[slice, 
     return _count(values, place)
 
 
-def _encoded(block: Any, code: Code | None) -> np.ndarray:
-    if code is None:
-        return np.asarray(block)
-    return block.encoded(code) if isinstance(block, Unread) else code.encode(block)
+def _encoded(block: Any, code: Code | None) -> np.ndarray | None:
+    if isinstance(block, Unread):
+        return block.encoded(code)
+    return np.asarray(block) if code is None else code.encode(block)
 
 
 def _count_shard(place: Place, window: tuple[slice, ...]) -> np.ndarray:
@@ -288,8 +296,9 @@ def _count_shard(place: Place, window: tuple[slice, ...]) -> np.ndarray:
 
 def _count(values: np.ndarray, place: Place) -> np.ndarray:
     """Pixels that are not missing."""
-    missing = np.isnan(values) if place.code is None else values == place.code.missing
-    return np.array([[[values.size - int(np.count_nonzero(missing))]]], np.int64)
+    missing = np.nan if place.code is None else place.code.missing
+    absent = np.isnan(values) if np.isnan(missing) else values == missing
+    return np.array([[[values.size - int(np.count_nonzero(absent))]]], np.int64)
 
 
 def put_cells(where: WritableLocation, name: str, values: np.ndarray) -> None:

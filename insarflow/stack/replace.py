@@ -66,18 +66,18 @@ def check_output(path: Path, *, overwrite: bool, kind: FolderKind = STORE) -> No
 
 
 @contextmanager
-def new_store(path: Path, *, overwrite: bool) -> Iterator[Path]:
+def new_store(path: Path, *, overwrite: bool, keep: bool = False) -> Iterator[Path]:
     """Work in a sibling folder that takes the name `path` at the end: `replacing` for a Zarr store."""
-    with replacing(path, STORE, overwrite=overwrite) as folder:
+    with replacing(path, STORE, overwrite=overwrite, keep=keep) as folder:
         yield folder
 
 
 @contextmanager
-def replacing(path: Path, kind: FolderKind, *, overwrite: bool) -> Iterator[Path]:
+def replacing(path: Path, kind: FolderKind, *, overwrite: bool, keep: bool = False) -> Iterator[Path]:
     """Work in a sibling folder that takes the name `path` at the end.
 
     If the work is interrupted, or cannot be written, the folder stays, so that the same work can go on in it; after any
-    other error it is removed.
+    other error it is removed, or stays, too, if `keep`.
 
     Yields
     ------
@@ -108,7 +108,8 @@ def replacing(path: Path, kind: FolderKind, *, overwrite: bool) -> Iterator[Path
         except (StoreError, KeyboardInterrupt, SystemExit):
             raise
         except BaseException:
-            _remove(partial)
+            if not keep:
+                _remove(partial)
             raise
 
 

@@ -118,11 +118,15 @@ class _Pixels:
         self.shape, self.dtype, self.ndim = shape, dtype, len(shape)
 
     def __getitem__(self, index: tuple[slice | int, ...]) -> np.ndarray:
+        values = self.numbers(index)
+        return values if self.code is None else self.code.decode(values)
+
+    def numbers(self, index: tuple[slice | int, ...]) -> np.ndarray:
+        """A window as it lies on disk: codes, if `code` says so."""
         try:
-            values = np.asarray(self.where.array(self.name)[index])
+            return np.asarray(self.where.array(self.name)[index])
         except self.where.errors() as error:
             told = self.where.problem(error) or (
                 f"source={str(self.where)!r} is damaged: {self.name} cannot be read at {index}: {error}"
             )
             raise StoreError(told) from error
-        return values if self.code is None else self.code.decode(values)

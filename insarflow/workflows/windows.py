@@ -7,7 +7,6 @@ its own, and cut. Windows begin on the grids of patches, looks and poolings, so 
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,38 +17,14 @@ import dask.array as da
 import xarray as xr
 
 from insarflow.errors import RecipeWarning
-from insarflow.kernels.coherence import row_grid
 from insarflow.learn.weights import load_card
-from insarflow.ops.presets import Settings
 from insarflow.schema import DIMS, SPACE
 from insarflow.segment import segment
+from insarflow.segment.before import Margin, margins
 from insarflow.segment.windows import round_up
-from insarflow.types import Looks, Recipe
 from insarflow.workflows.prepare import prepare, steps_before
 
-ANCHORED_NOWHERE = ("goldstein", "multilook", "coherence", "add_offset", "conjugate")
-"""Operations whose result does not depend on where in the world a window begins, its grid given."""
-
 NEEDED = ("igram", "coherence", "amplitude", "unwrapped", "valid")
-
-
-@dataclass(frozen=True)
-class Margin:
-    """What processing looks at around a pixel, in pixels of the source along one axis.
-
-    Attributes
-    ----------
-    looks
-        Pixels of the source in one of the result.
-    reach
-        Pixels on either side.
-    grid
-        Windows begin at multiples.
-    """
-
-    looks: int
-    reach: int
-    grid: int
 
 
 @dataclass(frozen=True)
@@ -108,10 +83,8 @@ class Windows:
         return result[["probability", "valid"]].isel(_inside((rows, cols), [part.start for part in near]))
 
     def _far(self, part: slice, axis: int) -> slice:
-        margin, size = self.margins[axis], self.source.sizes[SPACE[axis]]
-        first = max(0, part.start * margin.looks - margin.reach) // margin.grid * margin.grid
-        last = round_up(part.stop * margin.looks + margin.reach, margin.grid)
-        return slice(first, size if part.stop == self.shape[axis] else min(size, last))
+        size, source_size = self.shape[axis], self.source.sizes[SPACE[axis]]
+        return slice(*self.margins[axis].source(part.start, part.stop, size=size, source_size=source_size))
 
 
 def windows(
@@ -134,31 +107,12 @@ def windows(
     """
     card = load_card(model)
     steps = steps_before(ds, card.recipe, recipe)
-    if any(step["operation"] not in ANCHORED_NOWHERE for step in steps.steps):
+    looks_at = margins(steps, card.stride)
+    if looks_at is None:
         return None
     source = ds[[name for name in NEEDED if name in ds]]
-    margins = _margin(steps, "y", card.stride), _margin(steps, "x", card.stride)
     shape = prepared.sizes["y"], prepared.sizes["x"]
-    return Windows(source, shape, margins, model, recipe, device, tile_size)
-
-
-def _margin(steps: Recipe, dim: str, stride: int) -> Margin:
-    looks, reach, grid = 1, 0, 1
-    for step in steps.steps:
-        if step["operation"] == "goldstein":
-            # A patch flush with the window's end is none of the region's: it must not touch what is kept.
-            settings = Settings.of(**{name: value for name, value in step.items() if name != "operation"})
-            reach += looks * settings.patch_size
-            grid = math.lcm(grid, looks * settings.step)
-        elif step["operation"] == "coherence":
-            window: Any = step.get("window", 5)
-            size = window if isinstance(window, int) else Looks(*window).__dict__[dim]
-            reach += looks * size
-            if dim == "y":
-                grid = math.lcm(grid, looks * row_grid(size, step.get("weights", "boxcar")))
-        elif step["operation"] == "multilook":
-            looks *= step[dim]
-    return Margin(looks, reach, math.lcm(grid, looks * stride))
+    return Windows(source, shape, looks_at, model, recipe, device, tile_size)
 
 
 def _inside(parts: Any, starts: list[int]) -> dict[str, slice]:

@@ -12,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from insarflow.errors import MissingVariableError, ModelError, RecipeWarning, SchemaError
-from insarflow.learn.models import Spec
 from insarflow.learn.phase import encode
 from insarflow.learn.weights import load_card, resolve_model, save_model
 from insarflow.schema import recipe_of
-from insarflow.segment import device, engine, segment
+from insarflow.segment import blocks, device, engine, segment
+from insarflow.segment.blocks import Tiling
+from insarflow.segment.device import Predictor
 from insarflow.types import Tile
 
 
@@ -101,11 +102,15 @@ def test_halo_is_needed(stack, model, oracle):
     """What the comparisons above would see if the windows were too small."""
     ds = stack.isel(date=0, delay=0).load()
     tile = Tile.whole(ds["igram"].shape)
-    parameters = {"model": resolve_model(model), "device": None, "tile_size": 40, "stride": 4}
-    arrays = ds["igram"].values, ds["coherence"].values
-    enough = engine.predict_block(*arrays, tile=tile, halo=40, **parameters)
-    np.testing.assert_allclose(enough, oracle[0, 0], atol=1e-5, rtol=0)
-    short = engine.predict_block(*arrays, tile=tile, halo=24, **parameters)
+    arrays, predictor = (ds["igram"].values, ds["coherence"].values), Predictor(resolve_model(model))
+
+    def predicted(halo):
+        return engine.predict_block(
+            *arrays, tile=tile, predictor=predictor, tiling=Tiling(4, halo, tile_size=40), device=None
+        )
+
+    np.testing.assert_allclose(predicted(40), oracle[0, 0], atol=1e-5, rtol=0)
+    short = predicted(24)
     assert np.nanmax(abs(short - oracle[0, 0])) > 1e-4
 
 
@@ -134,7 +139,7 @@ def test_missing_pixels(stack, model):
 
 
 def test_nothing_to_predict_skips_the_network(stack, model, monkeypatch):
-    monkeypatch.setattr(engine, "predict", no_compute)
+    monkeypatch.setattr(blocks, "predict", no_compute)
     for chunks in ({}, {"y": 30, "x": 40}):
         result = segment(stack.isel(date=[1], delay=[1]).chunk(chunks), model)
         assert np.isnan(result["probability"]).all()
@@ -197,13 +202,13 @@ def test_loaded_once_by_all_threads(stack, model, monkeypatch, oracle):
 
     real = device.load_model
     monkeypatch.setattr(device, "load_model", load)
-    device._network.cache_clear()
+    device._loaded.cache_clear()
     try:
         lazy = segment(stack.chunk(date=1, delay=1, y=40, x=50), model)
         with dask.config.set(scheduler="threads", num_workers=4):
             check(lazy, oracle)
     finally:
-        device._network.cache_clear()
+        device._loaded.cache_clear()
     assert loads == [resolve_model(model)]
 
 
@@ -300,12 +305,6 @@ def test_wrong_channels(stack, network, make_card, tmp_path):
         segment(stack, path)
 
 
-def test_whole_tile_network(stack, model, monkeypatch):
-    monkeypatch.setattr(engine, "spec_of", lambda _: Spec(stride=4, reach=37, whole_tile=True))
-    with pytest.raises(ModelError, match=r"^model 'random.safetensors' has a layer that looks at the whole tile"):
-        segment(stack, model)
-
-
 def test_wrong_model(stack, tmp_path):
     with pytest.raises(ModelError, match=r"^model must be one of \['default'\] or the path"):
         segment(stack, "none")
@@ -344,6 +343,6 @@ def test_out_of_memory(stack, model, monkeypatch):
     def full(*_):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(device, "_network", lambda *_: full)
+    monkeypatch.setattr(device, "_loaded", lambda *_: full)
     with pytest.raises(MemoryError, match=r"does not fit on cpu: lower tile_size$"):
         segment(stack, model)

@@ -1,0 +1,224 @@
+"""Probability of movement straight to a store, shard by shard."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final, get_args
+
+import numpy as np
+import xarray as xr
+from dask.base import annotate, tokenize
+
+from insarflow.errors import OutputExistsError, ProductWarning
+from insarflow.ops.checks import check_choice
+from insarflow.ops.layer import sources_of
+from insarflow.ops.recipe import apply_recipe
+from insarflow.schema import CELLS, DIMS, SPACE, VARIABLES, recipe_of, validate
+from insarflow.segment.chosen import Mode, ModelLike, Output
+from insarflow.segment.device import Precision
+from insarflow.segment.engine import TILE, lay_out_segment
+from insarflow.segment.shards import Work, shards
+from insarflow.stack.assemble import as_blocks
+from insarflow.stack.codes import Encoding, codes_for_probability
+from insarflow.stack.cube import Cell, pick
+from insarflow.stack.draft import draft
+from insarflow.stack.georeference import grid_of
+from insarflow.stack.journal import Journal, unfinished
+from insarflow.stack.layout import SKIPPED, Place, lay_out, put_cells, shard_size, write_image, write_images
+from insarflow.stack.location import WritableLocation
+from insarflow.stack.sources import as_location
+from insarflow.stack.write import run
+from insarflow.types import Pair, Recipe
+
+KEPT: Final = ("probability", "probability_std", "valid", "perpendicular_baseline", "fingerprint", "dem")
+"""What of a stack goes to the store; the interferograms stay where they are."""
+
+SKIPPED_LIST: Final = "skipped.json"
+"""Object of a store that lists the shards that could not be read."""
+
+
+def segment_to_zarr(
+    ds: xr.Dataset,
+    model: ModelLike,
+    out: str | Path,
+    *,
+    before: Recipe | None = None,
+    encoding: Encoding = "float16",
+    skip_bad: bool = False,
+    overwrite: bool = False,
+    resources: Mapping[str, float] | None = None,
+    device: str | None = None,
+    tile_size: int = TILE,
+    channels: Sequence[str] | None = None,
+    stride: int | None = None,
+    output: Output = "logits",
+    precision: Precision = "exact",
+    mode: Mode | None = None,
+    patch: int | None = None,
+    offsets: int = 1,
+) -> Path | str:
+    """Write the probability that each pixel of each interferogram moves to a store, a shard at a time.
+
+    Each shard is computed by one task from its own window of the source, and written by it: no task waits for another,
+    and no memory grows with the region or the number of interferograms. Stopped at any time, even killed, the same call
+    goes on where it was.
+
+    Parameters
+    ----------
+    ds
+        A stack as `insarflow.open_stack` gives it. What was changed since is computed lazily, with neighbouring blocks
+        as dependencies: see `before`.
+    model
+        As `insarflow.segment.segment`.
+    out
+        Folder to make, or a URL of an object store that fsspec knows.
+    before
+        Steps that each window goes through before the network, with the margin that they need, such as
+        ``Recipe().then("goldstein", alpha=0.5)``; none by default.
+    encoding
+        How probabilities are kept. ``"float16"``: off by at most 2.4e-4; ``"uint8"``: in steps of 1/254, off by at most
+        0.002, in half the space; ``"float32"``: as they are. The attribute ``quantisation_error`` tells it.
+    skip_bad
+        Whether a shard of the source that cannot be read is passed over: it stays NaN, is named by a `ProductWarning`
+        and listed in the object ``skipped.json`` of the store. The same call tries it again.
+    overwrite
+        Replace a store that is there, once the new one is complete; and unfinished work of other parameters.
+    resources
+        What a worker of a dask cluster must have to be given a task, such as ``{"GPU": 1}``.
+    device, tile_size, channels, stride, output, precision, mode, patch, offsets
+        As `insarflow.segment.segment`.
+
+    Returns
+    -------
+    Path or str
+        `out`: a path, or a URL as it was given. `insarflow.open_stack` opens the store: ``probability`` with the
+        attributes of `insarflow.segment.segment`, ``probability_std`` with several `offsets`, ``valid``, and
+        ``perpendicular_baseline``, ``fingerprint`` and ``dem`` if the stack has them.
+
+    Raises
+    ------
+    TypeError, ValueError, ModelError, SchemaError
+        As `insarflow.segment.segment`.
+    OutputExistsError
+        If something is there and `overwrite` is False, or unfinished work of other parameters: what differs is named.
+    StoreError
+        If a shard cannot be read (named) or written, for instance because the disk is full.
+
+    Warns
+    -----
+    RecipeWarning
+        As `insarflow.segment.segment`.
+    ProductWarning
+        With `skip_bad`, naming what was passed over.
+
+    Notes
+    -----
+    It is one dask computation: run it under ``dask.diagnostics.ProgressBar()`` or a distributed client to see it
+    advance. The local scheduler's threads read and write while the network runs.
+    """
+    validate(ds)
+    target = as_location(out, "out")
+    check_choice("encoding", encoding, get_args(Encoding))
+    steps = before or Recipe()
+    laid_out = lay_out_segment(
+        apply_recipe(ds, steps), model, device=device, tile_size=tile_size, channels=channels, stride=stride,
+        output=output, precision=precision, mode=mode, patch=patch, offsets=offsets,
+    )  # fmt: skip
+    work = Work(laid_out.chosen.predictor, laid_out.tiling, device, steps, recipe_of(ds).to_json(), skip_bad)
+    shape = laid_out.ds.sizes["y"], laid_out.ds.sizes["x"]
+    facts = {
+        "model": laid_out.chosen.name, "sha256": laid_out.chosen.sha256, "encoding": encoding, "skip_bad": skip_bad,
+        **laid_out.chosen.facts(),
+    }  # fmt: skip
+    _refuse_own_source(ds, target)
+    with annotate(resources=dict(resources)) if resources else nullcontext():
+        streamed = shards(ds, shape, work)
+        kept = laid_out.ds if streamed is None else laid_out.with_data(streamed)
+        skipped = _write(kept[[n for n in KEPT if n in kept]], target, facts, encoding, overwrite=overwrite)
+    if skipped:
+        warnings.warn(
+            f"{len(skipped)} shards of the source could not be read and are NaN: {'; '.join(skipped[:5])}"
+            f"{' and others' if len(skipped) > 5 else ''}; all are listed in {target}/{SKIPPED_LIST}",
+            ProductWarning,
+            stacklevel=2,
+        )
+    return target.plain
+
+
+def _write(
+    ds: xr.Dataset, target: WritableLocation, facts: dict[str, Any], encoding: Encoding, *, overwrite: bool
+) -> list[str]:
+    """Compute and write all that is not there; what was passed over, a phrase each."""
+    codes, names = codes_for_probability(encoding), [str(name) for name in ds.data_vars]
+    empty = lay_out(ds["date"].values, ds["delay"].values, grid_of(ds), {n: ds[n].attrs for n in names}, ds.attrs, codes)
+    begun = {"segment": facts, "versions": {name: version(name) for name in ("insarflow", "torch")}}
+    journal = Journal(json.dumps({**begun, "data": tokenize(ds, encoding)}, sort_keys=True))
+    if not overwrite:
+        _refuse_other_work(target, journal)
+    cells: list[Cell] = [(int(i), int(j)) for i, j in np.argwhere(_may_exist(ds))]
+    with draft(target, journal, empty, overwrite=overwrite, keep=True) as work:
+        static = [write_image(ds[n].data, Place(work, n)) for n in names if ds[n].dims == SPACE]
+        images = {n: pick(as_blocks(ds[n]), cells) for n in names if ds[n].dims == DIMS} if cells else {}
+        writes = [
+            write_images(found, [Place(work, name, cell, code=codes.get(name)) for cell in cells])
+            for name, found in images.items()
+        ]
+        counts = run([*static, *writes], target)[len(static) :]
+        for name in (n for n in names if VARIABLES[n].dims == CELLS):
+            put_cells(work, name, ds[name].values)
+        if "valid" not in ds:
+            valid = np.zeros((ds.sizes["date"], ds.sizes["delay"]), bool)
+            for cell, count in zip(cells, counts[0] if counts else (), strict=True):
+                valid[cell] = (count > 0).any()
+            put_cells(work, "valid", valid)
+        skipped = _skipped(ds, cells, counts[0]) if counts else []
+        if skipped:
+            work.write(SKIPPED_LIST, json.dumps(skipped, indent=1).encode())
+    return skipped
+
+
+def _refuse_own_source(ds: xr.Dataset, target: WritableLocation) -> None:
+    """Refuse to put probabilities in the place of the interferograms that they come from."""
+    lazy = [variable.data for variable in ds.data_vars.values() if variable.chunks]
+    if any(getattr(source, "where", None) == target for array in lazy for source in sources_of(array)):
+        raise OutputExistsError(f"out={str(target)!r} is the store that is segmented: choose another path")
+
+
+def _may_exist(ds: xr.Dataset) -> np.ndarray:
+    known: np.ndarray = np.ones((ds.sizes["date"], ds.sizes["delay"]), bool)
+    return np.asarray(ds["valid"].values) if "valid" in ds else known
+
+
+def _skipped(ds: xr.Dataset, cells: Sequence[Cell], counts: np.ndarray) -> list[str]:
+    """Interferogram, rows and columns of each shard that was passed over."""
+    dates, delays, found = ds["date"].values, ds["delay"].values, []
+    sides = [shard_size(ds.sizes[dim])[0] for dim in SPACE]
+    for image, *at in np.argwhere(counts == SKIPPED).tolist():
+        i, j = cells[image]
+        rows, cols = (
+            f"{k * side}:{min(ds.sizes[dim], (k + 1) * side)}" for k, side, dim in zip(at, sides, SPACE, strict=True)
+        )
+        found.append(f"{Pair(dates[i], dates[i] + delays[j]).name} rows {rows}, columns {cols}")
+    return found
+
+
+def _refuse_other_work(target: WritableLocation, journal: Journal) -> None:
+    """Refuse to throw away, or to mix with, unfinished work of other parameters."""
+    begun = unfinished(target)
+    if begun is None or begun == journal:
+        return
+    try:
+        before, now = json.loads(begun.identity), json.loads(journal.identity)
+        old, new = {**before["segment"], **before["versions"]}, {**now["segment"], **now["versions"]}
+    except (ValueError, KeyError, TypeError):
+        return
+    different = [f"{key}={old.get(key)!r}" for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
+    raise OutputExistsError(
+        f"output {target} holds unfinished work with {', '.join(different) or 'other data'}: go on as it was begun, "
+        "choose another path, or start anew with overwrite=True (--overwrite)"
+    )
