@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from insarflow.errors import ProductError
 from insarflow.kernels.sentinels import MOST, translate
 from insarflow.stack.archive import changed, file_version, gdal_name
 from insarflow.stack.assemble import nan_of
+from insarflow.stack.tags import variable_of
 from insarflow.types import Grid, Window
 
 MAX_SIDE = 2**22
@@ -47,6 +49,8 @@ class Raster:
         Of the radar, m, if PyRate's tag ``WAVELENGTH_METRES`` tells it.
     size, modified
         Bytes, and time of the last change (ns): what tells one version of the file from another.
+    variable
+        Contract name of the image, if this package wrote the file: its values are the contract's already.
     """
 
     path: Path
@@ -58,10 +62,22 @@ class Raster:
     wavelength: float | None
     size: int
     modified: int
+    variable: str | None = None
 
 
 def read_header(path: Path) -> Raster:
     """Read and check the header of a GeoTIFF file.
+
+    Raises
+    ------
+    ProductError
+        As `read_tagged`.
+    """
+    return read_tagged(path)[0]
+
+
+def read_tagged(path: Path) -> tuple[Raster, dict[str, str]]:
+    """Read and check the header of a GeoTIFF file, and read its tags.
 
     Raises
     ------
@@ -81,10 +97,28 @@ def read_header(path: Path) -> Raster:
                 grid = Grid(source.transform.to_gdal(), source.shape, source.crs.to_wkt())
                 dtype = _dtype(source).str
                 linear = float(source.scales[0]), float(source.offsets[0])
-                wavelength = _wavelength(source)
-                return Raster(path, grid, dtype, source.nodata, *linear, wavelength, size, modified)
+                tags = source.tags()
+                ours = variable_of(tags, dtype) if linear == (1.0, 0.0) else None
+                return Raster(path, grid, dtype, source.nodata, *linear, _wavelength(tags), size, modified, ours), tags
     except (RasterioError, OSError) as error:
-        raise ProductError(f"{name} must be a GeoTIFF, instead it cannot be opened: {_first_line(error)}") from error
+        raise _unopened(path, error) from error
+
+
+def written_here(path: Path) -> str | None:
+    """Contract name of the image in a file that this package wrote; None of any other GeoTIFF.
+
+    Raises
+    ------
+    ProductError
+        If the file is no GeoTIFF.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            with rasterio.open(gdal_name(path), driver="GTiff") as source:
+                return variable_of(source.tags(), _dtype(source))
+    except (RasterioError, OSError) as error:
+        raise _unopened(path, error) from error
 
 
 def read_grid(path: Path) -> Grid:
@@ -105,7 +139,7 @@ def read_grid(path: Path) -> Grid:
                     raise ProductError(f"{name} {problem}")
                 return Grid(source.transform.to_gdal(), source.shape, source.crs.to_wkt())
     except (RasterioError, OSError) as error:
-        raise ProductError(f"{name} must be a GeoTIFF, instead it cannot be opened: {_first_line(error)}") from error
+        raise _unopened(path, error) from error
 
 
 @dataclass(frozen=True)
@@ -193,9 +227,9 @@ class Pixels:
         return values, int(np.count_nonzero((values < limits[0]) | (values > limits[1])))
 
 
-def _wavelength(source: rasterio.DatasetReader) -> float | None:
+def _wavelength(tags: Mapping[str, str]) -> float | None:
     try:
-        wavelength = float(source.tags().get("WAVELENGTH_METRES", "nan"))
+        wavelength = float(tags.get("WAVELENGTH_METRES", "nan"))
     except ValueError:
         return None
     return wavelength if 0 < wavelength < 10 else None
@@ -241,6 +275,10 @@ def _misplaced(source: rasterio.DatasetReader) -> str | None:
 def _dtype(source: rasterio.DatasetReader) -> np.dtype:
     """Type that the pixels are read as (NumPy has none for pairs of integers)."""
     return np.dtype(np.complex64 if source.dtypes[0] == "complex_int16" else source.dtypes[0])
+
+
+def _unopened(path: Path, error: Exception) -> ProductError:
+    return ProductError(f"file={str(path)!r} must be a GeoTIFF, instead it cannot be opened: {_first_line(error)}")
 
 
 def _first_line(error: Exception) -> str:

@@ -236,6 +236,10 @@ def export_stack(
     Wrapped phase leaves as radians (float32, positive away from the satellite); magnitudes of interferograms do not,
     but in a zip, which holds a store as `insarflow.write_stack` makes it.
 
+    `insarflow.open_stack` reads the GeoTIFFs of ``"cog"``, ``"qgis"`` and ``"stac"`` as the same stack again, bit by
+    bit but for interferograms (of magnitude 1, their phase within 5e-7 rad), with its attributes that are text,
+    numbers or lists of these, and its recipe. ``xr.open_dataset`` reads equal values from the NetCDF file.
+
     Examples
     --------
     >>> import tempfile, insarflow

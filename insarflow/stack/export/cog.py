@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
@@ -10,7 +9,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final
 
 import numpy as np
 import rasterio
@@ -19,11 +18,13 @@ from rasterio.errors import RasterioError
 from rasterio.shutil import copy as gdal_copy
 
 from insarflow.errors import StoreError
+from insarflow.schema import recipe_of
 from insarflow.stack.assemble import SHARD
 from insarflow.stack.export.layers import Layer, Stack, as_written, read, software
 from insarflow.stack.export.pool import Stop, Tell, each, go_on, say_nothing
 from insarflow.stack.export.pyramid import level_count, overviews
 from insarflow.stack.export.style import write_style
+from insarflow.stack.tags import make_tags, pair_tags
 from insarflow.types import Grid, Window
 
 TILE: Final = 512
@@ -36,7 +37,7 @@ _NOISE: Final = ("igram", "coherence")
 """Images whose pixels do not tell their neighbours: without a predictor they are written faster, and coherence that was
 kept as codes takes half the space."""
 
-_GDAL_TYPES: Final = {"float32": "Float32", "uint8": "Byte", "int32": "Int32"}
+_GDAL_TYPES: Final = {"float32": "Float32", "uint8": "Byte", "uint16": "UInt16", "int32": "Int32"}
 
 
 def write_cog(stack: Stack, folder: Path, *, tell: Tell = say_nothing) -> list[Path]:
@@ -64,8 +65,8 @@ def write_cog(stack: Stack, folder: Path, *, tell: Tell = say_nothing) -> list[P
 
     Notes
     -----
-    As `write_cogs`. `insarflow.open_stack` reads the folder as a stack again: interferograms (of magnitude 1),
-    coherence, unwrapped phase, amplitude and terrain heights.
+    As `write_cogs`. `insarflow.open_stack` reads the folder as the same stack again, interferograms of magnitude 1:
+    tags hold what no image does.
     """
     made: list[Path] = []
 
@@ -222,23 +223,13 @@ def _virtual(layer: Layer, stack: Stack, level: int, smaller: Sequence[Path]) ->
 
 
 def tags_of(layer: Layer, stack: Stack) -> dict[str, str]:
-    """What a file says of itself in tags, where it can.
+    """What a file says of itself in tags, where it can: `insarflow.stack.tags` reads them again.
 
-    ``FIRST_DATE``, ``SECOND_DATE`` (ISO), ``WAVELENGTH_METRES`` and ``DATA_UNITS`` are PyRate's names.
+    ``DATA_UNITS`` is PyRate's name.
     """
-    facts = stack.facts()
-    tags: dict[str, Any] = {"AREA_OR_POINT": "Area", "TIFFTAG_SOFTWARE": software(), "VARIABLE": layer.word}
+    tags = {"AREA_OR_POINT": "Area", "TIFFTAG_SOFTWARE": software(), "VARIABLE": layer.word}
     if layer.pair is not None:
-        tags |= {
-            "FIRST_DATE": str(layer.pair.reference)[:10],
-            "SECOND_DATE": str(layer.pair.secondary)[:10],
-            "DELAY_DAYS": layer.pair.delay_days,
-        }
-        if np.isfinite(layer.baseline):
-            tags["PERPENDICULAR_BASELINE_METRES"] = round(layer.baseline, 4)
+        tags |= pair_tags(layer.pair, layer.baseline)
     if layer.units == "rad":
         tags["DATA_UNITS"] = "RADIANS"
-    names = {"wavelength": "WAVELENGTH_METRES", "heading": "HEADING_RADIANS"}
-    for name, value in facts.items():
-        tags[names.get(name, name.upper())] = value if isinstance(value, str) else json.dumps(value, default=float)
-    return {key: str(value) for key, value in tags.items()}
+    return tags | make_tags(stack.pairs.attrs, recipe_of(stack.pairs))

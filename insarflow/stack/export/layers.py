@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from typing import Any, Final
 
 import dask.array as da
@@ -16,11 +15,11 @@ from insarflow.schema import CELLS, DIMS, PAIR, SPACE, VARIABLES, recipe_of, val
 from insarflow.stack.assemble import SHARD, Array
 from insarflow.stack.georeference import grid_of
 from insarflow.stack.pairs import to_pairs
+from insarflow.stack.tags import WORDS as WORDS
+from insarflow.stack.tags import file_dtype, plain_attributes
+from insarflow.stack.tags import software as software
 from insarflow.stack.write import unknown_variables
 from insarflow.types import Grid, Pair, Window
-
-WORDS: Final = {"igram": "phase"}
-"""What an image is called in files, where that is not the contract's name: interferograms leave as phase."""
 
 PHASE: Final = "wrapped phase, positive away from the satellite"
 
@@ -68,9 +67,8 @@ class Layer:
 
     @property
     def dtype(self) -> np.dtype:
-        """Of the values in the file: float32, uint8 for flags, int32 for counts."""
-        kind = np.dtype(VARIABLES[self.variable].dtype)
-        return np.dtype({"c": "float32", "b": "uint8"}.get(kind.kind, kind.name))
+        """Of the values in the file: float32, uint8 for flags, int32 for counts, uint16 for components."""
+        return file_dtype(self.variable)
 
 
 @dataclass(frozen=True)
@@ -125,12 +123,8 @@ class Stack:
                 yield Window(y, x, min(SHARD, height - y), min(SHARD, width - x))
 
     def facts(self) -> dict[str, Any]:
-        """What a file tells of the whole stack: attributes that are known, by the names that they have there."""
-        known = {name: self.pairs.attrs[name] for name in _FACTS if self.pairs.attrs.get(name) is not None}
-        return {**known, "recipe": recipe_of(self.pairs).to_json()}
-
-
-_FACTS: Final = ("wavelength", "heading", "pass", "platform", "relative_orbit", "looks", "acquisition_times")
+        """What a file tells of the whole stack: its attributes that files can tell, and the recipe."""
+        return {**plain_attributes(self.pairs.attrs), "recipe": recipe_of(self.pairs).to_json()}
 
 
 def stack_of(ds: xr.Dataset, variables: Sequence[str] | None = None) -> Stack:
@@ -209,8 +203,3 @@ def read(data: Array, window: Window) -> np.ndarray:
     part = data[window.y0 : window.y1, window.x0 : window.x1]
     values: np.ndarray = part.compute(scheduler="sync") if isinstance(part, da.Array) else part
     return values
-
-
-def software() -> str:
-    """Name and version of this package."""
-    return f"insarflow {version('insarflow')}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +17,7 @@ from insarflow.stack.export.layers import PHASE, WORDS, Layer, Stack, as_written
 from insarflow.stack.export.output import new_file
 from insarflow.stack.export.pool import Stop, Tell, each, say_nothing
 from insarflow.stack.layout import DAY_ATTRS
-from insarflow.types import Window
+from insarflow.types import JsonValue, Window
 
 CONVENTIONS: Final = "CF-1.8"
 
@@ -58,8 +59,9 @@ def write_netcdf(stack: Stack, path: Path, *, overwrite: bool = False, tell: Tel
     empty. ``phase`` is float32 in rad, from -pi to pi, NaN where missing; flags are int8 with ``flag_meanings``.
     Coordinates of a pair are its name (``pair_name``; CF has no coordinate of text named as its dimension), the earlier
     (``date``) and the later day (``secondary``) and ``delay``, so that `insarflow.from_pairs` makes a stack of
-    ``xr.open_dataset(path).drop_vars("pair_name")``. At most a window of each image and worker is
-    in memory.
+    ``xr.open_dataset(path, decode_coords="all").drop_vars("pair_name")``. All values read back equal, wrapped phase as
+    ``phase``; of attributes, lists become arrays, and what is no text or number is JSON text. At most a window of each
+    image and worker is in memory.
     """
     import h5netcdf
     import h5py
@@ -106,10 +108,10 @@ def _frame(stack: Stack) -> xr.Dataset:
             **dates,
         },
         attrs={
-            "Conventions": CONVENTIONS,
             "title": "Stack of radar interferograms",
             "source": software(),
-            **stack.facts(),
+            **{name: _attribute(value) for name, value in stack.facts().items()},
+            "Conventions": CONVENTIONS,
         },
     )
     for name in ("y", "x"):
@@ -119,6 +121,15 @@ def _frame(stack: Stack) -> xr.Dataset:
         frame[name].encoding = {**day, "dtype": "int64"}
     frame["delay"].encoding = {"units": "days", "dtype": "int64"}
     return frame
+
+
+def _attribute(value: JsonValue) -> JsonValue:
+    """An attribute as NetCDF has it: text, a number, several of one of these; anything else becomes JSON text."""
+    items = value if isinstance(value, list) else [value]
+    if items and all(isinstance(item, str) for item in items):
+        return value
+    numbers = all(isinstance(item, int | float) and not isinstance(item, bool) for item in items)
+    return value if items and numbers and max(map(abs, items)) < 2**63 else json.dumps(value)
 
 
 def _declare(file: Any, name: str, stack: Stack) -> None:

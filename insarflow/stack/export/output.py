@@ -13,9 +13,7 @@ from insarflow.errors import OutputExistsError, StoreError
 from insarflow.stack.journal import Journal, locked
 from insarflow.stack.location import Folder
 from insarflow.stack.replace import FolderKind, check_output, clear_folder, replacing
-
-MANIFEST: Final = "export.json"
-"""File by which a folder is known as the work of `insarflow export`."""
+from insarflow.stack.tags import MANIFEST as MANIFEST
 
 _UNFINISHED: Final = "unfinished.json"
 

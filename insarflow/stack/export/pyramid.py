@@ -28,7 +28,8 @@ def overviews(values: np.ndarray, levels: int) -> Iterator[np.ndarray]:
     Parameters
     ----------
     values
-        Shape ``(y, x)``. Complex, whose mean's phase is given; real; whole numbers and flags, whose mean is rounded.
+        Shape ``(y, x)``. Complex, whose mean's phase is given; real; counts and flags, whose mean is rounded; numbers
+        without a sign that name something (components), of which each block's first is taken.
     levels
         How many.
 
@@ -43,6 +44,9 @@ def overviews(values: np.ndarray, levels: int) -> Iterator[np.ndarray]:
     Level k is angle(sum z) or sum v / count over 2**k x 2**k pixels, from the sums of level k - 1: no mean of means,
     and no mean of radians, which invents fringes where the phase wraps.
     """
+    if values.dtype.kind == "u":
+        yield from (values[:: 2**level, :: 2**level] for level in range(1, levels + 1))
+        return
     total, weight = _start(values)
     for _ in range(levels):
         total, weight = _halve(total), _halve(weight)

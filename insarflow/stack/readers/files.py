@@ -11,14 +11,22 @@ import numpy as np
 
 from insarflow.errors import ProductError
 from insarflow.stack.archive import archive_of, list_members
+from insarflow.stack.raster import written_here
 from insarflow.stack.readers.bad import Bad
 from insarflow.stack.readers.names import days_of, parse_name
 from insarflow.stack.readers.track import check_names
 from insarflow.stack.sources import RASTERS
+from insarflow.stack.tags import MANIFEST, layer_of_name
 from insarflow.types import Pair
 
 MAX_FILES = 1_000_000
 """Most files looked at."""
+
+PHASES = frozenset({"unwrapped", "phase"})
+"""Roles of which a pair of a product must have one."""
+
+OF_PRODUCTS = frozenset({"igram", "coherence", "unwrapped", "amplitude", "dem"})
+"""Contract names of what names of files tell, whoever wrote them."""
 
 _SKIPPED = (".safe", ".zarr", ".partial")
 """Folders that hold something else."""
@@ -36,12 +44,14 @@ class Found:
     root
         The folder (or zip file) that holds them all.
     images
-        Files of each image, by pair and role (``unwrapped``, ``phase``, ``coherence``, ``amplitude``): one, or one for
-        each swath in the swaths' order.
+        Files of each image, by pair and role (``unwrapped``, ``phase``, ``coherence``, ``amplitude``; ``components``
+        and ``probability`` that this package exported): one, or one for each swath in the swaths' order.
     swaths
         Numbers of the swaths that images are made of; empty if each is one file.
     dems
         Terrain heights.
+    layers
+        Other images that are the same for all pairs, by contract name, that this package exported.
     ignored
         GeoTIFF files that are nothing a stack holds.
     others
@@ -54,6 +64,7 @@ class Found:
     images: Mapping[Pair, Mapping[str, Sequence[Path]]]
     swaths: Sequence[int]
     dems: list[Path]
+    layers: Mapping[str, list[Path]]
     ignored: list[Path]
     others: list[Path]
     snap: bool
@@ -63,7 +74,8 @@ def find_images(sources: Sequence[Path], bad: Bad) -> Found:
     """Sort the files below `sources` (folders, zip files, places inside these) and among them, by their names.
 
     Beside a file that is named by itself, its folder is searched for what is no GeoTIFF. `bad` says what to do with
-    files that are there twice or are named later date first.
+    files that are there twice or are named later date first. Only a file that is named as this package names what no
+    product has is opened, to look who wrote it, and so is one of a pair without phase.
 
     Raises
     ------
@@ -76,10 +88,19 @@ def find_images(sources: Sequence[Path], bad: Bad) -> Found:
     rasters = sorted(f for f in files if f.suffix.lower() in RASTERS)
     images: dict[Pair, dict[str, dict[int | None, Path]]] = {}
     dems: list[Path] = []
+    layers: dict[str, list[Path]] = {}
     ignored: list[Path] = []
     snap = False
     tracks: dict[str, Path] = {}
     for file in rasters:
+        pair, variable = _exported(file, files)
+        if pair is not None:
+            with bad.file(file):
+                _add(images.setdefault(pair, {}).setdefault(variable, {}), file, None, f"pair {pair}", variable)
+            continue
+        if variable:
+            layers.setdefault(variable, []).append(file)
+            continue
         name = parse_name(file.relative_to(root.parent))
         if name.role == "dem":
             dems.append(file)
@@ -92,8 +113,14 @@ def find_images(sources: Sequence[Path], bad: Bad) -> Found:
                 snap = snap or name.snap
                 if name.track is not None:
                     tracks.setdefault(name.track, file)
-    for pair in [p for p, roles in images.items() if not roles.keys() & {"unwrapped", "phase"}]:
-        ignored += (file for swaths in images.pop(pair).values() for file in swaths.values())
+    for pair in [p for p, roles in images.items() if not roles.keys() & PHASES]:
+        kept = {
+            role: swaths
+            for role, swaths in images[pair].items()
+            if all(_writer(file, files) is not None for file in swaths.values())
+        }
+        ignored += (f for role, swaths in images.pop(pair).items() if role not in kept for f in swaths.values())
+        images |= {pair: kept} if kept else {}
     if not images:
         raise bad.refuse() if bad.files else ProductError(_why_none(sources, rasters, files))
     check_names(tracks)
@@ -103,7 +130,25 @@ def find_images(sources: Sequence[Path], bad: Bad) -> Found:
     }
     merged = {s for roles in images.values() for swaths in roles.values() if len(swaths) > 1 for s in swaths}
     others = sorted(f for f in files if f.suffix.lower() not in RASTERS)
-    return Found(root, ordered, sorted(s for s in merged if s is not None), dems, ignored, others, snap)
+    numbers = sorted(s for s in merged if s is not None)
+    return Found(root, ordered, numbers, dems, layers, ignored, others, snap)
+
+
+def _exported(file: Path, files: Set[Path]) -> tuple[Pair | None, str]:
+    """Pair and contract name of what this package exported and no other product has; else None and nothing."""
+    pair, variable = layer_of_name(file.name) or (None, "")
+    if not variable or variable in OF_PRODUCTS or _writer(file, files) != variable:
+        return None, ""
+    return pair, variable
+
+
+def _writer(file: Path, files: Set[Path]) -> str | None:
+    """Contract name of what this package wrote to a file, damaged ones of an export too; None of any other."""
+    try:
+        return written_here(file)
+    except ProductError:
+        layer = layer_of_name(file.name) if file.parent / MANIFEST in files else None
+        return None if layer is None else layer[1]
 
 
 def _add(swaths: dict[int | None, Path], file: Path, swath: int | None, pair: str, role: str) -> None:

@@ -14,18 +14,20 @@ import xarray as xr
 from insarflow.stack.assemble import Array, stack_pairs
 from insarflow.stack.geometry import ground_point, line_of_sight
 from insarflow.stack.mosaic import Windows
-from insarflow.stack.placement import Placement, place_images
-from insarflow.stack.raster import Pixels, Raster, read_header
+from insarflow.stack.placement import place_images
+from insarflow.stack.raster import Raster
 from insarflow.stack.readers import roipac
 from insarflow.stack.readers.bad import Bad
+from insarflow.stack.readers.exported import Told
 from insarflow.stack.readers.files import Found, find_images
 from insarflow.stack.readers.gamma import Sidecars, read_sidecars
 from insarflow.stack.readers.identity import Identity
 from insarflow.stack.readers.images import Missing, coherence_scale, missing_values, pair_images, read_headers
+from insarflow.stack.readers.static import heights_of, layers_of, read_static
 from insarflow.stack.readers.track import check_acquisitions, check_headers
 from insarflow.stack.resample import Resampled
 from insarflow.stack.target import Target
-from insarflow.types import Grid, JsonValue, Pair, Recipe, Window
+from insarflow.types import Grid, JsonValue, Pair, Recipe
 
 MAX_IGNORED = 100
 """Most names kept in the attribute ``ignored_files``."""
@@ -63,14 +65,16 @@ def read_geotiff_pairs(
         ``wavelength`` (m), ``slant_range`` (m, in the middle of the grid), ``heading`` (rad), ``pass``, ``platform``,
         ``looks`` (y, x), ``acquisition_times`` (JSON: UTC seconds of the day by date); with ROI_PAC's headers
         (``*.rsc``) those of them that are known.
+        Of files that this package exported (`insarflow.stack.export.cog`): all that was exported, with the stack's
+        attributes and its recipe, to which this step is added.
         Rasters that were not used are listed in ``ignored_files`` (JSON), those left out in ``skipped_files`` (JSON:
         what is wrong, by file).
 
     Raises
     ------
     ProductError
-        If no pair is found, a pair is there twice, its later date is named first, or a file is
-        damaged or has no CRS.
+        If no pair is found, a pair is there twice, its later date is named first, a file is
+        damaged or has no CRS, or files that this package exported contradict each other.
     GridMismatchError
         If CRS, pixel size or lattice of the images differ, or they are of regions far apart.
 
@@ -88,36 +92,44 @@ def read_geotiff_pairs(
 
     The file's own no-data value and these mean missing: 0 in unwrapped phase, coherence, amplitude and complex images;
     -9999 in wrapped phase, and 0 too in SNAP's exports. Any other phase of exactly 0 is a measurement.
+
+    What this package exported is known by its tags, and NaN alone is missing in it; the tags must agree with the name.
+    Its coherence is between 0 and 1. An interferogram comes back as its phase; one that was not exported is made of
+    the unwrapped phase, or is not there. Dates and delays that had no interferogram are gone.
     """
     bad = Bad(skip=skip_bad)
     found = find_images([source] if isinstance(source, Path) else source, bad)
     missing = missing_values(snap=found.snap)
-    headers = read_headers(found.images, missing, bad)
+    told = Told()
+    headers = read_headers(found.images, missing, bad, told)
     images = [swaths for roles in headers.values() for swaths in roles.values()]
     placement = place_images(images, target, nearest=found.snap)
     # On a grid that was given, an interferogram may have no pixel.
     headers = {pair: roles for pair, roles in headers.items() if any(map(placement.meets, chain(*roles.values())))}
-    placement, dems, unused = _dems(found, placement, bad)
+    placement, static_files, unused = read_static(found, placement, bad, told)
     sidecars = read_sidecars(found.others, bad)
     check_acquisitions(sidecars.acquisitions, headers)
     roipac_headers = roipac.read_headers(found.others, bad)
     check_headers(roipac_headers)
 
     files = [raster for roles in headers.values() for swaths in roles.values() for raster in swaths]
-    identity = Identity([*files, *dems], whole=hash_files)
+    every = [*files, *chain(*static_files.values())]
+    identity = Identity(every, whole=hash_files)
+    exported = all(raster.variable is not None for raster in files)
     product = "gamma" if sidecars.acquisitions else "roi_pac" if roipac_headers else "snap" if found.snap else "pairs"
-    recipe = _recipe(found, [*files, *dems], missing, identity, product=product, skipped=len(bad.files))
-    recipe = placement.recorded(recipe)
+    product = "insarflow" if exported else product
+    step = _read_step(found, every, missing, identity, product=product, skipped=len(bad.files))
+    recipe = placement.recorded((told.recipe() if exported else Recipe()).then("read", **step))
     if found.swaths:
         recipe = recipe.then("merge_swaths", swaths=list(found.swaths))
-    static: dict[str, Array] = {}
-    heights = placement.source([Pixels(r, missing["dem"]) for r in dems], "dem") if dems else None
+    heights = heights_of(static_files.get("dem", ()), missing, placement)
     if isinstance(heights, Resampled):
         recipe = recipe.then("resample_dem", method=placement.method)
+    static: dict[str, Array] = dict(layers_of(static_files, placement))
     orbit = sidecars.orbit()
     if heights is not None:
         dem = static["dem"] = heights.lazy()
-        if orbit is not None:
+        if orbit is not None and "los_up" not in static:
             static |= line_of_sight(dem, placement.grid, orbit)
             recipe = recipe.then("line_of_sight", orbit_of=str(min(sidecars.acquisitions))[:10], heights="dem")
     bad.warn()
@@ -126,13 +138,14 @@ def read_geotiff_pairs(
         {pair: pair_images(roles, missing, placement) for pair, roles in headers.items()},
         placement.grid,
         static=static,
-        baselines=_baselines(sidecars, headers, point),
+        baselines=_baselines(sidecars, headers, point) | told.baselines(headers) or None,
         attrs=_attributes([*found.ignored, *unused], found.root)
         | _wavelength(files)
         | bad.attributes(found.root)
         | roipac.attributes(roipac_headers)
         | sidecars.attributes()
-        | sidecars.range_to(point),
+        | sidecars.range_to(point)
+        | told.attributes(),
         recipe=recipe,
     )
     return identity.note(ds, headers)
@@ -145,54 +158,33 @@ def _middle(grid: Grid, dem: Windows | None) -> np.ndarray:
     return ground_point(grid, 0.0 if np.isnan(height) else height)
 
 
-def _baselines(sidecars: Sidecars, pairs: Iterable[Pair], point: np.ndarray) -> dict[Pair, float] | None:
+def _baselines(sidecars: Sidecars, pairs: Iterable[Pair], point: np.ndarray) -> dict[Pair, float]:
     """Perpendicular baselines at a point of the ground, of the pairs that have one."""
-    known = {pair: value for pair in pairs if (value := sidecars.perpendicular_baseline(pair, point)) is not None}
-    return known or None
+    return {pair: value for pair in pairs if (value := sidecars.perpendicular_baseline(pair, point)) is not None}
 
 
-def _dems(found: Found, placement: Placement, bad: Bad) -> tuple[Placement, list[Raster], list[Path]]:
-    """Terrain models that cover the grid, on its lattice unless all is resampled; and the files left over."""
-    whole = Window(0, 0, *placement.grid.shape)
-    kept: list[Raster] = []
-    boxes: list[Window] = []
-    unused: list[Path] = []
-    for path in found.dems:
-        unused.append(path)
-        if whole in boxes:
-            continue
-        with bad.file(path):
-            raster = read_header(path)
-            placed = placement.with_raster(raster, nearest=found.snap)
-            box = None if placed is None else placed.bounds(raster)
-            if placed is not None and box is not None and not any(other.shared(box) == box for other in boxes):
-                placement = placed
-                kept.append(raster)
-                boxes.append(box)
-                unused.pop()
-    return placement, kept, [path for path in unused if path not in bad.files]
-
-
-def _recipe(
+def _read_step(
     found: Found, files: list[Raster], missing: Missing, identity: Identity, *, product: str, skipped: int
-) -> Recipe:
-    roles = sorted({role for images in found.images.values() for role in images})
+) -> dict[str, JsonValue]:
+    """What the recipe tells of the reading."""
+    ours = {raster.path for raster in files if raster.variable is not None}
+    images = [(role, path) for roles in found.images.values() for role, paths in roles.items() for path in paths]
+    roles = sorted({role for role, path in images if path not in ours and role in missing})
     coherences = {path for images in found.images.values() for path in images.get("coherence", ())}
     bytes_ = any(coherence_scale(raster) != 1.0 for raster in files if raster.path in coherences)
     scale: dict[str, JsonValue] = {"coherence": 1.0 / 255.0} if bytes_ else {}
     nodata: dict[str, JsonValue] = {role: list(missing[role]) for role in roles}
-    return Recipe().then(
-        "read",
-        product="geotiff pairs" if product == "pairs" else f"{product} geotiff",
-        files=len(files),
-        sha=identity.product(found.root),
-        phase_sign="kept",
-        date_order="earlier first",
-        nodata=nodata,
-        scale=scale,
-        interferogram="complex" if _any_complex(found, files) else "phase",
+    return {
+        "product": "geotiff pairs" if product == "pairs" else f"{product} geotiff",
+        "files": len(files),
+        "sha": identity.product(found.root),
+        "phase_sign": "kept",
+        "date_order": "earlier first",
+        "nodata": nodata,
+        "scale": scale,
+        "interferogram": "complex" if _any_complex(found, files) else "phase",
         **({"skipped": skipped} if skipped else {}),
-    )
+    }
 
 
 def _wavelength(files: list[Raster]) -> dict[str, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import dask.array as da
@@ -12,9 +13,12 @@ from dask.system import CPU_COUNT
 
 from insarflow.errors import ProductError
 from insarflow.kernels.phase import phasor
+from insarflow.schema import VARIABLES
 from insarflow.stack.placement import Placement
-from insarflow.stack.raster import Pixels, Raster, read_header
+from insarflow.stack.raster import Pixels, Raster, read_tagged
 from insarflow.stack.readers.bad import Bad
+from insarflow.stack.readers.exported import Told
+from insarflow.stack.readers.files import PHASES
 from insarflow.types import Pair, Window
 
 MAX_UNWRAPPED = 5_000.0
@@ -24,6 +28,9 @@ _TURN = 2.0 * np.pi + 0.01
 
 _LIMITS = {"phase": (-_TURN, _TURN), "coherence": (-0.1, 1.1), "unwrapped": (-MAX_UNWRAPPED, MAX_UNWRAPPED)}
 """Smallest and largest value that a real image can hold."""
+
+_WHOLE = {"b": (0.0, 1.0), "u": (0.0, 65_535.0), "i": (0.0, 2.0**24)}
+"""The same of flags, components and counts, by the kind of their dtype: whole numbers that float32 holds."""
 
 _STRIP = 2**22
 """Pixels that are looked at together."""
@@ -45,9 +52,11 @@ def missing_values(*, snap: bool) -> Missing:
 
 
 def read_headers(
-    images: Mapping[Pair, Mapping[str, Sequence[Path]]], missing: Missing, bad: Bad
+    images: Mapping[Pair, Mapping[str, Sequence[Path]]], missing: Missing, bad: Bad, told: Told
 ) -> dict[Pair, dict[str, list[Raster]]]:
     """Headers of all files; bad ones are left out if they may be, and then the files are read to their end.
+
+    What files tell that this package wrote is noted in `told`.
 
     Raises
     ------
@@ -59,10 +68,13 @@ def read_headers(
         for role, paths in roles.items():
             for path in paths:
                 with bad.file(path):
-                    headers.setdefault(pair, {}).setdefault(role, []).append(read_header(path))
+                    raster, tags = read_tagged(path)
+                    told.note(raster, tags, pair, "igram" if role == "phase" else role)
+                    headers.setdefault(pair, {}).setdefault(role, []).append(raster)
     if bad.skip:
         _drop_damaged(headers, missing, bad)
-    left = {pair: roles for pair, roles in headers.items() if roles.keys() & {"unwrapped", "phase"}}
+    # Only an export may have had no phase in the first place.
+    left = {p: roles for p, roles in headers.items() if roles and roles.keys() & (images[p].keys() & PHASES or roles)}
     if not left:
         raise bad.refuse()
     return left
@@ -76,16 +88,15 @@ def pixels_of(role: str, swaths: Sequence[Raster], missing: Missing) -> list[Pix
     ProductError
         If an image is complex that must be real, or its swaths are of two kinds.
     """
-    is_complex = _is_complex(role, swaths)
-    return [
-        Pixels(
-            raster,
-            missing["complex" if is_complex else role],
-            coherence_scale(raster) if role == "coherence" else 1.0,
-            None if is_complex else _LIMITS.get(role),
-        )
-        for raster in swaths
-    ]
+    kind = "complex" if _is_complex(role, swaths) else role
+    return [_pixels(kind, raster, missing) for raster in swaths]
+
+
+def _pixels(kind: str, raster: Raster, missing: Missing) -> Pixels:
+    if raster.variable is not None:  # NaN is all that is missing in it
+        return Pixels(raster, limits=None if kind == "unwrapped" else _LIMITS.get(kind))
+    scale = coherence_scale(raster) if kind == "coherence" else 1.0
+    return Pixels(raster, missing[kind], scale, _LIMITS.get(kind))
 
 
 def pair_images(roles: Mapping[str, Sequence[Raster]], missing: Missing, placement: Placement) -> dict[str, da.Array]:
@@ -93,13 +104,27 @@ def pair_images(roles: Mapping[str, Sequence[Raster]], missing: Missing, placeme
     images: dict[str, da.Array] = {}
     for role, swaths in roles.items():
         parts = pixels_of(role, swaths, missing)
-        if role == "phase":
+        if role == "components":
+            images[role] = whole_numbers(swaths, placement, role)
+        elif role == "phase":
             images["igram"] = placement.source(parts, "igram", wrapped=parts[0].dtype.kind == "f").lazy()
         else:
             images[role] = placement.source(parts, role).lazy(shared=role == "unwrapped" and "phase" not in roles)
-    if "igram" not in images:
+    if "igram" not in images and "unwrapped" in images:
         images["igram"] = _wrap(images["unwrapped"])
     return images
+
+
+def whole_numbers(swaths: Sequence[Raster], placement: Placement, name: str) -> da.Array:
+    """Image of flags or whole numbers by contract name, lazily; False or 0 where it has no pixel.
+
+    On another grid each pixel is the nearest one. Pixels that are no such numbers are an error once they are computed.
+    """
+    dtype = np.dtype(VARIABLES[name].dtype)
+    parts = [Pixels(raster, limits=_WHOLE[dtype.kind]) for raster in swaths]
+    numbers = replace(placement, method="nearest").source(parts, name).lazy(shared=True)
+    whole: da.Array = da.map_blocks(_as_whole, numbers, dtype, dtype=dtype, meta=np.empty((0, 0), dtype))
+    return whole
 
 
 def coherence_scale(raster: Raster) -> float:
@@ -125,6 +150,11 @@ def _wrap(phase: da.Array) -> da.Array:
     """``exp(i phase)``, block by block."""
     wrapped: da.Array = da.map_blocks(phasor, phase, dtype=np.complex64, meta=np.empty((0, 0), np.complex64))
     return wrapped
+
+
+def _as_whole(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    whole: np.ndarray = np.nan_to_num(values).astype(dtype)
+    return whole
 
 
 def _drop_damaged(headers: Mapping[Pair, dict[str, list[Raster]]], missing: Missing, bad: Bad) -> None:

@@ -89,3 +89,12 @@ def test_the_last_level_fits_into_a_tile(size):
     levels = level_count((7, size), 512)
     assert -(-size >> levels) <= 512
     assert levels == 0 or -(-size >> (levels - 1)) > 512
+
+
+def test_numbers_that_name_something_are_not_averaged():
+    """Between components 1 and 3 there need not be a 2."""
+    values = np.array([[1, 3, 5], [3, 3, 9], [7, 7, 2]], np.uint16)
+    first, second = overviews(values, 2)
+    assert first.dtype == np.uint16
+    assert first.tolist() == [[1, 5], [7, 2]]
+    assert second.tolist() == [[1]]
