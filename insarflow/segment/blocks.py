@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from insarflow.learn.phase import CHANNELS
 from insarflow.ops.cells import nan_of
+from insarflow.ops.overlap import Reads
+from insarflow.segment.blend import blend_block, blend_layout, blend_reads
 from insarflow.segment.device import Predictor, predict
 from insarflow.segment.images import Images
-from insarflow.segment.windows import batches, round_up, sub_tiles
-from insarflow.types import Tile
+from insarflow.segment.windows import batches, model_reads, round_up, sub_tiles
+from insarflow.types import Tile, Window
 
 LEAST_TILE = 64
 """Tiles are not made smaller than this where the device is full, pixels."""
@@ -38,6 +40,13 @@ class Tiling:
     halo: int
     tile_size: int
     window: int = 0
+
+    @property
+    def reads(self) -> Reads:
+        """Input rows (columns) that a block needs."""
+        if self.window:
+            return blend_reads(self.window, self.stride)
+        return model_reads(self.halo, self.stride)
 
 
 def predict_images(
@@ -67,10 +76,13 @@ def predict_images(
     images.check()
     out = np.full((*images.igram.shape[:-2], *tile.core.shape), nan_of(predictor.dtype), predictor.dtype)
     try:
-        _predict_tiles(images, tile, out, predictor, tiling, device)
+        if tiling.window:
+            _blend(images, tile, out, predictor, tiling, device)
+        else:
+            _predict_tiles(images, tile, out, predictor, tiling, device)
     except MemoryError:
         smaller = round_up(tiling.tile_size // 2, tiling.stride)
-        if smaller < max(LEAST_TILE, tiling.stride) or smaller >= tiling.tile_size:
+        if tiling.window or smaller < max(LEAST_TILE, tiling.stride) or smaller >= tiling.tile_size:
             raise
         return predict_images(
             images, tile, predictor=predictor, tiling=replace(tiling, tile_size=smaller), device=device
@@ -89,13 +101,39 @@ def _predict_tiles(
                     yield index, part
 
     for batch in batches(jobs(), pixels=tiling.tile_size**2):
-        x = np.zeros((len(batch), *batch[0][1].read.shape, len(CHANNELS)), np.float32)
-        for k, (index, part) in enumerate(batch):
-            window = part.read.within(tile.read)
-            height, width = images.igram[index][window].shape
-            images.fill(index, window, x[k, :height, :width])
+        x = _channels(images, [(index, part.read.within(tile.read)) for index, part in batch], batch[0][1].read.shape)
         found = predict(predictor, x, device=device)
         for k, (index, part) in enumerate(batch):
             core = part.core.within(tile.read)
             present = images.present(index, core)
             np.copyto(out[index][part.core.within(tile.core)], found[k][part.core.within(part.read)], where=present)
+
+
+def _blend(
+    images: Images, tile: Tile, out: np.ndarray, predictor: Predictor, tiling: Tiling, device: str | None
+) -> None:
+    layout = blend_layout(tile.shape, window=tiling.window, stride=tiling.stride)
+    at_once = max(1, tiling.tile_size**2 // (layout.size[0] * layout.size[1]))
+    core = tile.core.within(tile.read)
+    for index in np.ndindex(images.igram.shape[:-2]):
+        present = images.present(index, core)
+        if not present.any():
+            continue
+
+        def predicted(windows: Sequence[Window], index: tuple[int, ...] = index) -> Iterator[np.ndarray]:
+            for k in range(0, len(windows), at_once):
+                parts = [(index, window.within(tile.read)) for window in windows[k : k + at_once]]
+                yield from predict(predictor, _channels(images, parts, layout.size), device=device)
+
+        np.copyto(out[index], blend_block(tile.core, layout, predicted), where=present)
+
+
+def _channels(
+    images: Images, parts: Sequence[tuple[tuple[int, ...], tuple[slice, slice]]], shape: tuple[int, int]
+) -> np.ndarray:
+    """What the network sees of parts of images; beyond the region what missing pixels look like."""
+    x = np.zeros((len(parts), *shape, len(CHANNELS)), np.float32)
+    for k, (index, window) in enumerate(parts):
+        height, width = images.igram[index][window].shape
+        images.fill(index, window, x[k, :height, :width])
+    return x

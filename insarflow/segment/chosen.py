@@ -197,6 +197,10 @@ def _in_mode(chosen: Chosen, whole_tile: Sequence[str], mode: Mode | None, patch
             "patches) or mode='blend' (overlapping windows, weighted)"
         )
     if mode == "blend":
+        if chosen.predictor.offsets > 1:
+            raise ValueError(
+                f"offsets must be 1 with mode='blend', instead got offsets={chosen.predictor.offsets}: choose mode='patch'"
+            )
         return replace(chosen, mode=mode, patch=patch, reach=patch)
     local = replace(chosen.predictor, patch=patch)
     source = local.source

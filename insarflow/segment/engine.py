@@ -20,7 +20,6 @@ from insarflow.segment.device import Precision, Predictor, check_device
 from insarflow.segment.domain import differences
 from insarflow.segment.seams import stated_errors
 from insarflow.segment.images import Images
-from insarflow.segment.windows import model_reads
 from insarflow.types import Tile
 
 TILE = 1024
@@ -165,12 +164,11 @@ def lay_out_segment(
     _check_tile_size(tile_size, chosen.stride)
     _warn(ds, chosen)
     tiling = Tiling(chosen.stride, chosen.halo, tile_size, chosen.patch if chosen.mode == "blend" else 0)
-    reads = model_reads(chosen.halo, chosen.stride)
     data = map_windows(
         predict_block,
         igram.data,
         coherence.data,
-        reads=(reads, reads),
+        reads=(tiling.reads, tiling.reads),
         dtype=chosen.predictor.dtype,
         parts=False,
         present=present_cells(ds, "igram"),

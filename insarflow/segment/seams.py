@@ -15,7 +15,7 @@ from insarflow.segment.blocks import Tiling, predict_images
 from insarflow.segment.chosen import Chosen, Mode, ModelLike, Output, choose
 from insarflow.segment.device import Precision, Predictor, check_device
 from insarflow.segment.images import Images
-from insarflow.segment.windows import model_reads, round_up
+from insarflow.segment.windows import round_up
 from insarflow.types import Tile, Window
 
 SIDE: Final = 128
@@ -80,8 +80,7 @@ def check_seams(
     cuts = sorted({0, chosen.halo + 3, chosen.halo + tile + 6, side})
     parts = np.full_like(whole, np.nan)
     for (y0, y1), (x0, x1) in product(pairwise(cuts), repeat=2):
-        reads = model_reads(chosen.halo, chosen.stride)
-        (top, bottom), (left, right) = reads(y0, y1, side), reads(x0, x1, side)
+        (top, bottom), (left, right) = tiling.reads(y0, y1, side), tiling.reads(x0, x1, side)
         read, core = Window(top, left, bottom - top, right - left), Window(y0, x0, y1 - y0, x1 - x0)
         window = read.within(Window(0, 0, side, side))
         part = Images(images.igram[window], images.coherence[window])

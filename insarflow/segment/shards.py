@@ -21,7 +21,6 @@ from insarflow.segment.before import Margin, margins
 from insarflow.segment.blocks import Tiling, predict_images
 from insarflow.segment.device import Predictor
 from insarflow.segment.images import Images
-from insarflow.segment.windows import model_reads
 from insarflow.stack.layout import shard_size
 from insarflow.types import Recipe, Tile, Window
 
@@ -94,7 +93,7 @@ class _Shards:
         cell, at = block[:2], block[2:]
         starts = [k * side for k, side in zip(at, self.sides, strict=True)]
         stops = [min(size, start + side) for size, start, side in zip(self.shape, starts, self.sides, strict=True)]
-        reads = model_reads(self.work.tiling.halo, self.work.tiling.stride)
+        reads = self.work.tiling.reads
         near = [reads(a, b, size) for a, b, size in zip(starts, stops, self.shape, strict=True)]
         whole = next(iter(self.sources.values())).shape[-2:]
         far = [
