@@ -36,7 +36,7 @@ _NOISE: Final = ("igram", "coherence")
 """Images whose pixels do not tell their neighbours: without a predictor they are written faster, and coherence that was
 kept as codes takes half the space."""
 
-_GDAL_TYPES: Final = {"float32": "Float32", "uint8": "Byte", "int32": "Int32"}
+_GDAL_TYPES: Final = {"float32": "Float32", "uint8": "Byte", "uint16": "UInt16", "int32": "Int32"}
 
 
 def write_cog(stack: Stack, folder: Path, *, tell: Tell = say_nothing) -> list[Path]:
@@ -93,7 +93,7 @@ def write_cogs(layers: Sequence[Layer], stack: Stack, folder: Path, *, stop: Sto
     Returns
     -------
     list of Path
-        The files; beside one of phase lies its style for QGIS, ``<name>.qml``.
+        The files; beside one of phase or of bits lies its style for QGIS, ``<name>.qml``.
 
     Raises
     ------
@@ -182,6 +182,8 @@ def _assemble(layer: Layer, stack: Stack, work: Path, file: Path) -> None:
     _check_complete(made, grid, levels)
     if layer.variable == "igram":
         write_style(file.with_suffix(".qml"))
+    elif layer.flags:
+        write_style(file.with_suffix(".qml"), flags=layer.flags)
     os.replace(made, file)
 
 
@@ -224,7 +226,8 @@ def _virtual(layer: Layer, stack: Stack, level: int, smaller: Sequence[Path]) ->
 def tags_of(layer: Layer, stack: Stack) -> dict[str, str]:
     """What a file says of itself in tags, where it can.
 
-    ``FIRST_DATE``, ``SECOND_DATE`` (ISO), ``WAVELENGTH_METRES`` and ``DATA_UNITS`` are PyRate's names.
+    ``FIRST_DATE``, ``SECOND_DATE`` (ISO), ``WAVELENGTH_METRES`` and ``DATA_UNITS`` are PyRate's names;
+    ``FLAG_MASKS`` and ``FLAG_MEANINGS`` are what the CF conventions call them.
     """
     facts = stack.facts()
     tags: dict[str, Any] = {"AREA_OR_POINT": "Area", "TIFFTAG_SOFTWARE": software(), "VARIABLE": layer.word}
@@ -238,6 +241,8 @@ def tags_of(layer: Layer, stack: Stack) -> dict[str, str]:
             tags["PERPENDICULAR_BASELINE_METRES"] = round(layer.baseline, 4)
     if layer.units == "rad":
         tags["DATA_UNITS"] = "RADIANS"
+    if layer.flags:
+        tags |= {"FLAG_MASKS": [1 << k for k in range(len(layer.flags))], "FLAG_MEANINGS": " ".join(layer.flags)}
     names = {"wavelength": "WAVELENGTH_METRES", "heading": "HEADING_RADIANS"}
     for name, value in facts.items():
         tags[names.get(name, name.upper())] = value if isinstance(value, str) else json.dumps(value, default=float)
