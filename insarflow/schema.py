@@ -28,13 +28,14 @@ incidence    angle between the line of sight and the ellipsoid's normal at the g
 aspect       azimuth of steepest descent, rad clockwise from true north
 layover      range that other terrain shares: the radar sees both as one
 shadow       terrain that other terrain, or its own slope, hides from the radar
+active       layover or shadow of a slope that is itself too steep; what only other terrain does is passive
 sensitivity  part of a motion down the slope that the line of sight sees, with its sign, -1..1
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import xarray as xr
@@ -52,12 +53,21 @@ PAIR: Final = "pair"
 
 @dataclass(frozen=True)
 class Variable:
-    """What the contract says of one variable."""
+    """What the contract says of one variable; `flags` are what its bits mean, from the lowest on."""
 
     dims: tuple[str, ...]
     dtype: str
     units: str
     long_name: str
+    flags: tuple[str, ...] = ()
+
+    @property
+    def attrs(self) -> dict[str, Any]:
+        """Attributes by the CF conventions, as JSON values."""
+        attrs: dict[str, Any] = {"units": self.units, "long_name": self.long_name}
+        if self.flags:
+            attrs |= {"flag_masks": [1 << k for k in range(len(self.flags))], "flag_meanings": " ".join(self.flags)}
+        return attrs
 
 
 VARIABLES: Final = {
@@ -86,6 +96,13 @@ VARIABLES: Final = {
     "los_up": Variable(SPACE, "float32", "1", "line of sight, ground to satellite, up component"),
     "layover": Variable(SPACE, "bool", "1", "layover"),
     "shadow": Variable(SPACE, "bool", "1", "radar shadow"),
+    "layover_shadow": Variable(
+        SPACE,
+        "uint8",
+        "1",
+        "layover and shadow, of the own slope (active) or of other terrain only (passive)",
+        ("active_layover", "passive_layover", "active_shadow", "passive_shadow"),
+    ),
     "water": Variable(SPACE, "bool", "1", "water"),
 }
 
@@ -197,6 +214,5 @@ def recipe_of(ds: xr.Dataset | xr.DataArray) -> Recipe:
 
 
 def describe(array: xr.DataArray, name: str) -> xr.DataArray:
-    """`array` under its contract name, with the contract's units and long name in the attributes."""
-    variable = VARIABLES[name]
-    return array.rename(name).assign_attrs(units=variable.units, long_name=variable.long_name)
+    """`array` under its contract name, with the contract's units, long name and flags in the attributes."""
+    return array.rename(name).assign_attrs(VARIABLES[name].attrs)

@@ -37,6 +37,8 @@ def test_contract_is_consistent():
         assert np.dtype(variable.dtype)
         assert variable.units
         assert variable.long_name
+        assert len(variable.flags) <= 8 * np.dtype(variable.dtype).itemsize
+        assert ("flag_masks" in variable.attrs) == ("flag_meanings" in variable.attrs) == bool(variable.flags)
     assert COORDINATE_ATTRS["delay"]["long_name"] == "temporal baseline"
 
 

@@ -8,8 +8,11 @@ from insarflow.kernels._jit import jit
 from insarflow.kernels.terrain import nodes_of_row
 from insarflow.types import Tile
 
-LAYOVER, SHADOW = 1, 2
+ACTIVE_LAYOVER, PASSIVE_LAYOVER, ACTIVE_SHADOW, PASSIVE_SHADOW = 1, 2, 4, 8
 """Bits of the result."""
+
+LAYOVER, SHADOW = ACTIVE_LAYOVER | PASSIVE_LAYOVER, ACTIVE_SHADOW | PASSIVE_SHADOW
+"""Masks of bits: layover and shadow of any kind."""
 
 _SIDES = (8, 64)
 """Sides of the blocks whose highest and lowest pixels are known, so that a ray need not look at each."""
@@ -27,7 +30,7 @@ def layover_shadow(
     reach: float,
     tile: Tile | None = None,
 ) -> np.ndarray:
-    """Layover and shadow of each pixel, its own slope's and that of other terrain in its range plane.
+    """Layover and shadow of each pixel, by its own slope (active) or other terrain in its range plane only (passive).
 
     Parameters
     ----------
@@ -46,8 +49,8 @@ def layover_shadow(
     Returns
     -------
     ndarray
-        uint8, shape of ``tile.core``: the sum of 1 (layover) and 2 (shadow). 0 where height or line of sight are
-        missing.
+        uint8, shape of ``tile.core``: the sum of 1 (active layover) or 2 (passive layover), and 4 (active shadow) or 8
+        (passive shadow). 0 where neither, or height or line of sight are missing.
 
     Notes
     -----
@@ -55,8 +58,12 @@ def layover_shadow(
     the line of sight make the angle ``theta`` with the vertical. The point hides the pixel if ``h >= t cot(theta)``. It
     is nearer to the satellite by ``t sin(theta) + h cos(theta)``, so it has the pixel's range if ``h = -t tan(theta)``:
     the pixel is in layover if some point toward the satellite has ``h <= -t tan(theta)``, or one away from it
-    (``t < 0``), since range grows without bound far away and is continuous between. The first step of a ray finds
-    slopes that are themselves steeper than theta (layover) or face away by more than 90 degrees - theta (shadow).
+    (``t < 0``), since range grows without bound far away and is continuous between.
+
+    A pixel is active if the first step of a ray decides: the ground beside it faces the satellite and is steeper than
+    theta (layover; both ends of such a step share a range), or the ground before it faces away and is steeper than 90
+    degrees - theta (shadow). It is passive if only terrain farther off does, so no pixel is both, and whether it is
+    active does not depend on `reach`, if that is at least a pixel's diagonal.
 
     Rays are straight in the grid and sampled at every column (every row, if they run along the columns), bilinear
     between the two pixels there; if one is missing the other counts if it is nearer. Over `reach` the line of sight is
@@ -140,13 +147,22 @@ def _layover_shadow(  # type: ignore[no-untyped-def]
             steps, rise, fall = int(reach * most), u / level / most, level / u / most
             hidden = _meets(dem, small[0], large[0], top, r, c, dy, dx, 1.0, rise, steps)
             overlaid = _meets(dem, small[1], large[1], bottom, r, c, dy, dx, -1.0, fall, steps)
-            overlaid = overlaid or _meets(dem, small[0], large[0], top, r, c, -dy, -dx, 1.0, fall, steps)
-            out[i, j] = (LAYOVER if overlaid else 0) + (SHADOW if hidden else 0)
+            if overlaid != 1:
+                # Of a pixel that is in layover already, only the first step can say more.
+                left = steps if overlaid == 0 else min(1, steps)
+                other = _meets(dem, small[0], large[0], top, r, c, -dy, -dx, 1.0, fall, left)
+                overlaid = other if other > 0 else overlaid
+            if overlaid > 0:
+                out[i, j] += ACTIVE_LAYOVER if overlaid == 1 else PASSIVE_LAYOVER
+            if hidden > 0:
+                out[i, j] += ACTIVE_SHADOW if hidden == 1 else PASSIVE_SHADOW
 
 
 @jit
 def _meets(dem, small, large, top, r, c, dy, dx, sign, climb, steps):  # type: ignore[no-untyped-def]
-    """Whether terrain reaches a line that leaves a pixel and climbs by `climb` a step; with sign -1 all is turned over.
+    """First step at which terrain reaches a line that leaves a pixel and climbs by `climb` a step; 0 if none does.
+
+    With sign -1 all is turned over.
 
     A line that is above the highest pixel around passes over all steps that end there. `top` is the highest of all.
     """
@@ -156,20 +172,20 @@ def _meets(dem, small, large, top, r, c, dy, dx, sign, climb, steps):  # type: i
     while far <= steps and start + far * climb <= top:
         y, x = r + int(np.rint(far * dy)), c + int(np.rint(far * dx))
         if not (0 <= y < dem.shape[0] and 0 <= x < dem.shape[1]):
-            return False
+            return 0
         highest = np.float64(large[y // _SIDES[1] + 1, x // _SIDES[1] + 1])
         near, far = far, far + _SIDES[1]
         while near < far and near <= steps and start + near * climb <= highest:
             y, x = r + int(np.rint(near * dy)), c + int(np.rint(near * dx))
             if not (0 <= y < dem.shape[0] and 0 <= x < dem.shape[1]):
-                return False
+                return 0
             high = np.float64(small[y // _SIDES[0] + 1, x // _SIDES[0] + 1])
             k, near = near, near + _SIDES[0]
             while k < near and k <= steps and start + k * climb <= high:
                 if sign * _sample(dem, r, c, k * dy, k * dx, along_x) >= start + k * climb:
-                    return True
+                    return k
                 k += 1
-    return False
+    return 0
 
 
 @jit

@@ -12,7 +12,7 @@ from torch.nn.functional import affine_grid, grid_sample
 from insarflow.learn.orientation import Batch, redirected
 from insarflow.learn.phase import CHANNELS
 
-FLAGS: Final = ("layover", "shadow", "water")
+FLAGS: Final = ("layover", "shadow", "layover_shadow", "water")
 """Channels of which the nearest pixel is taken."""
 
 _LEAST: Final = 1e-3

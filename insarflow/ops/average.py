@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from operator import attrgetter
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import xarray as xr
 
 from insarflow.constants import DAYS_PER_YEAR
+from insarflow.kernels import stacking as kernel
 from insarflow.kernels.phase_fit import Order
 from insarflow.ops.attributes import mapped, wavelength_of
 from insarflow.ops.block_sums import IMAGES
 from insarflow.ops.cells import present_cells
 from insarflow.ops.checks import check_choice, check_image, check_kind, check_on
+from insarflow.ops.columns import Field, map_columns
 from insarflow.ops.deramp import deramp
 from insarflow.ops.directions import fold_directions
-from insarflow.ops.fold import Field, Images, Tree, fold, groups_of
+from insarflow.ops.network import edges_between
 from insarflow.ops.overlap import map_overlap
 from insarflow.ops.reference import Statistic, reference
 from insarflow.schema import CELLS, DIMS, SPACE, recipe_of, require
@@ -59,13 +60,17 @@ def average(
         Lazy if `ds` is. ``pairs`` (int32) says how many interferograms a pixel has. Not pooled, ``(delay, y, x)``:
         ``igram`` (complex64, magnitude one), whose phase is the circular mean, and ``resultant`` (float32, 0..1), the
         length of the mean phasor: 1 where all agree, about ``1 / sqrt(pairs)`` where none do. Pooled, ``(y, x)``:
-        ``rate`` (float32, rad per day, positive away from the satellite) and, if `ds` has the attribute ``wavelength``,
-        ``velocity`` (float32, m per year, positive toward the satellite). NaN where there is no interferogram.
+        ``rate`` and its standard deviation ``rate_std`` (float32, rad per day, positive away from the satellite) and,
+        if `ds` has the attribute ``wavelength``, ``velocity`` and ``velocity_std`` (float32, m per year, positive
+        toward the satellite). NaN where there is no interferogram, the errors also where there is one alone.
 
     Raises
     ------
     TypeError, MissingVariableError, ValueError
-        If a variable is missing or has other dimensions, or an argument is of the wrong kind.
+        If a variable is missing or has other dimensions, or an argument is of the wrong kind; of what is pooled, if
+        dates or delays are unknown or a delay is not positive.
+    NetworkError
+        If there is no interferogram to pool.
     InsarError
         While computing, if an interferogram has no pixel at the reference.
 
@@ -77,12 +82,19 @@ def average(
     unwrapped phase have.
 
     Noise of independent interferograms falls with the square root of their number; those that share an acquisition are
-    not independent. Sums fold present cells in a tree of fixed order (`insarflow.ops.fold`): few blocks in memory, and
-    the same bits for any chunking.
+    not independent. The pooled rate, ``sum(w phase / T) / sum(w)`` with the delay T, is that of `stacking_rate` with
+    other weights, and so is its error: each acquisition has noise of its own, of one variance, which all its pairs
+    share and which is estimated in every pixel from their scatter about the rate. Errors of unwrapping and motion that
+    is not steady add to the scatter; noise that grows steadily with time looks like motion and does not.
+
+    Not pooled, sums fold present cells in a tree of fixed order (`insarflow.ops.fold`), few blocks in memory. Pooled,
+    the error takes all pairs of a pixel at once: their blocks at one place are held, as by `insarflow.timeseries`, so
+    cut long stacks into small chunks along y and x. Either way any chunking gives the same bits.
 
     References
     ----------
-    Yao et al. (2021), doi:10.1016/j.jag.2021.102489; Chen et al. (2022), doi:10.3390/rs14081848.
+    Yao et al. (2021), doi:10.1016/j.jag.2021.102489; Chen et al. (2022), doi:10.3390/rs14081848. For the error see
+    `stacking_rate`.
 
     Examples
     --------
@@ -165,70 +177,49 @@ def _length(mean: np.ndarray, *, tile: Tile) -> np.ndarray:
     return length
 
 
-class _Rates(NamedTuple):
-    """What is known of a block from the rates of some interferograms: weighted sum, sum of weights, number."""
-
-    total: np.ndarray
-    weight: np.ndarray
-    number: np.ndarray
-
-
 def _pooled(image: xr.DataArray, weight: Any, present: np.ndarray | None, ds: xr.Dataset) -> xr.Dataset:
-    days = image["delay"].values / np.timedelta64(1, "D")
-    per_day = np.broadcast_to(1 / days, image.shape[:2])
-    rates = map_overlap(_divided, image.data, depth=0, dtype="float32", present=present, per_cell={"per_day": per_day})
-    tree = Tree()
-    (cells,) = groups_of(image.shape[:2], (0, 1), present).values()
-    root = tree.root(_finish, tree.reduce(_merge, tree.images(_add, cells)) if cells else None)
-    arrays = [rates] if weight is None else [rates, weight]
-    fields = {"rate": Field(attrgetter("total"), "float32"), "pairs": Field(attrgetter("number"), "int32")}
-    folded = fold(tree, np.array(root), *arrays, fields=fields, name="average")
-    coords = _left(image, CELLS)
-    kept = mapped(image)
-    rate = xr.DataArray(
-        folded["rate"], coords, SPACE,
-        attrs={**kept, "units": "rad/day", "long_name": "mean rate of the phase, positive away from the satellite"},
+    edges = edges_between(*_times(image), present, to="average")
+    rate, error, count = map_columns(
+        _mean_rate, image.data, *([] if weight is None else [weight]), cells=edges.cells,
+        fields=[Field((), "float32"), Field((), "float32"), Field((), "int32")], pairs=edges.pairs, years=edges.years,
     )  # fmt: skip
-    result = xr.Dataset({"rate": rate})
+    words = {
+        "rate": (rate, "rad/day", "mean rate of the phase, positive away from the satellite"),
+        "rate_std": (error, "rad/day", "standard deviation of the mean rate"),
+    }
     if "wavelength" in ds.attrs:
         to_speed = np.float32(-wavelength_of(ds, to="average") / (4 * np.pi) * DAYS_PER_YEAR)
-        result["velocity"] = (rate * to_speed).assign_attrs(
-            **kept, units="m/yr", long_name="mean speed along the line of sight, positive toward the satellite"
-        )
-    result["pairs"] = xr.DataArray(
-        folded["pairs"], coords, SPACE, attrs={**kept, "units": "1", "long_name": "number of interferograms"}
+        text = "mean speed along the line of sight, positive toward the satellite"
+        words["velocity"] = (rate * to_speed, "m/yr", text)
+        words["velocity_std"] = (error * abs(to_speed), "m/yr", "standard deviation of the mean speed")
+    words["pairs"] = (count, "1", "number of interferograms")
+    coords, attrs = _left(image, CELLS), mapped(image)
+    return xr.Dataset(
+        {
+            key: xr.DataArray(data, coords, SPACE, attrs={**attrs, "units": units, "long_name": text})
+            for key, (data, units, text) in words.items()
+        }
     )
-    return result
 
 
-def _divided(values: np.ndarray, *, per_day: np.ndarray, tile: Tile) -> np.ndarray:
-    rates: np.ndarray = (values * per_day[..., None, None]).astype(np.float32)
-    return rates
+def _times(image: xr.DataArray) -> tuple[np.ndarray, np.ndarray]:
+    """Dates and delays of a stack, which tell the acquisitions that its pairs share."""
+    dates, delays = (image[dim].values for dim in CELLS)
+    if dates.dtype.kind != "M" or delays.dtype.kind != "m":
+        raise ValueError(
+            "average needs dates and delays to pool, as datetime64 and timedelta64, instead got "
+            f"date of {dates.dtype} and delay of {delays.dtype}: assign them with ds.assign_coords"
+        )
+    days = delays / np.timedelta64(1, "D")
+    if not (days > 0).all():
+        raise ValueError(f"delay must be positive to be pooled, instead got {days.tolist()} days: swap dates and signs")
+    return dates, delays
 
 
-def _add(images: Images) -> _Rates:
-    sums: _Rates | None = None
-    for rate, *weights in images:
-        if sums is None:
-            sums = _Rates(np.zeros(rate.shape), np.zeros(rate.shape), np.zeros(rate.shape, np.int32))
-        weight = weights[0].astype(np.float64) if weights else np.ones(rate.shape)
-        there = np.isfinite(rate) & (weight > 0)
-        weight = np.where(there, weight, 0.0)
-        np.add(sums.total, weight * np.where(there, rate, np.float32(0)), out=sums.total)
-        np.add(sums.weight, weight, out=sums.weight)
-        np.add(sums.number, there, out=sums.number)
-    if sums is None:
-        raise ValueError("images must hold an interferogram, instead got none")
-    return sums
-
-
-def _merge(parts: list[_Rates]) -> _Rates:
-    return _Rates(*(sum(field[1:], start=field[0]) for field in zip(*parts, strict=True)))
-
-
-def _finish(sums: _Rates | None, shape: tuple[int, int]) -> _Rates:
-    """The mean rate, in the place of the sum."""
-    if sums is None:
-        return _Rates(np.full(shape, np.nan), np.zeros(shape), np.zeros(shape, np.int32))
-    mean = np.divide(sums.total, sums.weight, out=np.full(shape, np.nan), where=sums.weight > 0)
-    return _Rates(mean, sums.weight, sums.number)
+def _mean_rate(
+    phase: np.ndarray, *weight: np.ndarray, pairs: np.ndarray, years: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Block function: mean rate per day, its error, and the number of pairs."""
+    rate, error, count = kernel.stacking_rate(phase, *weight, pairs=pairs, years=years, method="mean")
+    per_day = np.float32(1 / DAYS_PER_YEAR)
+    return rate * per_day, error * per_day, count

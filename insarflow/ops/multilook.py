@@ -13,7 +13,7 @@ from insarflow.kernels.phase import azimuth, phasor
 from insarflow.ops.cells import present_cells
 from insarflow.ops.checks import Labelled, Present, check_fraction, check_whole, refuse_wrapped
 from insarflow.ops.overlap import Reads, map_windows
-from insarflow.schema import SPACE, recipe_of
+from insarflow.schema import SPACE, VARIABLES, recipe_of
 from insarflow.types import Looks, Tile
 
 
@@ -24,8 +24,9 @@ def multilook(obj: Labelled, *, y: int, x: int, min_valid: float = 0.5) -> Label
     ----------
     obj
         DataArray with dims ``(..., y, x)``, or a Dataset: every variable with ``y`` and ``x`` is averaged,
-        interferograms as complex numbers, masks by "any pixel of the block", ``aspect`` as a direction. So pixels
-        count by their amplitude; for phase alone average ``igram / abs(igram)``. NaN is missing.
+        interferograms as complex numbers, masks and each bit of ``layover_shadow`` by "any pixel of the block",
+        ``aspect`` as a direction. So pixels count by their amplitude; for phase alone average ``igram / abs(igram)``.
+        NaN is missing.
     y, x
         Looks along each axis.
     min_valid
@@ -86,9 +87,13 @@ def multilook(obj: Labelled, *, y: int, x: int, min_valid: float = 0.5) -> Label
 
 def _average(array: xr.DataArray, looks: Looks, min_valid: float, present: Present = None) -> xr.DataArray:
     image = array.transpose(..., *SPACE)
-    if image.dtype.kind in "iu":
+    function: Any = kernel.multilook
+    if _holds_bits(array):
+        function = _any_bit
+    elif image.dtype.kind in "iu":
         image = image.astype(np.float32)
-    function = _azimuths if array.name == "aspect" and image.dtype == np.float32 else kernel.multilook
+    elif array.name == "aspect" and image.dtype == np.float32:
+        function = _azimuths
     data = map_windows(
         function, image.data, reads=(_blocks(looks.y), _blocks(looks.x)),
         out_chunks=coarse_chunks(image, looks), dtype=image.dtype, present=present, looks=looks, min_valid=min_valid,
@@ -100,6 +105,20 @@ def _average(array: xr.DataArray, looks: Looks, min_valid: float, present: Prese
 def _azimuths(values: np.ndarray, *, looks: Looks, min_valid: float, tile: Tile) -> np.ndarray:
     """Mean azimuths: the mean of two on either side of north is north."""
     return azimuth(kernel.multilook(phasor(values), looks=looks, min_valid=min_valid, tile=tile))
+
+
+def _holds_bits(array: xr.DataArray) -> bool:
+    known = VARIABLES.get(str(array.name))
+    return known is not None and bool(known.flags) and array.dtype == known.dtype
+
+
+def _any_bit(values: np.ndarray, *, looks: Looks, min_valid: float, tile: Tile) -> np.ndarray:
+    """Bits that some pixel of the block has."""
+    each = np.unpackbits(values[..., None], axis=-1, bitorder="little")
+    some = [
+        kernel.multilook(each[..., k] != 0, looks=looks, min_valid=min_valid, tile=tile) for k in range(each.shape[-1])
+    ]
+    return np.packbits(np.stack(some, axis=-1), axis=-1, bitorder="little")[..., 0]
 
 
 def _blocks(looks: int) -> Reads:

@@ -91,12 +91,22 @@ def edges_of(ds: xr.Dataset, name: str, *, to: str) -> Edges:
         remedy = ": unwrap the interferograms first" if name == "unwrapped" else ""
         held = sorted(map(str, ds.data_vars))
         raise MissingVariableError(f"{to} needs the variable {name!r}, but the dataset holds {held}{remedy}")
-    present = present_cells(ds, name)
-    cells = np.argwhere(np.ones((ds.sizes["date"], ds.sizes["delay"]), bool) if present is None else present)
+    return edges_between(ds["date"].values, ds["delay"].values, present_cells(ds, name), to=to)
+
+
+def edges_between(dates: np.ndarray, delays: np.ndarray, present: np.ndarray | None, *, to: str) -> Edges:
+    """The interferograms of some dates and delays: those in `present`, bool ``(date, delay)``, or all if that is None.
+
+    Raises
+    ------
+    NetworkError
+        If there is none.
+    """
+    cells = np.argwhere(np.ones((len(dates), len(delays)), bool) if present is None else present)
     if not len(cells):
         raise NetworkError(f"{to} needs interferograms, instead got valid=False everywhere")
-    reference = ds["date"].values[cells[:, 0]]
-    secondary = reference + ds["delay"].values[cells[:, 1]]
+    reference = dates[cells[:, 0]]
+    secondary = reference + delays[cells[:, 1]]
     order = np.lexsort((secondary, reference))
     return Edges(cells[order], reference[order], secondary[order])
 

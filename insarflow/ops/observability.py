@@ -82,7 +82,7 @@ def observability(
           where the pixel is not observable.
         - ``mean_coherence`` (float32): over the pairs that have one at the pixel; NaN if none has.
         - ``pairs`` (int32): their number.
-        - ``layover``, ``shadow`` (bool): as in `ds`.
+        - ``layover``, ``shadow`` (bool), and ``layover_shadow`` (uint8) if it is there: as in `ds`.
 
         Without ``coherence`` there is no ``slowest``, ``mean_coherence`` and ``pairs``, nothing is decorrelated, and
         the shortest delay of all pairs counts.
@@ -141,7 +141,8 @@ def observability(
     for array in made.values():
         array.attrs |= mapped(share)
     attrs = {"min_sensitivity": least, "min_coherence": coherent, "sigmas": factor}
-    return xr.Dataset({**made, **masks}, attrs=attrs)
+    told = {name: ds[name] for name in ("layover_shadow",) if name in ds}
+    return xr.Dataset({**made, **masks, **told}, attrs=attrs)
 
 
 def _state(

@@ -97,7 +97,7 @@ def local_incidence(ds: xr.Dataset, grid: Grid) -> xr.DataArray:
 
 
 def layover_shadow(ds: xr.Dataset, grid: Grid, *, reach: float) -> xr.Dataset:
-    """Layover and shadow, of a pixel's own slope (active) and of other terrain in its range plane (passive).
+    """Layover and shadow, of a pixel's own slope (active) or of other terrain in its range plane only (passive).
 
     Parameters
     ----------
@@ -109,8 +109,9 @@ def layover_shadow(ds: xr.Dataset, grid: Grid, *, reach: float) -> xr.Dataset:
     Returns
     -------
     Dataset
-        ``layover`` and ``shadow``, bool on ``(y, x)``, False where height or line of sight are missing. Lazy if the
-        dem is; a block reads the dem to `reach` on all sides.
+        On ``(y, x)``: ``layover`` and ``shadow``, bool, False where height or line of sight are missing, and
+        ``layover_shadow``, uint8: the sum of 1 (active layover) or 2 (passive layover), and 4 (active shadow) or 8
+        (passive shadow). Lazy if the dem is; a block reads the dem to `reach` on all sides.
 
     Raises
     ------
@@ -130,11 +131,14 @@ def layover_shadow(ds: xr.Dataset, grid: Grid, *, reach: float) -> xr.Dataset:
         _rays_of_block, *(a.data for a in images), depth=(depth[0], depth[1]), dtype=np.uint8, grid=grid,
         reach=float(reach),
     )  # fmt: skip
-    dem, masks = images[0], {}
-    for name, bit in (("layover", rays.LAYOVER), ("shadow", rays.SHADOW)):
-        mask = xr.DataArray((bits & np.uint8(bit)) != 0, dem.coords, SPACE, attrs=mapped(dem))
-        masks[name] = describe(mask, name)
-    return xr.Dataset(masks)
+    dem = images[0]
+    masks = {name: (bits & np.uint8(some)) != 0 for name, some in (("layover", rays.LAYOVER), ("shadow", rays.SHADOW))}
+    return xr.Dataset(
+        {
+            name: describe(xr.DataArray(data, dem.coords, SPACE, attrs=mapped(dem)), name)
+            for name, data in {**masks, "layover_shadow": bits}.items()
+        }
+    )
 
 
 def _surface_of_block(dem: np.ndarray, *, grid: Grid, window: Looks, tile: Tile) -> np.ndarray:

@@ -318,7 +318,7 @@ def put_length(where: WritableLocation, name: str, cells: Sequence[int]) -> None
 def _array(group: zarr.Group, name: str, sizes: Mapping[str, int], attrs: Mapping[str, Any], code: Code | None) -> None:
     variable = VARIABLES[name]
     shape = tuple(sizes[dim] for dim in variable.dims)
-    attributes: dict[str, Any] = {**_plain(attrs), "units": variable.units, "long_name": variable.long_name}
+    attributes: dict[str, Any] = {**_plain(attrs), **variable.attrs}
     dtype = np.dtype(variable.dtype)
     fill = _fill(dtype)
     if code is not None:

@@ -35,7 +35,11 @@ def terrain(obj: xr.Dataset | xr.DataArray, *, scale: float | None = None, reach
         - ``profile_curvature`` and ``plan_curvature`` (float32, 1/m, positive where convex),
         - ``local_incidence`` (float32, rad, more than pi/2 where the ground faces away from the satellite),
         - ``layover`` and ``shadow`` (bool), active and passive; they replace those of the product. False where height
-          or line of sight are missing.
+          or line of sight are missing,
+        - ``layover_shadow`` (uint8), which tells them apart: the sum of 1 (active layover: the ground faces the
+          satellite and is steeper than the incidence angle) or 2 (passive layover: only other terrain brings it about),
+          and 4 (active shadow: the ground faces away and is steeper than 90 degrees less that angle) or 8 (passive
+          shadow: only other terrain hides it). Attributes ``flag_masks`` and ``flag_meanings`` by the CF conventions.
 
     Raises
     ------

@@ -3,14 +3,16 @@ import pytest
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import chi2
 from strategies import chunkings
 
 import insarflow
-from insarflow.errors import MissingVariableError
+from insarflow.errors import MissingVariableError, NetworkError
 from insarflow.ops.average import average
 from insarflow.ops.deramp import deramp
 from insarflow.ops.reference import reference
 from insarflow.schema import recipe_of
+from insarflow.types import Recipe
 
 
 @pytest.fixture(scope="module")
@@ -103,8 +105,82 @@ def test_pooled_rates(stack):
         np.testing.assert_array_equal(mean["pairs"], (~np.isnan(ds["unwrapped"])).sum(("date", "delay")))
         np.testing.assert_allclose(mean["rate"].values[there], rate[there] - np.median(rate), atol=0.01)
         np.testing.assert_allclose(mean["velocity"], mean["rate"] * (-0.0555 / 4 / np.pi * 365.25), rtol=1e-5)
-    assert (mean["rate"].attrs["units"], mean["velocity"].attrs["units"]) == ("rad/day", "m/yr")
-    assert "velocity" not in average(ds.assign_attrs({"wavelength": 0.05}).drop_attrs(), pool=True)
+        np.testing.assert_allclose(mean["velocity_std"], mean["rate_std"] * (0.0555 / 4 / np.pi * 365.25), rtol=1e-5)
+        assert (mean["rate_std"].notnull() == (mean["pairs"] > 1)).all()
+    units = [mean[name].attrs["units"] for name in ("rate", "rate_std", "velocity", "velocity_std", "pairs")]
+    assert units == ["rad/day", "rad/day", "m/yr", "m/yr", "1"]
+    assert set(average(ds.drop_attrs(), pool=True)) == {"rate", "rate_std", "pairs"}
+
+
+def noisy(delays=(6, 12, 18), dates=14, side=40, seed=5):
+    """Steady motion seen through noise of the acquisitions, all pairs of some delays; the rate, rad per day."""
+    rng = np.random.default_rng(seed)
+    rate = rng.normal(0, 0.02, (side, side))
+    rate -= rate.mean()
+    seen = 6 * np.arange(dates)[:, None, None] * rate + 0.7 * rng.normal(size=(dates, side, side))
+    phase = np.full((dates - 1, len(delays), side, side), np.nan, np.float32)
+    for i, j in np.ndindex(phase.shape[:2]):
+        later = i + delays[j] // 6
+        if later < dates:
+            phase[i, j] = seen[later] - seen[i]
+    dims = ("date", "delay", "y", "x")
+    ds = xr.Dataset(
+        {
+            "unwrapped": (dims, phase),
+            "coherence": (dims, rng.uniform(0.2, 0.9, phase.shape).astype(np.float32)),
+            "valid": (dims[:2], ~np.isnan(phase[..., 0, 0])),
+        },
+        {
+            "date": np.datetime64("2021-07-03", "ns") + 6 * np.arange(dates - 1) * np.timedelta64(1, "D"),
+            "delay": np.array(delays, "timedelta64[D]").astype("timedelta64[ns]"),
+        },
+    )
+    return ds, rate
+
+
+@pytest.mark.parametrize("weights", ["uniform", "coherence"])
+@pytest.mark.parametrize("delays", [(6,), (6, 12, 18), (6, 36)])
+def test_errors_of_pooled_rates_are_as_large_as_stated(delays, weights):
+    """The mean square error over the mean of the stated variances, which is unbiased: within what chance allows."""
+    ds, rate = noisy(delays)
+    mean = average(ds, pool=True, order=None, weights=weights)
+    error, stated = mean["rate"].values - rate, mean["rate_std"].values
+    low, high = chi2.ppf([1e-5, 1 - 1e-5], rate.size) / rate.size
+    assert low < np.mean(error**2) / np.mean(stated**2) < high
+
+
+def test_pairs_taken_as_independent_would_misstate_the_error_of_a_pooled_rate():
+    for delays, wrong in (((6,), 2.5), ((6, 12, 18), 1.5)):
+        ds, rate = noisy(delays)
+        mean = average(ds, pool=True, order=None)
+        rates = ds["unwrapped"].values / np.array(delays)[:, None, None]
+        naive = np.nanstd(rates, axis=(0, 1)) / np.sqrt(mean["pairs"].values)
+        actual = np.std(mean["rate"].values - rate)
+        assert naive.mean() > wrong * actual
+        assert mean["rate_std"].values.mean() == pytest.approx(actual, rel=0.15)
+
+
+def test_a_pooled_rate_and_its_error_by_hand():
+    ds = noisy(side=6)[0]
+    lost = np.random.default_rng(2).uniform(size=ds["unwrapped"].shape) < 0.3
+    done = Recipe().then("read").then("reference").to_json()
+    ds = ds.assign(unwrapped=ds["unwrapped"].where(~xr.DataArray(lost, dims=ds["unwrapped"].dims))).assign_attrs(
+        recipe=done
+    )
+    for weights in ("uniform", "coherence"):
+        mean = average(ds, pool=True, order=None, weights=weights)
+        for y, x in np.ndindex(6, 6):
+            phase, gamma = (ds[name].values[..., y, x].astype(float) for name in ("unwrapped", "coherence"))
+            cells = np.argwhere(np.isfinite(phase))
+            t, b = 6.0 * (cells[:, 1] + 1), np.zeros((len(cells), 14))
+            b[np.arange(len(cells)), cells[:, 0]] = -1
+            b[np.arange(len(cells)), cells[:, 0] + cells[:, 1] + 1] = 1
+            p, w = phase[tuple(cells.T)], gamma[tuple(cells.T)] if weights == "coherence" else np.ones(len(cells))
+            c = w / t / w.sum()
+            own = ((p - t * (c @ p)) ** 2).sum() / np.linalg.norm((np.eye(len(t)) - np.outer(t, c)) @ b) ** 2
+            assert mean["rate"].values[y, x] == pytest.approx(c @ p, rel=1e-5, abs=1e-7)
+            assert mean["rate_std"].values[y, x] == pytest.approx(np.sqrt(own) * np.linalg.norm(c @ b), rel=1e-4)
+            assert mean["pairs"].values[y, x] == len(cells)
 
 
 @settings(max_examples=5)
@@ -124,7 +200,7 @@ def test_any_chunks_give_the_same_bits(data):
         },
     )
     cut = ds.chunk(dict(zip(dims, data.draw(chunkings(shape)), strict=True)))
-    for how in ({"weights": "coherence"}, {"pool": True}):
+    for how in ({"weights": "coherence"}, {"pool": True}, {"pool": True, "weights": "coherence"}):
         xr.testing.assert_identical(average(cut, **how).compute(), average(ds, **how))
 
 
@@ -141,12 +217,34 @@ def test_nothing_is_computed_and_absent_cells_are_not_looked_at(stack, forbid_co
     with forbid_compute():
         mean = average(cut, weights="coherence")
     xr.testing.assert_identical(mean.compute(), average(stack, weights="coherence"))
+    whole = unwrapped_of(stack, 0.1 * np.ones((41, 54)))
+    cut = cut.assign(unwrapped=whole["unwrapped"].chunk(date=1, delay=1, y=30, x=30))
+    cut["unwrapped"] = cut["unwrapped"].copy(data=cut["unwrapped"].data.map_blocks(fail, dtype=np.float32))
+    with forbid_compute():
+        mean = average(cut, pool=True)
+    xr.testing.assert_identical(mean.compute(), average(whole, pool=True))
 
 
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
         (lambda s: average(s, pool=True), MissingVariableError, "^average needs the variable 'unwrapped'"),
+        (
+            lambda s: average(unwrapped_of(s, np.ones((41, 54))).assign(valid=s["valid"] & False), pool=True),
+            NetworkError,
+            "^average needs interferograms, instead got valid=False everywhere$",
+        ),
+        (
+            lambda s: average(unwrapped_of(s, np.ones((41, 54))).drop_vars("date"), pool=True),
+            ValueError,
+            r"^average needs dates and delays to pool, as datetime64 and timedelta64, instead got date of int64 and "
+            r"delay of timedelta64\[ns\]: assign them with ds.assign_coords$",
+        ),
+        (
+            lambda s: average(unwrapped_of(s, np.ones((41, 54))).assign_coords(delay=-s["delay"]), pool=True),
+            ValueError,
+            r"^delay must be positive to be pooled, instead got \[-6.0, -12.0\] days: swap dates and signs$",
+        ),
         (
             lambda s: average(s.drop_vars("coherence"), weights="coherence"),
             MissingVariableError,

@@ -83,6 +83,21 @@ def test_whole_numbers_become_float32():
     assert result[0, 0] == 1.5
 
 
+@given(st.data())
+def test_bits_are_those_of_any_pixel_and_agree_with_the_masks(data):
+    bits = np.random.default_rng(4).choice([0, 0, 0, 1, 2, 4, 9], (23, 31)).astype(np.uint8)
+    masks = {"layover": bits & 3 > 0, "shadow": bits & 12 > 0, "layover_shadow": bits}
+    ds = xr.Dataset({name: (("y", "x"), mask) for name, mask in masks.items()})
+    coarse = multilook(ds, y=2, x=3)
+    expected = np.bitwise_or.reduce(bits[:22, :30].reshape(11, 2, 10, 3), axis=(1, 3))
+    assert coarse["layover_shadow"].dtype == np.uint8
+    np.testing.assert_array_equal(coarse["layover_shadow"], expected)
+    np.testing.assert_array_equal(coarse["layover_shadow"] & 3 > 0, coarse["layover"])
+    np.testing.assert_array_equal(coarse["layover_shadow"] & 12 > 0, coarse["shadow"])
+    chunks = dict(zip(("y", "x"), data.draw(chunkings(bits.shape)), strict=True))
+    xr.testing.assert_identical(multilook(ds.chunk(chunks), y=2, x=3).compute(), coarse)
+
+
 def test_lazy_in_lazy_out(stack, forbid_compute):
     cut = stack.chunk(date=1, delay=1, y=20, x=30)
     with forbid_compute():

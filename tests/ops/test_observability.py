@@ -87,6 +87,8 @@ def test_against_the_definitions():
     np.testing.assert_allclose(found["mean_coherence"], ds["coherence"].mean(("date", "delay")), rtol=1e-5)
     np.testing.assert_array_equal(found["pairs"], ds["coherence"].notnull().sum(("date", "delay")))
     xr.testing.assert_equal(found["layover"], ds["layover"])
+    bits = xr.where(ds["layover"], np.uint8(1), np.uint8(0))
+    xr.testing.assert_equal(observability(ds.assign(layover_shadow=bits))["layover_shadow"], bits)
     assert found["observability"].dtype == np.uint8
     assert found["observability"].attrs["flag_meanings"].split() == list(CLASSES)
     assert found["observability"].attrs["flag_values"] == [0, 1, 2, 3, 4, 5]

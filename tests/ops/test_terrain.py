@@ -66,6 +66,17 @@ def test_the_scene_shows_everything():
     assert near["layover"].sum() < masks["layover"].sum()
 
 
+def test_active_and_passive_are_told_apart_and_make_up_layover_and_shadow():
+    masks = layover_shadow(scene(), GRID, reach=900.0)
+    bits = masks["layover_shadow"]
+    assert bits.dtype == np.uint8
+    assert bits.attrs["flag_masks"] == [1, 2, 4, 8]
+    assert bits.attrs["flag_meanings"] == "active_layover passive_layover active_shadow passive_shadow"
+    np.testing.assert_array_equal(bits & 3 > 0, masks["layover"])
+    np.testing.assert_array_equal(bits & 12 > 0, masks["shadow"])
+    assert all((bits & mask > 0).mean() > 0.01 for mask in (1, 2, 4, 8))
+
+
 @pytest.mark.parametrize("latitude", [0.0, 45.0, -70.0])
 def test_a_cone_in_degrees(latitude):
     """Height falls by half a metre a metre from a point, along geodesics: the closed form is known everywhere."""
@@ -88,7 +99,7 @@ def test_lazy_in_lazy_out(forbid_compute):
     with forbid_compute():
         one, two = (layover_shadow(cut, GRID, reach=500.0).assign(surface(cut["dem"], GRID, scale=s)) for s in (90, 90))
         other = surface(cut["dem"], GRID)
-    for name in ("layover", *SURFACE):
+    for name in ("layover", "layover_shadow", *SURFACE):
         assert one[name].data.name == two[name].data.name
         assert one[name].chunks == cut["dem"].chunks
     assert one["slope"].data.name != other["slope"].data.name

@@ -11,7 +11,7 @@ from insarflow.ops.terrain import SURFACE
 from insarflow.schema import recipe_of, validate
 from insarflow.stack.terrain import terrain
 
-RADAR = ("local_incidence", "layover", "shadow")
+RADAR = ("local_incidence", "layover", "shadow", "layover_shadow")
 
 
 @pytest.fixture
@@ -36,6 +36,11 @@ def test_a_ridge_seen_from_the_west(scene):
     # 42 degrees of slope: steeper than the incidence of 39, not as steep as its complement.
     assert found["layover"].values[west].all()
     assert not found["shadow"].any()
+    # Behind the ridge, and before its foot, only other terrain is to blame.
+    assert (found["layover_shadow"].values[west] == 1).all()
+    behind = found["layover_shadow"].values[15, 26:]
+    assert behind[0] == 2
+    assert set(behind) == {0, 2}
     # The ridge is convex along the slope, and its contour lines are straight.
     assert (terrain(scene, scale=600.0)["profile_curvature"].values[2:-2, 23:25] > 1e-4).all()
     np.testing.assert_allclose(found["plan_curvature"].values[2:-2, 5:20], 0.0, atol=1e-6)
@@ -57,11 +62,14 @@ def test_a_store_holds_it(scene, tmp_path):
     again = insarflow.open_stack(tmp_path / "s.zarr")
     for name in (*SURFACE, *RADAR):
         np.testing.assert_array_equal(again[name].values, found[name].values)
-        assert again[name].attrs["units"] == found[name].attrs["units"]
+        assert again[name].attrs == {**found[name].attrs, "grid_mapping": "spatial_ref"}
         assert again[name].dtype == found[name].dtype
     assert str(again["slope"].rio.crs) == "EPSG:4326"
     plain = xr.open_zarr(tmp_path / "s.zarr", decode_timedelta=True)
     np.testing.assert_array_equal(plain["local_incidence"].values, found["local_incidence"].values)
+    np.testing.assert_array_equal(plain["layover_shadow"].values, found["layover_shadow"].values)
+    assert plain["layover_shadow"].dtype == np.uint8
+    assert plain["layover_shadow"].attrs["flag_masks"] == [1, 2, 4, 8]
 
 
 def test_a_dem_alone(scene):
@@ -101,6 +109,8 @@ def test_grenoble_from_an_ascending_sentinel1(real):
     east = found["aspect"] < np.pi
     assert 0.005 < float(found["layover"].mean()) < 0.05
     assert 0 < float(found["shadow"].mean()) < 0.01
+    active, passive = (float((found["layover_shadow"] & bit > 0).mean()) for bit in (1, 2))
+    assert active > 0.2 * passive > 0.0
     assert float(east.where(found["layover"]).mean()) < 0.05
     assert float(east.where(found["shadow"]).mean()) > 0.95
     lit = found["local_incidence"]

@@ -94,7 +94,7 @@ def write_cogs(layers: Sequence[Layer], stack: Stack, folder: Path, *, stop: Sto
     Returns
     -------
     list of Path
-        The files; beside one of phase lies its style for QGIS, ``<name>.qml``.
+        The files; beside one of phase or of bits lies its style for QGIS, ``<name>.qml``.
 
     Raises
     ------
@@ -183,6 +183,8 @@ def _assemble(layer: Layer, stack: Stack, work: Path, file: Path) -> None:
     _check_complete(made, grid, levels)
     if layer.variable == "igram":
         write_style(file.with_suffix(".qml"))
+    elif layer.flags:
+        write_style(file.with_suffix(".qml"), flags=layer.flags)
     os.replace(made, file)
 
 
@@ -225,11 +227,14 @@ def _virtual(layer: Layer, stack: Stack, level: int, smaller: Sequence[Path]) ->
 def tags_of(layer: Layer, stack: Stack) -> dict[str, str]:
     """What a file says of itself in tags, where it can: `insarflow.stack.tags` reads them again.
 
-    ``DATA_UNITS`` is PyRate's name.
+    ``DATA_UNITS`` is PyRate's name; ``FLAG_MASKS`` and ``FLAG_MEANINGS`` are what the CF conventions call them.
     """
     tags = {"AREA_OR_POINT": "Area", "TIFFTAG_SOFTWARE": software(), "VARIABLE": layer.word}
     if layer.pair is not None:
         tags |= pair_tags(layer.pair, layer.baseline)
     if layer.units == "rad":
         tags["DATA_UNITS"] = "RADIANS"
+    if layer.flags:
+        tags["FLAG_MASKS"] = json.dumps([1 << k for k in range(len(layer.flags))])
+        tags["FLAG_MEANINGS"] = " ".join(layer.flags)
     return tags | make_tags(stack.pairs.attrs, recipe_of(stack.pairs))

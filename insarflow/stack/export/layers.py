@@ -66,6 +66,11 @@ class Layer:
         return PHASE if self.variable == "igram" else VARIABLES[self.variable].long_name
 
     @property
+    def flags(self) -> tuple[str, ...]:
+        """What the bits of a value mean, from the lowest on; empty if a value is a number."""
+        return VARIABLES[self.variable].flags
+
+    @property
     def dtype(self) -> np.dtype:
         """Of the values in the file: float32, uint8 for flags, int32 for counts, uint16 for components."""
         return file_dtype(self.variable)

@@ -56,7 +56,8 @@ def write_netcdf(stack: Stack, path: Path, *, overwrite: bool = False, tell: Tel
     Notes
     -----
     Images lie along ``(pair, y, x)``: three dimensions are what readers draw, and a cube of dates and delays is mostly
-    empty. ``phase`` is float32 in rad, from -pi to pi, NaN where missing; flags are int8 with ``flag_meanings``.
+    empty. ``phase`` is float32 in rad, from -pi to pi, NaN where missing; flags are int8 with ``flag_meanings``, bits
+    uint8 with ``flag_masks``, too.
     Coordinates of a pair are its name (``pair_name``; CF has no coordinate of text named as its dimension), the earlier
     (``date``) and the later day (``secondary``) and ``delay``, so that `insarflow.from_pairs` makes a stack of
     ``xr.open_dataset(path, decode_coords="all").drop_vars("pair_name")``. All values read back equal, wrapped phase as
@@ -154,6 +155,9 @@ def _declare(file: Any, name: str, stack: Stack) -> None:
     if np.dtype(known.dtype).kind == "b":
         # The last is xarray's, which makes booleans of them again.
         attrs |= {"flag_values": np.array([0, 1], np.int8), "flag_meanings": f"no_{name} {name}", "dtype": "bool"}
+        del attrs["units"]
+    if known.flags:
+        attrs |= {"flag_masks": np.array(known.attrs["flag_masks"], dtype), "flag_meanings": " ".join(known.flags)}
         del attrs["units"]
     variable.attrs.update(attrs)
 

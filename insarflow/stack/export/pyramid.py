@@ -1,4 +1,4 @@
-"""Overviews: means of blocks of pixels, of interferograms as complex numbers."""
+"""Overviews: means of blocks of pixels, of interferograms as complex numbers; of bits and labels, pixels."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def level_count(shape: tuple[int, int], tile: int) -> int:
 
 
 def overviews(values: np.ndarray, levels: int) -> Iterator[np.ndarray]:
-    """Halve an image again and again: each pixel is the mean over a block of 2, 4, 8, ... pixels a side.
+    """Halve an image again and again: each pixel stands for a block of 2, 4, 8, ... pixels a side, by its mean.
 
     Parameters
     ----------
     values
-        Shape ``(y, x)``. Complex, whose mean's phase is given; real; counts and flags, whose mean is rounded; numbers
-        without a sign that name something (components), of which each block's first is taken.
+        Shape ``(y, x)``. Complex, whose mean's phase is given; real; whole numbers and flags, whose mean is rounded;
+        unsigned numbers, which are bits or labels that have no mean: of a block the first pixel is taken.
     levels
         How many.
 
@@ -45,7 +45,7 @@ def overviews(values: np.ndarray, levels: int) -> Iterator[np.ndarray]:
     and no mean of radians, which invents fringes where the phase wraps.
     """
     if values.dtype.kind == "u":
-        yield from (values[:: 2**level, :: 2**level] for level in range(1, levels + 1))
+        yield from (values[:: 1 << level, :: 1 << level] for level in range(1, levels + 1))
         return
     total, weight = _start(values)
     for _ in range(levels):

@@ -19,7 +19,7 @@ import rasterio
 
 from insarflow.errors import ProductError, StoreError
 from insarflow.stack.export.layers import Layer, Stack, software
-from insarflow.stack.export.style import grey_pipe, phase_pipe
+from insarflow.stack.export.style import flags_pipe, grey_pipe, phase_pipe
 from insarflow.stack.georeference import Box
 from insarflow.types import Grid
 
@@ -167,6 +167,8 @@ def _add(branch: ET.Element, layers: ET.Element, layer: Layer, stack: Stack, fol
     ET.SubElement(nodata, "noDataList", bandNo="1", useSrcNoData="1")
     if layer.variable == "igram":
         phase_pipe(made)
+    elif layer.flags:
+        flags_pipe(made, layer.flags)
     else:
         grey_pipe(made, *_limits(layer, folder / file))
 

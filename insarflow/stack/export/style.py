@@ -1,4 +1,4 @@
-"""How phase, coherence and heights are drawn by QGIS: colours that close in a circle for what is an angle."""
+"""How layers are drawn by QGIS: phase in colours that close in a circle, bits in one for each value, others in grey."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ the same, and so do -pi and pi. ``ds.insar.plot`` draws phase in the same colour
 
 CYCLE: Final = tuple(f"#{colour}" for colour in _HEX.split())
 """The same, as ``#rrggbb``."""
+
+FLAG_COLOURS: Final = ("#b30000", "#fdae6b", "#08306b", "#9ecae1")
+"""Colours of bits from the lowest on; those of one pair are one hue."""
 
 Stop = tuple[float, str]
 """A value and its colour, ``#rrggbb``."""
@@ -70,10 +73,34 @@ def pseudocolour(parent: ET.Element, stops: Sequence[Stop], *, ends: tuple[float
         ET.SubElement(shader, "item", value=repr(value), label=f"{value:.2f}", color=colour, alpha="255")
 
 
-def write_style(path: Path) -> None:
-    """Write the style of wrapped phase to a file that QGIS takes by itself if it has the raster's name (``.qml``)."""
+def flags_pipe(parent: ET.Element, flags: Sequence[str]) -> None:
+    """Draw bits: a colour for each sum of them, the mean of those of its bits; 0 is transparent."""
+    renderer = ET.SubElement(
+        _pipe(parent), "rasterrenderer", type="paletted", band="1", opacity="1", alphaBand="-1", nodataColor=""
+    )
+    palette = ET.SubElement(renderer, "colorPalette")
+    for value in range(1 << len(flags)):
+        bits = [k for k in range(len(flags)) if value >> k & 1]
+        label = ", ".join(flags[k].replace("_", " ") for k in bits) or "none"
+        colour, alpha = _mixed([FLAG_COLOURS[k] for k in bits]), "255" if bits else "0"
+        ET.SubElement(palette, "paletteEntry", value=str(value), color=colour, alpha=alpha, label=label)
+
+
+def write_style(path: Path, *, flags: Sequence[str] = ()) -> None:
+    """Write a style to a file that QGIS takes by itself if it has the raster's name (``.qml``).
+
+    Parameters
+    ----------
+    path
+        The file.
+    flags
+        What the bits of the raster mean, at most four; without them the style is that of wrapped phase.
+    """
     root = ET.Element("qgis", version="3.28.0", styleCategories="Symbology")
-    phase_pipe(root)
+    if flags:
+        flags_pipe(root, flags)
+    else:
+        phase_pipe(root)
     ET.indent(root)
     ET.ElementTree(root).write(path, encoding="UTF-8")
 
@@ -100,4 +127,14 @@ def _ramp(shader: ET.Element, stops: Sequence[Stop], ends: tuple[float, float]) 
 
 
 def _rgba(colour: str) -> str:
-    return ",".join(str(int(colour[k : k + 2], 16)) for k in (1, 3, 5)) + ",255"
+    return ",".join(map(str, _parts(colour))) + ",255"
+
+
+def _parts(colour: str) -> list[int]:
+    return [int(colour[k : k + 2], 16) for k in (1, 3, 5)]
+
+
+def _mixed(colours: Sequence[str]) -> str:
+    """Mean of colours; black of none."""
+    sums = [sum(parts) for parts in zip(*map(_parts, colours), strict=True)] or [0, 0, 0]
+    return "#" + "".join(f"{total // max(1, len(colours)):02x}" for total in sums)

@@ -33,6 +33,7 @@ def wide():
         "los_up": np.cos(incidence),
         "shadow": rng.random(grid.shape) < 0.2,
         "water": rng.random(grid.shape) < 0.4,
+        "layover_shadow": np.random.default_rng(2).choice([0, 1, 2, 4, 8, 9], grid.shape).astype(np.uint8),
     }
     attrs = {
         "wavelength": 0.0555,

@@ -22,10 +22,10 @@ def made(wide, tmp_path_factory):
 def test_one_file_an_image(wide, made):
     folder, files = made
     pairs = ["20180106_20180118", "20180106_20180130", "20180118_20180130"]
-    static = ["dem", "incidence", "los_east", "los_north", "los_up", "shadow", "water"]
+    static = ["dem", "incidence", "layover_shadow", "los_east", "los_north", "los_up", "shadow", "water"]
     names = [f"{pair}_{word}.tif" for pair in pairs for word in ("coherence", "phase", "unwrapped")]
     assert sorted(path.name for path in files) == sorted([*names, *(f"{name}.tif" for name in static)])
-    styles = {f"{pair}_phase.qml" for pair in pairs}
+    styles = {f"{pair}_phase.qml" for pair in pairs} | {"layover_shadow.qml"}
     assert {path.name for path in folder.iterdir()} == {path.name for path in files} | styles
 
 
@@ -66,6 +66,26 @@ def test_tags_tell_the_pair(made):
     assert "made up" in tags["RECIPE"]
 
 
+def test_tags_tell_the_bits(made):
+    with rasterio.open(made[0] / "layover_shadow.tif") as file:
+        assert file.dtypes == ("uint8",)
+        assert file.tags()["FLAG_MASKS"] == "[1, 2, 4, 8]"
+        assert file.tags()["FLAG_MEANINGS"] == "active_layover passive_layover active_shadow passive_shadow"
+        with rasterio.open(made[0] / "layover_shadow.tif", overview_level=0) as smaller:
+            np.testing.assert_array_equal(smaller.read(1), file.read(1)[::2, ::2])
+    with rasterio.open(made[0] / "shadow.tif") as file:
+        assert "FLAG_MASKS" not in file.tags()
+
+
+def test_labels_of_components_are_kept(wide, tmp_path):
+    labels = np.random.default_rng(3).integers(0, 300, wide["unwrapped"].shape).astype(np.uint16)
+    stack = stack_of(wide.assign(components=wide["unwrapped"].copy(data=labels)), ["components"])
+    write_cog(stack, tmp_path)
+    with rasterio.open(tmp_path / "20180106_20180118_components.tif") as file:
+        np.testing.assert_array_equal(file.read(1), labels[0, 0])
+        assert file.dtypes == ("uint16",)
+
+
 def test_the_layout_is_that_of_a_cog(made):
     """IFDs come first, the largest image's first; then tiles, those of the smallest overview first."""
     with tifffile.TiffFile(made[0] / "20180106_20180118_phase.tif") as file:
@@ -91,7 +111,7 @@ def test_a_folder_of_them_is_the_stack_again(wide, made):
 
 def test_windows_and_chunks_change_no_bit(wide, made, tmp_path, monkeypatch):
     monkeypatch.setattr("insarflow.stack.export.layers.SHARD", 256)
-    stack = stack_of(wide.chunk(y=100, x=170)[["igram", "water", "valid"]])
+    stack = stack_of(wide.chunk(y=100, x=170)[["igram", "water", "layover_shadow", "valid"]])
     write_cog(stack, tmp_path)
     for path in tmp_path.glob("*.tif"):
         with rasterio.open(path) as file, rasterio.open(made[0] / path.name) as whole:

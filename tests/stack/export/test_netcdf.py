@@ -34,6 +34,7 @@ def test_values_read_back_equal(wide, read):
         "los_up",
         "shadow",
         "water",
+        "layover_shadow",
         "x",
         "y",
     ):
@@ -46,7 +47,9 @@ def test_values_read_back_equal(wide, read):
 
 def test_a_stack_is_made_of_it(wide, read):
     stack = insarflow.from_pairs(read.drop_vars("pair_name"))
-    for name in ("unwrapped", "coherence", "date", "delay", "valid", "water", "perpendicular_baseline"):
+    names = ("unwrapped", "coherence", "date", "delay", "valid", "water", "layover_shadow", "perpendicular_baseline")
+    for name in names:
+        assert stack[name].dtype == wide[name].dtype
         np.testing.assert_array_equal(stack[name].values, wide[name].values)
 
 
@@ -64,6 +67,9 @@ def test_it_keeps_to_the_conventions(wide, read):
     assert np.isnan(read["phase"].encoding["_FillValue"])
     assert read["water"].attrs["flag_values"].tolist() == [0, 1]
     assert read["water"].attrs["flag_meanings"] == "no_water water"
+    bits = read["layover_shadow"].attrs
+    assert (bits["flag_masks"].tolist(), bits["flag_masks"].dtype) == ([1, 2, 4, 8], np.uint8)
+    assert bits["flag_meanings"] == "active_layover passive_layover active_shadow passive_shadow"
     assert read["x"].attrs["standard_name"] == "projection_x_coordinate"
     assert read["spatial_ref"].attrs["grid_mapping_name"] == "transverse_mercator"
     with xr.open_dataset(read.encoding["source"], engine="h5netcdf", decode_cf=False) as raw:

@@ -84,6 +84,16 @@ def test_flags_and_counts_are_rounded_means():
     assert (level.dtype, level[0, 0]) == (np.int32, 2**24 + 1)
 
 
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 4))
+def test_bits_and_labels_are_never_mixed(height, width, levels):
+    values = np.random.default_rng(0).choice([1, 2, 9], (height, width)).astype(np.uint8)
+    for level, image in enumerate(overviews(values, levels), start=1):
+        blocks = oracle(values, 2**level)
+        assert image.shape == blocks.shape
+        assert image.dtype == np.uint8
+        np.testing.assert_array_equal(image, values[:: 2**level, :: 2**level])
+
+
 @pytest.mark.parametrize("size", [1, 511, 512, 513, 5000, 2**20])
 def test_the_last_level_fits_into_a_tile(size):
     levels = level_count((7, size), 512)

@@ -28,7 +28,7 @@ def inventory(tmp_path_factory):
 @pytest.fixture(scope="module")
 def project(wide, inventory, tmp_path_factory):
     folder = tmp_path_factory.mktemp("qgis")
-    stack = stack_of(wide, ["igram", "coherence", "dem", "water"])
+    stack = stack_of(wide, ["igram", "coherence", "dem", "layover_shadow", "water"])
     write_cog(stack, folder)
     path = write_project(stack, folder, inventory=inventory)
     return folder, ET.parse(path).getroot()
@@ -46,7 +46,7 @@ def test_every_source_is_there_by_a_relative_path(project):
         assert path.startswith("./")
         assert (folder / path).is_file()
         assert layer.findtext("provider") == ("ogr" if name else "gdal")
-    assert len(layers_of(root)) == 3 * 2 + 2 + 1
+    assert len(layers_of(root)) == 3 * 2 + 3 + 1
 
 
 def test_crs_and_extents_are_those_of_the_files(project):
@@ -90,6 +90,9 @@ def test_layers_are_drawn_as_their_values_ask(project):
         limits[name] = [float(grey.findtext(f"contrastEnhancement/{end}")) for end in ("minValue", "maxValue")]
     assert limits["20180106_20180130_coherence"] == limits["water"] == [0, 1]
     assert 1000 < limits["dem"][0] < limits["dem"][1] < 1000 + 530 + 610
+    bits = layers["layer_layover_shadow"].find("pipe/rasterrenderer")
+    assert bits.get("type") == "paletted"
+    assert len(bits.find("colorPalette")) == 16
     assert layers["inventory_movers"].get("geometry") == "Polygon"
     assert layers["inventory_movers"].find("renderer-v2/symbols/symbol").get("type") == "fill"
 

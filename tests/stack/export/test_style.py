@@ -4,6 +4,7 @@ import matplotlib
 import numpy as np
 
 from insarflow.ops.phase import COLOURS
+from insarflow.schema import VARIABLES
 from insarflow.stack.export.style import phase_stops, write_style
 
 
@@ -36,3 +37,18 @@ def test_the_style_file_holds_the_stops(tmp_path):
     assert renderer.find("rastershader/colorrampshader").get("colorRampType") == "INTERPOLATED"
     resampling = root.find("pipe/provider/resampling")
     assert set(resampling.attrib.values()) >= {"nearestNeighbour"}  # the mean of two phases is none
+
+
+def test_bits_have_a_colour_for_each_sum(tmp_path):
+    write_style(tmp_path / "a.qml", flags=VARIABLES["layover_shadow"].flags)
+    renderer = ET.parse(tmp_path / "a.qml").getroot().find("pipe/rasterrenderer")
+    assert renderer.get("type") == "paletted"
+    entries = list(renderer.find("colorPalette"))
+    assert [entry.get("value") for entry in entries] == [str(value) for value in range(16)]
+    labels = {int(entry.get("value")): entry.get("label") for entry in entries}
+    assert (labels[0], labels[1], labels[9]) == ("none", "active layover", "active layover, passive shadow")
+    assert [entry.get("alpha") for entry in entries] == ["0", *["255"] * 15]
+    mixed = {int(entry.get("value")): entry.get("color") for entry in entries}
+    assert len(set(mixed.values())) == 16
+    one, other, both = ([int(mixed[v][k : k + 2], 16) for k in (1, 3, 5)] for v in (1, 8, 9))
+    assert np.abs(np.add(one, other) / 2 - both).max() <= 0.5
