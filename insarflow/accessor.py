@@ -96,9 +96,6 @@ class InsarAccessor:
     def plot(self) -> Plot:
         """Pictures: ``ds.insar.plot.phase()`` and others; see `insarflow.plot.Plot`."""
         from insarflow.plot import Plot
-    from insarflow.segment.chosen import Mode, ModelLike, Output
-    from insarflow.segment.device import Precision
-    from insarflow.stack.codes import Encoding
 
         return Plot(self._ds)
 
