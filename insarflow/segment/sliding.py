@@ -86,7 +86,9 @@ def sliding_window(
 
     Notes
     -----
-    The same as cutting, resampling and classifying windows one by one (to float32 rounding).
+    The same as cutting, resampling and classifying windows one by one (to float32 rounding). Neighbouring windows share
+    pixels, but no convolution of the classifier: each is resampled on its own grid and ends in its own zeros. So the
+    network takes most of the time, and a larger `step` is what makes it shorter.
 
     References
     ----------
