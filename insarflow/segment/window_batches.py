@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from typing import Final
 
 import numpy as np
 
 Predict = Callable[[np.ndarray], np.ndarray]
 """float32 ``(batch, channel, size, size)`` -> float32 ``(batch, classes)``."""
+
+PIECE: Final = 256
+"""Columns resampled at once: larger products wake threads of the linear algebra library, which cost more than they do."""
 
 Rows = list[tuple[int, np.ndarray]]
 """Rows of windows, and which windows of each."""
@@ -63,7 +67,7 @@ def predict_windows(
 
     @lru_cache(maxsize=1)
     def line(row: int) -> np.ndarray:
-        strip = np.matmul(matrix, filled[:, y[row] : y[row] + window]).reshape(-1, filled.shape[-1])
+        strip = _resized_rows(matrix, filled[:, y[row] : y[row] + window]).reshape(-1, filled.shape[-1])
         return np.lib.stride_tricks.sliding_window_view(strip, window, axis=-1).transpose(1, 0, 2)
 
     for rows in _batches(complete, batch):
@@ -76,6 +80,15 @@ def predict_windows(
         for row, columns in rows:
             out[row, columns] = found[at : at + len(columns)]
             at += len(columns)
+    return out
+
+
+def _resized_rows(matrix: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """The rows of each channel resampled; ``(channel, window, x)`` to ``(channel, size, x)``."""
+    out = np.empty((len(rows), len(matrix), rows.shape[-1]), np.float32)
+    for start in range(0, rows.shape[-1], PIECE):
+        piece = np.s_[..., start : start + PIECE]
+        np.matmul(matrix, rows[piece], out=out[piece])
     return out
 
 

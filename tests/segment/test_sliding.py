@@ -78,6 +78,12 @@ def test_the_letters_windows(classifiers, make_image):
     assert np.nanstd(expected[..., 1]) > 0.1
 
 
+def test_a_scene_wider_than_what_is_resampled_at_once(classifiers, make_image):
+    classifier, image = classifiers(2, 8), make_image((3, 12, 2 * window_batches.PIECE + 9))
+    how = {"window": 9, "step": 7, "size": 8}
+    check(sliding_window(image, classifier, **how), loop(image, classifier, **how))
+
+
 def test_each_border(classifiers):
     image = np.zeros((1, 30, 29), np.float32)
     classifier = classifiers(1, 8, channels=1)
