@@ -12,7 +12,7 @@ Predict = Callable[[np.ndarray], np.ndarray]
 """float32 ``(batch, channel, size, size)`` -> float32 ``(batch, classes)``."""
 
 PIECE: Final = 256
-"""Columns resampled at once: larger products wake threads of the linear algebra library, which cost more than they do."""
+"""Columns resampled at once: for larger products OpenBLAS wakes threads, which cost more than they save."""
 
 Rows = list[tuple[int, np.ndarray]]
 """Rows of windows, and which windows of each."""
