@@ -89,3 +89,39 @@ def make_stack():
 @pytest.fixture(scope="session")
 def make_card():
     return build_card
+
+
+def build_classifier(classes, size, channels=3):
+    """Three blocks of 3 x 3 convolution and pooling, two dense layers, as in Nava et al. (2021), thinner and random."""
+    nn = torch.nn
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        layers, width = [], channels
+        for wider in (4, 6, 8):
+            layers += [nn.Conv2d(width, wider, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+            width = wider
+        layers += [nn.Dropout(0.5), nn.Flatten(), nn.Linear(width * (size // 8) ** 2, 12), nn.ReLU()]
+        layers += [nn.Linear(12, classes)]
+        network = nn.Sequential(*layers)
+        with torch.no_grad():
+            for layer in network:
+                if isinstance(layer, nn.Conv2d | nn.Linear):
+                    layer.weight.mul_(2.5)
+    return network.eval()
+
+
+def build_image(shape, seed=0):
+    """Waves and noise."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[: shape[-2], : shape[-1]]
+    return (np.sin(0.2 * y) + np.cos(0.3 * x) + rng.normal(0, 1.0, shape)).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def classifiers():
+    return build_classifier
+
+
+@pytest.fixture(scope="session")
+def make_image():
+    return build_image
