@@ -17,7 +17,7 @@ from insarflow.ops.cells import present_cells
 from insarflow.ops.overlap import map_windows
 from insarflow.schema import SPACE, describe, recipe_of, require
 from insarflow.segment.device import check_device, predict
-from insarflow.segment.domain import check_channels, differences
+from insarflow.segment.domain import check_domain
 from insarflow.segment.windows import batches, model_reads, round_up, sub_tiles
 from insarflow.types import Tile
 
@@ -46,7 +46,8 @@ def segment(
     xarray.Dataset
         `ds` with the new variable ``probability`` (float32, 0..1), lazy if the input is, NaN exactly where
         ``igram`` or ``coherence`` is NaN or infinite. Its attributes name the model, the model's sha256, its
-        threshold and the precision. The recipe gains a step ``segment``.
+        threshold and the precision, and in ``unknown`` what of the model's training data the stack does not tell, if
+        anything. The recipe gains a step ``segment``.
 
     Raises
     ------
@@ -57,12 +58,14 @@ def segment(
     SchemaError
         If ``igram`` or ``coherence`` is missing or of a wrong kind.
     ModelError
-        If the model cannot be used, or needs other channels than the stack gives.
+        If the model cannot be used, or its answer would have no meaning: it needs other channels than the stack
+        gives, or pixels of a size more than ten times apart from the stack's.
 
     Warns
     -----
     RecipeWarning
-        Once, naming all that differs between the data and the model's training data.
+        Once, naming all that differs between the data and the model's training data
+        (`insarflow.segment.domain.compare`).
 
     Notes
     -----
@@ -75,16 +78,10 @@ def segment(
     check_device(device)
     ref, card = resolve_model(model), load_card(model)
     _check_network(card, ref.name)
-    check_channels(card, ref.name)
+    domain = check_domain(ds, card, ref.name)
     _check_tile_size(tile_size, card.stride)
-    different = differences(ds, card)
-    if different:
-        warnings.warn(
-            f"the data are not like those model {ref.name!r} was trained on: {'; '.join(different)}. Process them "
-            "likewise, or expect poorer maps",
-            RecipeWarning,
-            stacklevel=2,
-        )
+    if domain.outside:
+        warnings.warn(domain.warning(ref.name), RecipeWarning, stacklevel=2)
     halo = round_up(card.reach, card.stride)
     reads = model_reads(halo, card.stride)
     data = map_windows(
@@ -108,6 +105,8 @@ def segment(
         "model_sha256": ref.sha256,
         "precision": PRECISION,
     }
+    if domain.unknown:
+        probability.attrs["unknown"] = "; ".join(domain.unknown)
     _carry_grid_mapping(igram, probability)
     recipe = recipe_of(ds).then("segment", model=ref.name, sha256=ref.sha256, precision=PRECISION)
     return ds.assign(probability=probability).assign_attrs(recipe=recipe.to_json())
