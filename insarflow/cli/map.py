@@ -19,13 +19,14 @@ from insarflow.cli.options import (
     Model,
     Overwrite,
     Recipe,
+    Resolution,
     Select,
     Sources,
     Threshold,
 )
 from insarflow.cli.plan import computing, show_plan
 from insarflow.cli.screen import Screen
-from insarflow.cli.values import one_or_many, output_path
+from insarflow.cli.values import one_or_many, output_path, parse_model_resolution, read_optional
 from insarflow.cli.verbs import verb
 from insarflow.cli.words import command, describe
 
@@ -58,6 +59,7 @@ def map_command(
     select: Select,
     model: Model = "default",
     recipe: Recipe = "model",
+    resolution: Resolution = None,
     threshold: Threshold = None,
     min_area: MinArea = 10_000.0,
     device: Device = None,
@@ -78,8 +80,9 @@ def map_command(
     else:
         part: dict[str, Any] = {**select.keywords()}
         run = MapRun(
-            tuple(source), model=model, recipe=recipe, threshold=threshold, min_area=min_area, crs=crs, device=device,
-            **part,
+            tuple(source), model=model, recipe=recipe,
+            resolution=read_optional("--resolution", resolution, parse_model_resolution), threshold=threshold,
+            min_area=min_area, crs=crs, device=device, **part,
         )  # fmt: skip
         folder = _folder(ctx, output, dry_run=dry_run)
 

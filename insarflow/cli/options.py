@@ -111,6 +111,14 @@ Recipe = Annotated[
         metavar="model|none|FILE",
     ),
 ]
+_resolution = flag(
+    "--resolution",
+    what="Size of a pixel in units of the CRS: 20, or Y,X; or, where a model runs, that of its training data (model).",
+    panel=_GRID,
+    metavar="SIZE|model",
+    show_default="that of the source",
+)
+Resolution = Annotated[str | None, _resolution]
 Threshold = Annotated[
     float | None,
     flag(
@@ -260,10 +268,7 @@ class Regrid:
             metavar="union|intersection|PATH",
         ),
     ] = None
-    resolution: Annotated[
-        str | None,
-        flag("--resolution", what="Size of a pixel in units of the CRS: 20, or Y,X.", panel=_GRID, metavar="SIZE"),
-    ] = None
+    resolution: Resolution = None
     crs: Crs = None
     method: Annotated[
         str | None,

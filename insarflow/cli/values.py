@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import typer
@@ -96,6 +96,22 @@ def parse_resolution(text: str) -> float | tuple[float, float]:
     if len(sizes) not in (1, 2) or not all(0.0 < size < float("inf") for size in sizes):
         raise ValueError(f"it must be a number above 0, or two as Y,X, in units of the CRS, instead got {text!r:.40}")
     return sizes[0] if len(sizes) == 1 else (sizes[0], sizes[1])
+
+
+def parse_model_resolution(text: str) -> float | tuple[float, float] | Literal["model"]:
+    """As `parse_resolution`, or ``model``.
+
+    Raises
+    ------
+    ValueError
+        If it is neither.
+    """
+    if text == "model":
+        return "model"
+    try:
+        return parse_resolution(text)
+    except ValueError as error:
+        raise ValueError(f"{error}; or model, for the size that the model was trained on") from error
 
 
 def parse_size(text: str) -> tuple[int, int]:

@@ -32,7 +32,9 @@ RECIPE: Final = Recipe().then("goldstein", **FILTER, min_valid=0.5, amplitude="i
 
 PIXEL_SIZE: Final = (10.0, 40.0)
 _SCENE: Final = (256, 256)
-_LOOKS: Final = (Looks(1, 3), Looks(1, 4), Looks(2, 6), Looks(2, 8), Looks(3, 12))
+LOOKS: Final = (Looks(1, 3), Looks(1, 4), Looks(2, 6), Looks(2, 8), Looks(3, 12))
+PRODUCT_ALPHA: Final = (0.3, 0.8)
+"""Strengths of the filter that some products went through before."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,7 @@ def _random_scene(rng: np.random.Generator, beyond: bool) -> Scene:
     pixel_size = float(np.exp(rng.uniform(*np.log(PIXEL_SIZE))))
     crowd = 0 if rng.random() < 0.12 else round(16 * (pixel_size / 20.0) ** 1.2 * rng.uniform(0.5, 1.5))
     return draw_scene(
-        int(rng.integers(2**62)), _SCENE, pixel_size=pixel_size, looks=_LOOKS[rng.integers(len(_LOOKS))],
+        int(rng.integers(2**62)), _SCENE, pixel_size=pixel_size, looks=LOOKS[rng.integers(len(LOOKS))],
         acquisitions=5, movers=crowd, turbulence=(0.9, 1.3) if beyond else (0.1, 0.9),
         stratification=1.0 if beyond else float(rng.uniform(0.1, 0.9)), snow_chance=0.15,
     )  # fmt: skip
@@ -170,7 +172,7 @@ def _random_product(
     rng: np.random.Generator,
 ) -> Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """How a scene's interferograms reach the user: filtered or not, resampled or not, with or without coherence."""
-    strength = rng.uniform(0.3, 0.8) if rng.random() < 0.3 else 0.0
+    strength = rng.uniform(*PRODUCT_ALPHA) if rng.random() < 0.3 else 0.0
     stretch = rng.uniform(1.0, 2.2, 2) if rng.random() < 0.4 else np.ones(2)
     rows, cols = ((np.arange(n) / s).astype(np.intp) for n, s in zip(_SCENE, stretch, strict=True))
     from_phase = rng.random() < 0.15

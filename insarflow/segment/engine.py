@@ -17,7 +17,7 @@ from insarflow.schema import SPACE, describe, recipe_of, require
 from insarflow.segment.blocks import Tiling, predict_images
 from insarflow.segment.chosen import Chosen, Mode, ModelLike, Output, choose
 from insarflow.segment.device import Precision, Predictor, check_device
-from insarflow.segment.domain import differences
+from insarflow.segment.domain import check_domain
 from insarflow.segment.seams import stated_errors
 from insarflow.segment.images import Images
 from insarflow.types import Tile
@@ -84,7 +84,8 @@ def segment(
     xarray.Dataset
         `ds` with the new variable ``probability`` (float32, 0..1), lazy if the input is, NaN exactly where
         ``igram`` or ``coherence`` is NaN or infinite, and with several `offsets` ``probability_std``. Its attributes
-        name the model, the model's sha256, its threshold and the precision. The recipe gains a step ``segment``.
+        name the model, the model's sha256, its threshold and the precision, and in ``unknown`` what of the model's
+        training data the stack does not tell, if anything. The recipe gains a step ``segment``.
 
     Raises
     ------
@@ -96,8 +97,9 @@ def segment(
     SchemaError
         If ``igram`` or ``coherence`` is missing or of a wrong kind.
     ModelError
-        If the model cannot be used, needs other channels than the stack gives, or has a layer that looks at the whole
-        tile and no `mode` is given.
+        If the model cannot be used, or has a layer that looks at the whole tile and no `mode` is given; or if its
+        answer would have no meaning: it needs other channels than the stack gives, or pixels of a size more than ten
+        times apart from the stack's.
 
     Warns
     -----
@@ -133,10 +135,11 @@ class LaidOut:
     chosen: Chosen
     tiling: Tiling
     device: str | None
+    unknown: tuple[str, ...]
 
     def with_data(self, data: da.Array) -> xr.Dataset:
         """`ds` with these probabilities, computed in another way."""
-        return _with_probability(self.source, self.source["igram"].transpose(..., *SPACE), data, self.chosen)
+        return _with_probability(self.source, self.source["igram"].transpose(..., *SPACE), data, self.chosen, self.unknown)
 
 
 def lay_out_segment(
@@ -162,7 +165,7 @@ def lay_out_segment(
         offsets=offsets,
     )  # fmt: skip
     _check_tile_size(tile_size, chosen.stride)
-    _warn(ds, chosen)
+    unknown = _compare(ds, chosen)
     tiling = Tiling(chosen.stride, chosen.halo, tile_size, chosen.patch if chosen.mode == "blend" else 0)
     data = map_windows(
         predict_block,
@@ -176,10 +179,12 @@ def lay_out_segment(
         tiling=tiling,
         device=device,
     )
-    return LaidOut(ds, _with_probability(ds, igram, data, chosen), chosen, tiling, device)
+    return LaidOut(ds, _with_probability(ds, igram, data, chosen, unknown), chosen, tiling, device, unknown)
 
 
-def _with_probability(ds: xr.Dataset, igram: xr.DataArray, data: np.ndarray | da.Array, chosen: Chosen) -> xr.Dataset:
+def _with_probability(
+    ds: xr.Dataset, igram: xr.DataArray, data: np.ndarray | da.Array, chosen: Chosen, unknown: tuple[str, ...]
+) -> xr.Dataset:
     """`ds` with what a model gave, described; `data` as of `predict_block`."""
     found = {"probability": data} if data.dtype.kind == "f" else {"probability": data.real, "probability_std": data.imag}
     new = {name: describe(xr.DataArray(values, dims=igram.dims), name) for name, values in found.items()}
@@ -189,6 +194,7 @@ def _with_probability(ds: xr.Dataset, igram: xr.DataArray, data: np.ndarray | da
         _carry_grid_mapping(igram, variable)
     new["probability"].attrs |= {
         **threshold, "model": chosen.name, "model_sha256": chosen.sha256, **facts, **stated_errors(chosen),
+        **({"unknown": "; ".join(unknown)} if unknown else {}),
     }  # fmt: skip
     recipe = recipe_of(ds).then("segment", model=chosen.name, sha256=chosen.sha256, **facts)
     return ds.assign(new).assign_attrs(recipe=recipe.to_json())
@@ -201,15 +207,14 @@ def predict_block(
     return predict_images(Images(igram, coherence), tile, predictor=predictor, tiling=tiling, device=device)
 
 
-def _warn(ds: xr.Dataset, chosen: Chosen) -> None:
-    different = [] if chosen.card is None else differences(ds, chosen.card)
-    if different:
-        warnings.warn(
-            f"the data are not like those model {chosen.name!r} was trained on: {'; '.join(different)}. Process them "
-            "likewise, or expect poorer maps",
-            RecipeWarning,
-            stacklevel=4,
-        )
+def _compare(ds: xr.Dataset, chosen: Chosen) -> tuple[str, ...]:
+    """Warn of what differs between the data and the model's training data; what of these the data do not tell."""
+    if chosen.card is None:
+        return (f"{chosen.name} has no card, so it is not known what data it was trained on",)
+    domain = check_domain(ds, chosen.card, chosen.name)
+    if domain.outside:
+        warnings.warn(domain.warning(chosen.name), RecipeWarning, stacklevel=4)
+    return domain.unknown
 
 
 def _images(ds: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -19,7 +19,7 @@ from insarflow.learn.weights import ModelRef, load_card, resolve_model
 from insarflow.segment import segment
 from insarflow.stack.blocks import BlockStore
 from insarflow.stack.store import open_stack
-from insarflow.workflows.prepare import prepare
+from insarflow.workflows.prepare import fit_notes, prepare, regrid
 from insarflow.workflows.run import MapRun
 from insarflow.workflows.windows import Windows, windows
 
@@ -40,7 +40,7 @@ class LazyMap:
     threshold
         Probability from which a pixel counts as moving.
     notes
-        What is done to the data that a user may not expect, one sentence each.
+        What is done to the data that a user may not expect, and what they do not tell, one sentence each.
     model
         The model.
     work
@@ -86,17 +86,25 @@ def open_map(run: MapRun) -> LazyMap:
     InsarError
         If the source, the model or the recipe is no good.
     """
+    ds, notes = open_source(run)
+    lazy = lay_out(ds, run)
+    return replace(lazy, notes=(*notes, *lazy.notes))
+
+
+def open_source(run: MapRun) -> tuple[xr.Dataset, tuple[str, ...]]:
+    """The source of a map on the pixels that are asked for, lazy, and what was done to it; errors as `open_map`."""
     resolve_model(run.model)
     ds = open_stack(run.source[0] if len(run.source) == 1 else run.source, **run.selection)
-    return lay_out(ds, run)
+    return regrid(ds, load_card(run.model), run.recipe, run.resolution)
 
 
 def lay_out(ds: xr.Dataset, run: MapRun) -> LazyMap:
-    """The work of a map of a stack that is open already; the source of `run` is not looked at."""
+    """The work of a map of a stack on the pixels that are wanted; source and resolution of `run` are not looked at."""
     card = load_card(run.model)
     threshold = card.threshold if run.threshold is None else run.threshold
     prepared, notes = prepare(ds, card.recipe, run.recipe)
     probability = segment(prepared, run.model, device=run.device, tile_size=run.tile_size)
     work = windows(ds, prepared, model=run.model, recipe=run.recipe, device=run.device, tile_size=run.tile_size)
     summary = summarise(probability, threshold=threshold)
+    notes = (*notes, *fit_notes(prepared, card))
     return LazyMap(prepared, summary, threshold, notes, resolve_model(run.model), work)

@@ -47,7 +47,7 @@ class RegionMap:
     threshold
         Probability from which a pixel counts as moving.
     notes
-        What was done to the data that a user may not expect, one sentence each.
+        What was done to the data that a user may not expect, and what they do not tell, one sentence each.
     """
 
     stack: xr.Dataset

@@ -21,6 +21,7 @@ from insarflow.workflows.selection import Building, Selection, check_not_source
 from insarflow.workflows.words import duration, size
 
 if TYPE_CHECKING:
+    from insarflow.segment.resolution import Resolution
     from insarflow.workflows.run import MapRun
 
 
@@ -136,6 +137,7 @@ def plan_segment(
     *,
     model: str | Path = "default",
     recipe: str | Path = "model",
+    resolution: Resolution | None = None,
     device: str | None = None,
     workers: int | None = None,
     memory: int | None = None,
@@ -143,11 +145,13 @@ def plan_segment(
 ) -> Plan:
     """Plan `insarflow.workflows.segment.segment_source`; parameters and errors as there and in `plan_build`."""
     # Here, so that planning a build does not load torch, which its memory would seem to need.
+    from insarflow.learn.weights import load_card
     from insarflow.workflows.model_needs import segment_needs
+    from insarflow.workflows.prepare import regrid
     from insarflow.workflows.segment import lazy_probability
 
     workers = _check(workers, memory)
-    ds = open_stack(source, **(selection or {}))
+    ds, _ = regrid(open_stack(source, **(selection or {})), load_card(model), recipe, resolution)
     lazy, _ = lazy_probability(ds, model=model, recipe=recipe, device=device)
     base = resident()
     needs = segment_needs(ds, lazy, take_sample(ds), base, model=model, recipe=recipe, device=device)
@@ -156,11 +160,11 @@ def plan_segment(
 
 def plan_map(run: MapRun, *, workers: int | None = None, memory: int | None = None) -> Plan:
     """Plan `insarflow.workflows.map.map_source`, begun anew; parameters and errors as there and in `plan_build`."""
-    from insarflow.workflows.lazy_map import lay_out
+    from insarflow.workflows.lazy_map import lay_out, open_source
     from insarflow.workflows.model_needs import map_needs
 
     workers = _check(workers, memory)
-    ds = open_stack(run.source, **run.selection)
+    ds, _ = open_source(run)
     lazy = lay_out(ds, run)
     base = resident()
     return _fit(map_needs(ds, lazy, take_sample(ds), base, run), workers, memory)

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 import yaml
@@ -21,6 +21,7 @@ from insarflow.inventory.projection import check_crs
 from insarflow.ops.checks import check_number, check_whole
 from insarflow.stack.gdal import gdal_versions
 from insarflow.stack.remote import is_url
+from insarflow.stack.target import parse_target
 from insarflow.types import JsonValue, parse_date, parse_delay
 from insarflow.workflows.plain import load_plain
 from insarflow.workflows.selection import Selection
@@ -46,6 +47,9 @@ class MapRun:
     recipe
         ``"model"``: what the model's training data went through and the data did not is applied; ``"none"``: the
         data stay as they are; or the path of a JSON file of steps, which are applied and nothing else.
+    resolution
+        Size of a pixel that the source is brought to before any step of the recipe, in units of its CRS: one number or
+        ``(y, x)``; ``"model"`` for the size nearest to its own that the model was trained on; None for its own.
     bbox, aoi, start, end, delays, track
         The part of the source that is wanted, as of `insarflow.open_stack`; None for all of it. Delays in days.
     threshold
@@ -68,6 +72,7 @@ class MapRun:
     source: tuple[str, ...]
     model: str = "default"
     recipe: str = "model"
+    resolution: float | tuple[float, float] | Literal["model"] | None = None
     bbox: tuple[float, float, float, float] | None = None
     aoi: str | None = None
     start: str | None = None
@@ -110,7 +115,7 @@ class MapRun:
         base = Path.cwd() if folder is None else folder
 
         def full(path: str) -> str:
-            return path if is_url(path) else os.path.abspath(base / Path(path).expanduser())
+            return path if is_url(path) else os.path.abspath(base / os.path.expanduser(path))
 
         return replace(
             self,
@@ -270,6 +275,14 @@ def _delays(name: str, value: Any) -> tuple[int, ...]:
     return tuple(int(parse_delay(delay) / np.timedelta64(1, "D")) for delay in value)
 
 
+def _resolution(name: str, value: Any) -> Any:
+    if isinstance(value, str) and value != "model":
+        raise ValueError(f"{name} must be a size, two as (y, x), or 'model', instead got {name}={value!r:.80}")
+    if value != "model":
+        parse_target(None, value, None, None)
+    return value
+
+
 def _area(name: str, value: Any) -> float:
     number = check_number(name, value)
     if number < 0.0:
@@ -278,6 +291,7 @@ def _area(name: str, value: Any) -> float:
 
 
 _CHECKS: Final[Mapping[str, Callable[[str, Any], object]]] = {
+    "resolution": _resolution,
     "bbox": _bbox,
     "start": _day,
     "end": _day,

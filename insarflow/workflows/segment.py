@@ -9,12 +9,13 @@ import xarray as xr
 
 from insarflow.learn.weights import ModelCard, load_card
 from insarflow.segment import segment
+from insarflow.segment.resolution import Resolution
 from insarflow.segment.windows import round_up
 from insarflow.stack.assemble import SHARD
 from insarflow.stack.replace import check_output
 from insarflow.stack.sources import SourceLike
 from insarflow.stack.store import open_stack, write_stack
-from insarflow.workflows.prepare import prepare
+from insarflow.workflows.prepare import fit_notes, prepare, regrid
 from insarflow.workflows.selection import Selection, check_not_source
 from insarflow.workflows.stage import Stage, quiet
 from insarflow.workflows.windows import probability_by_windows, windows
@@ -29,6 +30,7 @@ def segment_source(
     *,
     model: str | Path = "default",
     recipe: str | Path = "model",
+    resolution: Resolution | None = None,
     device: str | None = None,
     overwrite: bool = False,
     selection: Selection | None = None,
@@ -46,6 +48,8 @@ def segment_source(
         Name or path of a model.
     recipe
         As `insarflow.workflows.prepare.prepare`.
+    resolution
+        Size of a pixel that the source is brought to first, as `insarflow.segment.resolution.to_resolution`.
     device
         As `insarflow.segment.segment`.
     overwrite
@@ -61,7 +65,7 @@ def segment_source(
         The store: ``probability`` with the model's name, sha256 and threshold in its attributes, ``valid``, and
         ``perpendicular_baseline`` and ``dem`` if the source has them. `insarflow.open_stack` opens it.
     tuple of str
-        What was done to the data that a user may not expect, one sentence each.
+        What was done to the data that a user may not expect, and what they do not tell, one sentence each.
 
     Raises
     ------
@@ -73,17 +77,17 @@ def segment_source(
     check_output(Path(out), overwrite=overwrite)
     check_not_source(out, source)
     with stage("opening"):
-        ds = open_stack(source, **(selection or {}))
+        ds, before = regrid(open_stack(source, **(selection or {})), load_card(model), recipe, resolution)
     probability, notes = lazy_probability(ds, model=model, recipe=recipe, device=device)
     with stage("segmenting"):
         write_stack(probability, out, overwrite=overwrite)
-    return Path(out), notes
+    return Path(out), (*before, *notes)
 
 
 def lazy_probability(
     ds: xr.Dataset, *, model: str | Path, recipe: str | Path, device: str | None
 ) -> tuple[xr.Dataset, tuple[str, ...]]:
-    """What `segment_source` writes, lazy, and what was done to the data."""
+    """What `segment_source` writes of a stack on the pixels that are wanted, lazy, and what to tell of it."""
     card = load_card(model)
     prepared, notes = prepare(ds, card.recipe, recipe)
     size = tile_size(card)
@@ -92,7 +96,7 @@ def lazy_probability(
     if work is not None:
         shards = da.core.normalize_chunks((SHARD, SHARD), shape=work.shape)
         segmented["probability"] = segmented["probability"].copy(data=probability_by_windows(work, shards))
-    return segmented[[name for name in KEPT if name in segmented]], notes
+    return segmented[[name for name in KEPT if name in segmented]], (*notes, *fit_notes(prepared, card))
 
 
 def tile_size(card: ModelCard) -> int:

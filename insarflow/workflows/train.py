@@ -10,8 +10,19 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
+from insarflow.constants import SENTINEL1_WAVELENGTH
 from insarflow.errors import OutputExistsError
-from insarflow.learn.bank import DELAYS, PATCH, PIXEL_SIZE, RECIPE, Bank, filter_fingerprint, generate
+from insarflow.learn.bank import (
+    DELAYS,
+    LOOKS,
+    PATCH,
+    PIXEL_SIZE,
+    PRODUCT_ALPHA,
+    RECIPE,
+    Bank,
+    filter_fingerprint,
+    generate,
+)
 from insarflow.learn.card import ModelCard
 from insarflow.learn.models import spec_of
 from insarflow.learn.phase import CHANNELS
@@ -103,7 +114,9 @@ def train(
             "command": f"insarflow train --preset {preset.name}",
             "data": "simulated only: no real landslide label was used",
             "scenes": preset.scenes, "patches": len(banks["train"].target), "patch_size": PATCH,
-            "delays_days": list(DELAYS),
+            "delays_days": list(DELAYS), "looks": [[looks.y, looks.x] for looks in LOOKS],
+            "wavelength_m": round(SENTINEL1_WAVELENGTH, 8),
+            "product_filter": f"none, or Goldstein with alpha {PRODUCT_ALPHA[0]:g} to {PRODUCT_ALPHA[1]:g}",
             "epochs": preset.epochs, "batch_size": preset.batch_size, "learning_rate": preset.learning_rate,
             "seed": preset.seed, "loss": "BCE, open pixels left out", "optimizer": "Adam, one-cycle rate",
             "precision": "bf16-mixed", "insarflow": version("insarflow"), "torch": version("torch"),

@@ -115,6 +115,22 @@ def test_map(run, stack, tmp_path):
     assert said.err.splitlines()[-1].startswith("next: look at ")
 
 
+def test_on_pixels_of_another_size(run, stack, tmp_path):
+    asked = ("segment", stack, "-o", tmp_path / "out.zarr", "--delays", "6", "--resolution", "25")
+    plan = run(*asked, "--dry-run", "--json")
+    assert plan.status == 0, plan.err
+    said = run(*asked, "--workers", 1)
+    assert said.status == 0, said.err
+    assert "note: resampled from pixels of 20 by 20 m to 25 by 25 m\n" in said.err
+    assert insarflow.open_stack(tmp_path / "out.zarr").sizes["y"] == pytest.approx(96 * 20 / 25, abs=2)
+    kept = run("map", stack, "-o", tmp_path / "map", "--delays", "6", "--resolution", "model", "--json")
+    assert kept.facts["notes"][0] == "not resampled: the model was trained on pixels of 20 by 20 m too"
+    wrong = run("map", stack, "-o", tmp_path / "map", "--resolution", "fine")
+    assert wrong.status == 2
+    refused = run("map", tmp_path / "map" / "run.yaml", "--resolution", "model")
+    assert "with a run.yaml --resolution comes from the file" in refused.err
+
+
 def test_a_map_is_repeated_from_its_run_file(run, stack, tmp_path):
     first, again = tmp_path / "first", tmp_path / "again"
     arguments = ("--delays", "6", "--crs", "EPSG:4326", "--min-area", "0", "--threshold", "0.3")

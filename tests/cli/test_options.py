@@ -9,6 +9,7 @@ from insarflow.cli.values import (
     output_path,
     parse_bbox,
     parse_delays,
+    parse_model_resolution,
     parse_names,
     parse_resolution,
     parse_size,
@@ -41,7 +42,7 @@ def test_same_flag_same_words_in_all_verbs():
         (set(VERBS) - {"info", "versions"}, "--output --overwrite"),
         (("info", "build", "map", "segment", "inventory", "export"), "--bbox --aoi --start --end --delays --track"),
         (("build", "map", "segment"), "--scheduler --workers --memory --dry-run"),
-        (("map", "segment"), "--model --recipe --device"),
+        (("map", "segment"), "--model --recipe --resolution --device"),
         (("map", "inventory"), "--crs --threshold --min-area"),
         (("export",), "--to --variables --inventory --workers --dry-run"),
         (("build",), "--grid --resolution --crs --method --skip-bad"),
@@ -80,6 +81,8 @@ def test_the_grid_that_is_wanted():
         (parse_resolution, "0", "a number above 0, or two as Y,X"),
         (parse_resolution, "1,2,3", "a number above 0, or two as Y,X"),
         (parse_resolution, "20m", "a number above 0, or two as Y,X"),
+        (parse_resolution, "model", "a number above 0, or two as Y,X"),
+        (parse_model_resolution, "fine", "a number above 0, .* got 'fine'; or model, for the size that the model was"),
         (parse_bbox, "6.5,44.9,7.1", "four numbers W,S,E,N"),
         (parse_bbox, "a,b,c,d", "four numbers W,S,E,N"),
         (parse_delays, "5.5", "whole days such as 6,12"),
@@ -93,6 +96,11 @@ def test_the_grid_that_is_wanted():
 def test_what_cannot_be_read_is_said(parse, text, words):
     with pytest.raises(typer.BadParameter, match=words):
         read_flag("--flag", text, parse)
+
+
+def test_pixels_as_a_model_wants_them():
+    assert parse_model_resolution("model") == "model"
+    assert parse_model_resolution("20,14.5") == (20.0, 14.5)
 
 
 def test_help_names_every_format():

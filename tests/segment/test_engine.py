@@ -117,8 +117,7 @@ def test_halo_is_needed(stack, model, oracle):
 def test_grid_is_needed(stack, model, oracle):
     ds = stack.isel(date=0, delay=0)
     cut = ds.isel(y=slice(2, None)).drop_vars(("y", "x"))
-    with pytest.warns(RecipeWarning, match="pixel_size_m is unknown"):
-        shifted = segment(cut, model)["probability"].values
+    shifted = segment(cut, model)["probability"].values
     assert np.nanmax(abs(shifted[60:] - oracle[0, 0, 62:])) > 1e-3
 
 
@@ -175,8 +174,7 @@ def test_graph_is_small(model, make_stack):
         },
         attrs=make_stack((8, 8)).attrs,
     )
-    with pytest.warns(RecipeWarning, match="pixel_size_m is unknown"):
-        probability = segment(ds, model)["probability"].data
+    probability = segment(ds, model)["probability"].data
     own = probability.dask.layers[probability.name]
     assert len(own) == 48
     assert len(pickle.dumps(dict(own))) < 1000 * len(own) < model.stat().st_size
@@ -256,16 +254,27 @@ def test_probability_at_the_ends(network, make_card, tmp_path, make_stack):
 
 
 def test_one_warning_names_all_that_differs(stack, model, recwarn):
-    ds = stack.assign_attrs(recipe="[]").drop_vars("spatial_ref")
-    segment(ds, model)
+    coarse = stack.assign_coords(y=5 * stack["y"], x=5 * stack["x"])
+    segment(coarse.assign_attrs(recipe="[]"), model)
     (warning,) = recwarn
     assert warning.category is RecipeWarning
     assert warning.filename == __file__
     assert str(warning.message) == (
         "the data are not like those model 'random.safetensors' was trained on: goldstein is applied not at all "
-        "(model: once; patch_size=32, step=16, alpha=0.5); pixel_size_m is unknown (model: 10 to 40). "
+        "(model: once; patch_size=32, step=16, alpha=0.5); pixel_size_m is 100 by 100 (model: 10 to 40). "
         "Process them likewise, or expect poorer maps"
     )
+
+
+def test_what_is_unknown_is_told_and_not_warned_of(stack, model):
+    result = segment(stack.drop_vars("spatial_ref"), model)
+    assert result["probability"].attrs["unknown"] == "pixel_size_m is unknown (model: 10 to 40)"
+
+
+def test_what_has_no_meaning_is_refused(stack, model):
+    degrees = stack.assign_coords(y=1e-5 * stack["y"], x=1e-5 * stack["x"])
+    with pytest.raises(ModelError, match=r"^model 'random.safetensors' needs pixels of 10 to 40 m, but those of the "):
+        segment(degrees, model)
 
 
 def test_missing_variables(stack, model):

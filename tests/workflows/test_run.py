@@ -13,9 +13,9 @@ from insarflow.workflows.plain import MAX_BYTES
 from insarflow.workflows.run import MapRun, read_run, write_run
 
 FULL = MapRun(
-    ("/a.zip", "/b*.zip"), model="/models/mine.safetensors", recipe="/steps.json", bbox=(6.5, 44.9, 7.1, 45.3),
-    aoi="/valley.gpkg", start="2018-07-01", end="2018-12-31", delays=(6, 12), track=15, threshold=0.4, min_area=5_000.0,
-    crs="EPSG:4326", device="cpu", tile_size=512,
+    ("/a.zip", "/b*.zip"), model="/models/mine.safetensors", recipe="/steps.json", resolution=(20.0, 14.5),
+    bbox=(6.5, 44.9, 7.1, 45.3), aoi="/valley.gpkg", start="2018-07-01", end="2018-12-31",
+    delays=(6, 12), track=15, threshold=0.4, min_area=5_000.0, crs="EPSG:4326", device="cpu", tile_size=512,
 )  # fmt: skip
 
 
@@ -39,6 +39,7 @@ drawn = st.builds(
     MapRun,
     st.lists(words, min_size=1, max_size=3).map(tuple),
     recipe=st.sampled_from(["model", "none"]) | words,
+    resolution=st.sampled_from([None, "model"]) | st.floats(1e-6, 1e4) | st.tuples(*[st.floats(1e-6, 1e4)] * 2),
     bbox=st.none() | st.tuples(*[st.floats(-180, 180)] * 4),
     start=st.none() | st.dates(dt.date(1700, 1, 1), dt.date(2200, 1, 1)).map(str),
     delays=st.none() | st.lists(st.integers(1, 500), min_size=1).map(tuple),
@@ -50,6 +51,7 @@ drawn = st.builds(
 
 @given(run=drawn)
 @example(run=MapRun(("a\x85b", "\u2028c", "\ufeff\n"), device="d\x85"))
+@example(run=MapRun(("~nobody-of-this-name/a",)))
 def test_any_run_survives(run, tmp_path_factory):
     file = tmp_path_factory.mktemp("run") / "run.yaml"
     write_run(run.absolute(), file)
@@ -66,6 +68,7 @@ def test_by_hand(tmp_path, monkeypatch):
         "  start: 20180702\n"
         "  end: 2018-12-31\n"
         "  delays: [6, 12D]\n"
+        "  resolution: model\n"
         "  bbox: [6, 44.9, 7, 45]\n"
         "  aoi: valley.gpkg\n"
         "  model: models/mine.safetensors\n"
@@ -73,7 +76,7 @@ def test_by_hand(tmp_path, monkeypatch):
     )
     run = read_run(file)
     assert run == MapRun(
-        (str(tmp_path / "stack.zarr"),), start="2018-07-02", end="2018-12-31", delays=(6, 12),
+        (str(tmp_path / "stack.zarr"),), start="2018-07-02", end="2018-12-31", delays=(6, 12), resolution="model",
         bbox=(6.0, 44.9, 7.0, 45.0), aoi=str(tmp_path / "maps" / "valley.gpkg"),
         model=str(tmp_path / "maps" / "models" / "mine.safetensors"), min_area=0.0,
     )  # fmt: skip
@@ -108,6 +111,10 @@ def test_it_travels():
         ({"source": (" ",)}, TypeError, r"^source must be a text that is not empty, instead got source=' '"),
         ({"model": None}, TypeError, r"^model must be a text that is not empty, instead got model=None"),
         ({"recipe": ""}, TypeError, r"^recipe must be a text that is not empty, instead got recipe=''"),
+        ({"resolution": "fine"}, ValueError, r"^resolution must be a size, two as \(y, x\), or 'model', .*='fine'$"),
+        ({"resolution": 0}, ValueError, r"^resolution must be one number above 0, or \(y, x\), in units of the CRS, i"),
+        ({"resolution": (1, 2, 3)}, ValueError, r"^resolution must be one number above 0, or \(y, x\), in units of "),
+        ({"resolution": True}, TypeError, r"^resolution must be a number, instead got resolution=True"),
         ({"aoi": 5}, TypeError, r"^aoi must be a text that is not empty, instead got aoi=5"),
         ({"bbox": (1, 2, 3)}, TypeError, r"^bbox must be \(west, south, east, north\) in degrees, instead got"),
         ({"bbox": (1, 2, 3, "x")}, TypeError, r"^bbox must be a number, instead got bbox='x'"),
