@@ -175,7 +175,7 @@ Bank = Annotated[
 Fast = Annotated[bool, _switch("--fast", what="Look at no pixel: leave the means out.", panel=_PROCESS)]
 SkipBad = Annotated[
     bool,
-    _switch("--skip-bad", what="Leave out files that are damaged or there twice, and list them.", panel=_SELECT),
+    _switch("--skip-bad", what="Leave out what is damaged or there twice, and list it.", panel=_SELECT),
 ]
 HashFiles = Annotated[
     bool,
@@ -298,6 +298,91 @@ class Regrid:
             chosen["skip_bad"] = True
         if hash_files:
             chosen["hash_files"] = True
+        return chosen
+
+
+@dataclass(frozen=True)
+class Run:
+    """The flags that say how a model runs over a region, and how its probabilities are kept."""
+
+    precision: Annotated[
+        str,
+        flag(
+            "--precision",
+            what="exact (float32), or fast (bfloat16, where the hardware has it; what that costs is written down).",
+            panel=_PROCESS,
+            metavar="exact|fast",
+        ),
+    ] = "exact"
+    mode: Annotated[
+        str | None,
+        flag(
+            "--mode",
+            what="For models with layers that look at the whole tile.",
+            panel=_PROCESS,
+            metavar="patch|blend",
+        ),
+    ] = None
+    patch: Annotated[
+        int | None,
+        flag(
+            "--patch",
+            what="Side of the patches that such a model was trained on, in pixels.",
+            panel=_PROCESS,
+            metavar="N",
+            parser=whole(1),
+            show_default="as the model tells",
+        ),
+    ] = None
+    offsets: Annotated[
+        int,
+        flag(
+            "--offsets",
+            what="Mean, and spread, over so many constants added to the phase; takes as many times as long.",
+            panel=_PROCESS,
+            metavar="N",
+            parser=whole(1),
+        ),
+    ] = 1
+    encoding: Annotated[
+        str,
+        flag(
+            "--encoding",
+            what="How probabilities are kept: uint8 (off by 0.002 at most), float16 (0.00024), float32.",
+            panel=_RESULT,
+            metavar="KIND",
+        ),
+    ] = "float16"
+    skip_bad: SkipBad = False
+    resources: Annotated[
+        str | None,
+        flag(
+            "--resources",
+            what="What a worker of a dask scheduler must have to be given work: GPU=1.",
+            panel=_MACHINE,
+            metavar="NAME=N",
+        ),
+    ] = None
+
+    def keywords(self) -> Running:
+        """What was asked for, as `insarflow.segment_to_zarr` takes it."""
+        for name, value, choices in (
+            ("--precision", self.precision, get_args(Precision)),
+            ("--mode", self.mode, (None, *get_args(Mode))),
+            ("--encoding", self.encoding, get_args(Encoding)),
+        ):
+            if value not in choices:
+                raise typer.BadParameter(f"it must be one of {', '.join(filter(None, choices))}", param_hint=name)
+        chosen = Running(
+            precision=cast(Precision, self.precision), encoding=cast(Encoding, self.encoding), offsets=self.offsets,
+            skip_bad=self.skip_bad,
+        )  # fmt: skip
+        if self.mode is not None:
+            chosen["mode"] = cast(Mode, self.mode)
+        if self.patch is not None:
+            chosen["patch"] = self.patch
+        if self.resources is not None:
+            chosen["resources"] = read_flag("--resources", self.resources, parse_resources)
         return chosen
 
 

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import dask.array as da
 import xarray as xr
 
 from insarflow.learn.weights import ModelCard, load_card
-from insarflow.segment import segment
+from insarflow.segment import segment_to_zarr
 from insarflow.segment.resolution import Resolution
 from insarflow.segment.windows import round_up
-from insarflow.stack.assemble import SHARD
-from insarflow.stack.replace import check_output
-from insarflow.stack.sources import SourceLike
-from insarflow.stack.store import open_stack, write_stack
-from insarflow.workflows.prepare import fit_notes, prepare, regrid
-from insarflow.workflows.selection import Selection, check_not_source
+from insarflow.stack.draft import check_place
+from insarflow.stack.layout import SHARD
+from insarflow.stack.sources import SourceLike, as_location
+from insarflow.stack.store import open_stack
+from insarflow.workflows.prepare import fit_notes, prepare, regrid, steps_before
+from insarflow.workflows.selection import Running, Selection, check_not_source
 from insarflow.workflows.stage import Stage, quiet
-from insarflow.workflows.windows import probability_by_windows, windows
-
-KEPT = ("probability", "valid", "perpendicular_baseline", "dem")
-"""What of a stack goes to the store; the interferograms stay where they are."""
 
 
 def segment_source(
@@ -34,8 +29,9 @@ def segment_source(
     device: str | None = None,
     overwrite: bool = False,
     selection: Selection | None = None,
+    running: Running | None = None,
     stage: Stage = quiet,
-) -> tuple[Path, tuple[str, ...]]:
+) -> tuple[Path | str, tuple[str, ...]]:
     """Write the probability of movement of every interferogram to a store.
 
     Parameters
@@ -43,7 +39,7 @@ def segment_source(
     source
         Anything `insarflow.open_stack` opens.
     out
-        The store to make. It appears whole or not at all.
+        The store to make, a folder or a URL. It appears whole or not at all; stopped, the same call goes on where it was.
     model
         Name or path of a model.
     recipe
@@ -56,14 +52,15 @@ def segment_source(
         Replace a store that is there, once the new one is complete.
     selection
         Part of the source that is wanted.
+    running
+        How the model runs, and how probabilities are kept: keywords of `insarflow.segment_to_zarr`.
     stage
         Shows progress.
 
     Returns
     -------
-    Path
-        The store: ``probability`` with the model's name, sha256 and threshold in its attributes, ``valid``, and
-        ``perpendicular_baseline`` and ``dem`` if the source has them. `insarflow.open_stack` opens it.
+    Path or str
+        The store, as of `insarflow.segment_to_zarr`.
     tuple of str
         What was done to the data that a user may not expect, and what they do not tell, one sentence each.
 
@@ -74,29 +71,25 @@ def segment_source(
     InsarError
         If the source, the model or the output is no good.
     """
-    check_output(Path(out), overwrite=overwrite)
+    check_place(as_location(out, "out"), overwrite=overwrite)
     check_not_source(out, source)
+    running, card = running or Running(), load_card(model)
     with stage("opening"):
-        ds, before = regrid(open_stack(source, **(selection or {})), load_card(model), recipe, resolution)
-    probability, notes = lazy_probability(ds, model=model, recipe=recipe, device=device)
-    with stage("segmenting"):
-        write_stack(probability, out, overwrite=overwrite)
-    return Path(out), (*before, *notes)
-
-
-def lazy_probability(
-    ds: xr.Dataset, *, model: str | Path, recipe: str | Path, device: str | None
-) -> tuple[xr.Dataset, tuple[str, ...]]:
-    """What `segment_source` writes of a stack on the pixels that are wanted, lazy, and what to tell of it."""
-    card = load_card(model)
+        ds = open_stack(source, skip_bad=running.get("skip_bad", False), **(selection or {}))
+        ds, before = regrid(ds, card, recipe, resolution)
+    steps = steps_before(ds, card.recipe, recipe)
     prepared, notes = prepare(ds, card.recipe, recipe)
-    size = tile_size(card)
-    segmented = segment(prepared, model, device=device, tile_size=size)
-    work = windows(ds, prepared, model=model, recipe=recipe, device=device, tile_size=size)
-    if work is not None:
-        shards = da.core.normalize_chunks((SHARD, SHARD), shape=work.shape)
-        segmented["probability"] = segmented["probability"].copy(data=probability_by_windows(work, shards))
-    return segmented[[name for name in KEPT if name in segmented]], (*notes, *fit_notes(prepared, card))
+    pixels = prepared.sizes["y"] * prepared.sizes["x"] * pairs_of(ds)
+    with stage("segmenting", pixels=pixels):
+        written = segment_to_zarr(
+            ds, model, out, before=steps, overwrite=overwrite, device=device, tile_size=tile_size(card), **running
+        )
+    return written, (*before, *notes, *fit_notes(prepared, card))
+
+
+def pairs_of(ds: xr.Dataset) -> int:
+    """Interferograms that are worked on."""
+    return int(ds["valid"].values.sum()) if "valid" in ds else ds.sizes["date"] * ds.sizes["delay"]
 
 
 def tile_size(card: ModelCard) -> int:

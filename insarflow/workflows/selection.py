@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from insarflow.errors import OutputExistsError
-from insarflow.stack.codes import Kind
+from insarflow.stack.codes import Encoding, Kind
 from insarflow.stack.sources import SourceLike
 from insarflow.stack.target import Method, ResolutionLike
 from insarflow.types import DateLike, DelayLike
+
+if TYPE_CHECKING:
+    from insarflow.segment.chosen import Mode
+    from insarflow.segment.device import Precision
 
 
 class Selection(TypedDict, total=False):
@@ -40,6 +44,18 @@ class Kept(TypedDict):
 
     exact: bool
     coherence: Kind
+
+
+class Running(TypedDict, total=False):
+    """Keywords of `insarflow.segment_to_zarr`: how the model runs, and how probabilities are kept."""
+
+    precision: Precision
+    encoding: Encoding
+    mode: Mode
+    patch: int
+    offsets: int
+    skip_bad: bool
+    resources: Mapping[str, float]
 
 
 def check_not_source(out: str | Path, source: SourceLike) -> None:

@@ -9,11 +9,11 @@ from typing import Protocol
 class Stage(Protocol):
     """Shows what happens inside as progress."""
 
-    def __call__(self, what: str, graphs: int = 1) -> AbstractContextManager[object]:
-        """Show `what` is being done, in so many dask graphs of about one size."""
+    def __call__(self, what: str, graphs: int = 1, pixels: int | None = None) -> AbstractContextManager[object]:
+        """Show `what` is being done, in so many dask graphs of about one size, to so many pixels in all."""
         ...
 
 
-def quiet(what: str, graphs: int = 1) -> AbstractContextManager[object]:
+def quiet(what: str, graphs: int = 1, pixels: int | None = None) -> AbstractContextManager[object]:
     """No progress shown."""
     return nullcontext()
