@@ -65,6 +65,7 @@ def __getattr__(name: str) -> object:
         return found
     raise AttributeError(f"module 'insarflow' has no attribute {name!r}")
 
+
 __all__ = [
     "Grid",
     "Looks",

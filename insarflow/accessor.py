@@ -45,7 +45,7 @@ from insarflow.stack.sources import SourceLike
 from insarflow.stack.target import Method
 from insarflow.stack.terrain import terrain
 from insarflow.stack.troposphere import open_troposphere
-from insarflow.types import DateLike, DelayLike, PairLike, Recipe
+from insarflow.types import DateLike, DelayLike, Mode, Output, PairLike, Precision, Recipe
 from insarflow.workflows.export import Exported, export_stack
 from insarflow.workflows.operation import plan
 
@@ -57,8 +57,7 @@ if TYPE_CHECKING:
     import geopandas as gpd
 
     from insarflow.plot import Plot
-    from insarflow.segment.chosen import Mode, ModelLike, Output
-    from insarflow.segment.device import Precision
+    from insarflow.segment.chosen import ModelLike
     from insarflow.stack.codes import Encoding
     from insarflow.workflows.plan import Plan
 

@@ -8,9 +8,18 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
+
+Precision = Literal["exact", "fast"]
+"""How a network computes. ``"exact"``: float32. ``"fast"``: bfloat16, but for the last step to probabilities."""
+
+Mode = Literal["patch", "blend"]
+"""What is done about layers that look at the whole tile."""
+
+Output = Literal["logits", "probability"]
+"""What a module gives."""
 
 DelayLike = int | str | np.timedelta64 | dt.timedelta
 """What a caller may write for a delay: ``12``, ``"12D"``, a timedelta (whole days)."""

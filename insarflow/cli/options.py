@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, cast, get_args
 
 import typer
 
@@ -18,8 +18,10 @@ from insarflow.cli.values import (
     whole,
 )
 from insarflow.kernels.resample import METHODS
+from insarflow.stack.codes import Encoding
 from insarflow.stack.target import Method
-from insarflow.workflows.selection import Building, Selection
+from insarflow.types import Mode, Precision
+from insarflow.workflows.selection import Building, Running, Selection
 
 _RESULT, _SELECT, _PROCESS, _MACHINE, _SHOW = "Output", "Selection", "Processing", "Machine", "Display"
 _REGION, _GRID = "Region", "Grid"
@@ -188,6 +190,15 @@ Seed = Annotated[
     int,
     flag("--seed", what="Which region: the same seed, the same region.", panel=_REGION, metavar="N", parser=whole(0)),
 ]
+Resources = Annotated[
+    str | None,
+    flag(
+        "--resources",
+        what="What a worker of a dask scheduler must have to be given work: GPU=1.",
+        panel=_MACHINE,
+        metavar="NAME=N",
+    ),
+]
 Workers = Annotated[
     int | None,
     flag(
@@ -354,15 +365,6 @@ class Run:
         ),
     ] = "float16"
     skip_bad: SkipBad = False
-    resources: Annotated[
-        str | None,
-        flag(
-            "--resources",
-            what="What a worker of a dask scheduler must have to be given work: GPU=1.",
-            panel=_MACHINE,
-            metavar="NAME=N",
-        ),
-    ] = None
 
     def keywords(self) -> Running:
         """What was asked for, as `insarflow.segment_to_zarr` takes it."""
@@ -381,8 +383,6 @@ class Run:
             chosen["mode"] = cast(Mode, self.mode)
         if self.patch is not None:
             chosen["patch"] = self.patch
-        if self.resources is not None:
-            chosen["resources"] = read_flag("--resources", self.resources, parse_resources)
         return chosen
 
 

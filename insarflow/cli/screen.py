@@ -74,11 +74,14 @@ class Screen:
             say("note", text)
 
     @contextmanager
-    def stage(self, what: str, graphs: int = 1) -> Iterator[None]:
-        """Show progress, with the time left, of whatever dask computes inside: so many graphs of about one size."""
+    def stage(self, what: str, graphs: int = 1, pixels: int | None = None) -> Iterator[None]:
+        """Show progress, with the time left, of whatever dask computes inside: so many graphs of about one size.
+
+        If it is known to how many pixels it is done, it is also told how many are done in a second.
+        """
         start = time.monotonic()
         if self.live:
-            with _bar() as bar, _Tasks(bar, what, graphs):
+            with _bar() as bar, _Tasks(bar, what, graphs, pixels):
                 yield
         else:
             yield
@@ -94,7 +97,7 @@ class Screen:
 
                 def tell(part: str, done: int, wanted: int) -> None:
                     if part not in tasks:
-                        tasks[part] = bar.add_task(part, total=wanted)
+                        tasks[part] = bar.add_task(part, total=wanted, rate="")
                     bar.update(tasks[part], completed=done)
 
                 yield tell
@@ -116,9 +119,10 @@ class Screen:
 class _Tasks(Callback):
     """Moves a bar with the tasks of dask's local schedulers."""
 
-    def __init__(self, bar: Progress, what: str, graphs: int) -> None:
+    def __init__(self, bar: Progress, what: str, graphs: int, pixels: int | None = None) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._bar, self._task = bar, bar.add_task(what, total=None)
+        self._pixels, self._start = pixels, time.monotonic()
+        self._bar, self._task = bar, bar.add_task(what, total=None, rate="")
         self._graphs, self._done, self._size = graphs, 0, 0
 
     def _start_state(self, _: Any, state: Any) -> None:
@@ -137,7 +141,14 @@ class _Tasks(Callback):
         self._done += self._size
 
     def _show(self, state: Any) -> None:
-        self._bar.update(self._task, completed=self._done + len(state["finished"]))
+        done = self._done + len(state["finished"])
+        self._bar.update(self._task, completed=done, rate=self._rate(done))
+
+    def _rate(self, done: int) -> str:
+        seconds, total = time.monotonic() - self._start, self._bar.tasks[self._task].total
+        if self._pixels is None or not total or not seconds:
+            return ""
+        return f"{self._pixels * done / total / seconds / 1e6:.2f} Mpx/s"
 
 
 def _bar() -> Progress:
@@ -145,6 +156,7 @@ def _bar() -> Progress:
         TextColumn("{task.description:>12}"),
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),

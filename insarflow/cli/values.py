@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -112,6 +113,23 @@ def parse_model_resolution(text: str) -> float | tuple[float, float] | Literal["
         return parse_resolution(text)
     except ValueError as error:
         raise ValueError(f"{error}; or model, for the size that the model was trained on") from error
+
+
+def parse_resources(text: str) -> dict[str, float]:
+    """Names with numbers above 0, joined by commas: ``GPU=1``.
+
+    Raises
+    ------
+    ValueError
+        If it is something else.
+    """
+    found = {}
+    for part in text.split(","):
+        name, _, amount = part.partition("=")
+        if not name.strip() or not re.fullmatch(r"\d+(\.\d+)?", amount.strip()) or not float(amount):
+            raise ValueError("it must be names with numbers above 0, such as GPU=1")
+        found[name.strip()] = float(amount)
+    return found
 
 
 def parse_size(text: str) -> tuple[int, int]:

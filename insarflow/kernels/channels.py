@@ -32,7 +32,7 @@ def fill_channels(igram: np.ndarray, coherence: np.ndarray, out: np.ndarray, mis
 
 
 def fill_channels_of_codes(phase: np.ndarray, coherence: np.ndarray, out: np.ndarray, missing: np.ndarray) -> None:
-    """As `fill_channels`, of the codes of `insarflow.kernels.codes`: int16, and uint8 or uint16; bit for bit the same."""
+    """As `fill_channels`, bit for bit, of the codes of `insarflow.kernels.codes`: int16, and uint8 or uint16."""
     steps = (np.arange(np.iinfo(coherence.dtype).max + 1) * fraction_step(coherence.dtype)).astype(np.float32)
     _look_up(phase, coherence, _directions(), steps, out, missing)
 

@@ -32,8 +32,8 @@ def encode(igram: np.ndarray, coherence: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray
-        float32, shape ``(3, y, x)`` (a view of ``(y, x, 3)``): coherence, cosine and sine of the phase. All three are 0 where either input is
-        not finite, and where the interferogram is 0 and so has no phase.
+        float32, shape ``(3, y, x)``, a view of ``(y, x, 3)``: coherence, cosine and sine of the phase. All three are 0
+        where either input is not finite, and where the interferogram is 0 and so has no phase.
 
     Examples
     --------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, Literal, get_args
+from typing import Final, get_args
 
 from torch import nn
 
@@ -14,20 +14,15 @@ from insarflow.learn.models import spec_of
 from insarflow.learn.phase import CHANNELS
 from insarflow.learn.weights import ModelCard, load_card, load_model, resolve_model
 from insarflow.ops.checks import check_choice, check_whole
-from insarflow.segment.device import Precision, Predictor
+from insarflow.segment.device import Predictor
 from insarflow.segment.local import localise
 from insarflow.segment.own import OwnModule
 from insarflow.segment.reach import Reach, reach
 from insarflow.segment.windows import round_up
+from insarflow.types import Mode, Output, Precision
 
 ModelLike = str | Path | nn.Module
 """A registered name, the path of a ``.safetensors`` file with its card beside it, or a module."""
-
-Mode = Literal["patch", "blend"]
-"""What is done about layers that look at the whole tile."""
-
-Output = Literal["logits", "probability"]
-"""What a module gives."""
 
 MAX_OFFSETS: Final = 64
 MAX_PATCH: Final = 4096
@@ -175,7 +170,8 @@ def _patch(chosen: Chosen, mode: Mode | None, patch: int | None) -> int:
     check_whole("patch", patch, low=2 * chosen.stride, high=MAX_PATCH)
     if patch % chosen.stride:
         raise ValueError(
-            f"patch must be a multiple of the stride {chosen.stride} of model {chosen.name!r}, instead got patch={patch}"
+            f"patch must be a multiple of the stride {chosen.stride} of model {chosen.name!r}, instead got "
+            f"patch={patch}"
         )
     return patch
 
@@ -199,7 +195,8 @@ def _in_mode(chosen: Chosen, whole_tile: Sequence[str], mode: Mode | None, patch
     if mode == "blend":
         if chosen.predictor.offsets > 1:
             raise ValueError(
-                f"offsets must be 1 with mode='blend', instead got offsets={chosen.predictor.offsets}: choose mode='patch'"
+                f"offsets must be 1 with mode='blend', instead got offsets={chosen.predictor.offsets}: choose "
+                "mode='patch'"
             )
         return replace(chosen, mode=mode, patch=patch, reach=patch)
     local = replace(chosen.predictor, patch=patch)

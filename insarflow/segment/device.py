@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 import torch
@@ -21,9 +21,7 @@ from insarflow.learn.phase import CHANNELS
 from insarflow.learn.weights import ModelRef, load_model
 from insarflow.segment.local import localise
 from insarflow.segment.own import OwnModule
-
-Precision = Literal["exact", "fast"]
-"""``"exact"``: float32. ``"fast"``: bfloat16, but for the last step to probabilities."""
+from insarflow.types import Precision
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,7 @@ class Predictor:
     logits
         Whether it gives logits; else probabilities.
     precision
-        See `Precision`.
+        See `insarflow.types.Precision`.
     patch
         Side of the windows, pixels, from which layers that look at the whole tile take their statistics; 0 if they
         look at the tile.
@@ -114,8 +112,8 @@ def predict(predictor: Predictor, x: np.ndarray, *, device: str | None) -> np.nd
             raise
         except RuntimeError as error:
             raise ModelError(
-                f"{_name(predictor)} failed on {place} with a batch of shape {x.shape}: {error}; what is written stays, "
-                "and the same call goes on from there"
+                f"{_name(predictor)} failed on {place} with a batch of shape {x.shape}: {error}; what is written "
+                "stays, and the same call goes on from there"
             ) from error
 
 

@@ -15,12 +15,12 @@ from insarflow.ops.cells import present_cells
 from insarflow.ops.overlap import map_windows
 from insarflow.schema import SPACE, describe, recipe_of, require
 from insarflow.segment.blocks import Tiling, predict_images
-from insarflow.segment.chosen import Chosen, Mode, ModelLike, Output, choose
-from insarflow.segment.device import Precision, Predictor, check_device
+from insarflow.segment.chosen import Chosen, ModelLike, choose
+from insarflow.segment.device import Predictor, check_device
 from insarflow.segment.domain import check_domain
-from insarflow.segment.seams import stated_errors
 from insarflow.segment.images import Images
-from insarflow.types import Tile
+from insarflow.segment.seams import stated_errors
+from insarflow.types import Mode, Output, Precision, Tile
 
 TILE = 1024
 """Default side of what is predicted at once, pixels."""
@@ -139,7 +139,9 @@ class LaidOut:
 
     def with_data(self, data: da.Array) -> xr.Dataset:
         """`ds` with these probabilities, computed in another way."""
-        return _with_probability(self.source, self.source["igram"].transpose(..., *SPACE), data, self.chosen, self.unknown)
+        return _with_probability(
+            self.source, self.source["igram"].transpose(..., *SPACE), data, self.chosen, self.unknown
+        )
 
 
 def lay_out_segment(
@@ -186,7 +188,9 @@ def _with_probability(
     ds: xr.Dataset, igram: xr.DataArray, data: np.ndarray | da.Array, chosen: Chosen, unknown: tuple[str, ...]
 ) -> xr.Dataset:
     """`ds` with what a model gave, described; `data` as of `predict_block`."""
-    found = {"probability": data} if data.dtype.kind == "f" else {"probability": data.real, "probability_std": data.imag}
+    found = (
+        {"probability": data} if data.dtype.kind == "f" else {"probability": data.real, "probability_std": data.imag}
+    )
     new = {name: describe(xr.DataArray(values, dims=igram.dims), name) for name, values in found.items()}
     threshold = {} if chosen.card is None else {"threshold": chosen.card.threshold}
     facts = chosen.facts()

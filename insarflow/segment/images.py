@@ -57,8 +57,6 @@ class Images:
         """
         if self.coded:
             return
-        lowest, highest = (
-            f(self.coherence, initial=0.5, where=np.isfinite(self.coherence)) for f in (np.min, np.max)
-        )
+        lowest, highest = (f(self.coherence, initial=0.5, where=np.isfinite(self.coherence)) for f in (np.min, np.max))
         if lowest < 0.0 or highest > 1.0 + 1e-3:
             raise SchemaError(f"coherence must be between 0 and 1, instead got {lowest:g} to {highest:g}: rescale it")

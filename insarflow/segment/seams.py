@@ -12,11 +12,11 @@ import numpy as np
 
 from insarflow.kernels.noise import complex_noise
 from insarflow.segment.blocks import Tiling, predict_images
-from insarflow.segment.chosen import Chosen, Mode, ModelLike, Output, choose
-from insarflow.segment.device import Precision, Predictor, check_device
+from insarflow.segment.chosen import Chosen, ModelLike, choose
+from insarflow.segment.device import Predictor, check_device
 from insarflow.segment.images import Images
 from insarflow.segment.windows import round_up
-from insarflow.types import Tile, Window
+from insarflow.types import Mode, Output, Precision, Tile, Window
 
 SIDE: Final = 128
 """Side of the image on which precisions are compared, pixels."""
@@ -84,9 +84,7 @@ def check_seams(
         read, core = Window(top, left, bottom - top, right - left), Window(y0, x0, y1 - y0, x1 - x0)
         window = read.within(Window(0, 0, side, side))
         part = Images(images.igram[window], images.coherence[window])
-        found = predict_images(
-            part, Tile(read, core, shape), predictor=chosen.predictor, tiling=tiling, device=device
-        )
+        found = predict_images(part, Tile(read, core, shape), predictor=chosen.predictor, tiling=tiling, device=device)
         parts[y0:y1, x0:x1] = found
     return _largest(parts, whole)
 
@@ -106,9 +104,7 @@ def _precision_error(predictor: Predictor, stride: int) -> float:
     side = round_up(SIDE, stride)
     images, tile, tiling = _images(side), Tile.whole((side, side)), Tiling(stride, 0, side)
     fast, exact = (
-        predict_images(
-            images, tile, predictor=replace(predictor, precision=precision), tiling=tiling, device=None
-        )
+        predict_images(images, tile, predictor=replace(predictor, precision=precision), tiling=tiling, device=None)
         for precision in ("fast", "exact")
     )
     return _largest(fast, exact)

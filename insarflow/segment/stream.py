@@ -6,10 +6,12 @@ import json
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, get_args
 
+import dask.array as da
 import numpy as np
 import xarray as xr
 from dask.base import annotate, tokenize
@@ -19,12 +21,11 @@ from insarflow.ops.checks import check_choice
 from insarflow.ops.layer import sources_of
 from insarflow.ops.recipe import apply_recipe
 from insarflow.schema import CELLS, DIMS, SPACE, VARIABLES, recipe_of, validate
-from insarflow.segment.chosen import Mode, ModelLike, Output
-from insarflow.segment.device import Precision
+from insarflow.segment.chosen import ModelLike
 from insarflow.segment.engine import TILE, lay_out_segment
 from insarflow.segment.shards import Work, shards
 from insarflow.stack.assemble import as_blocks
-from insarflow.stack.codes import Encoding, codes_for_probability
+from insarflow.stack.codes import Code, Encoding, codes_for_probability
 from insarflow.stack.cube import Cell, pick
 from insarflow.stack.draft import draft
 from insarflow.stack.georeference import grid_of
@@ -33,7 +34,7 @@ from insarflow.stack.layout import SKIPPED, Place, lay_out, put_cells, shard_siz
 from insarflow.stack.location import WritableLocation
 from insarflow.stack.sources import as_location
 from insarflow.stack.write import run
-from insarflow.types import Pair, Recipe
+from insarflow.types import Mode, Output, Pair, Precision, Recipe
 
 KEPT: Final = ("probability", "probability_std", "valid", "perpendicular_baseline", "fingerprint", "dem")
 """What of a stack goes to the store; the interferograms stay where they are."""
@@ -121,25 +122,15 @@ def segment_to_zarr(
     It is one dask computation: run it under ``dask.diagnostics.ProgressBar()`` or a distributed client to see it
     advance. The local scheduler's threads read and write while the network runs.
     """
-    validate(ds)
     target = as_location(out, "out")
-    check_choice("encoding", encoding, get_args(Encoding))
-    steps = before or Recipe()
-    laid_out = lay_out_segment(
-        apply_recipe(ds, steps), model, device=device, tile_size=tile_size, channels=channels, stride=stride,
-        output=output, precision=precision, mode=mode, patch=patch, offsets=offsets,
-    )  # fmt: skip
-    work = Work(laid_out.chosen.predictor, laid_out.tiling, device, steps, recipe_of(ds).to_json(), skip_bad)
-    shape = laid_out.ds.sizes["y"], laid_out.ds.sizes["x"]
-    facts = {
-        "model": laid_out.chosen.name, "sha256": laid_out.chosen.sha256, "encoding": encoding, "skip_bad": skip_bad,
-        **laid_out.chosen.facts(),
-    }  # fmt: skip
     _refuse_own_source(ds, target)
     with annotate(resources=dict(resources)) if resources else nullcontext():
-        streamed = shards(ds, shape, work)
-        kept = laid_out.ds if streamed is None else laid_out.with_data(streamed)
-        skipped = _write(kept[[n for n in KEPT if n in kept]], target, facts, encoding, overwrite=overwrite)
+        laid_out = lay_out_stream(
+            ds, model, before=before, encoding=encoding, skip_bad=skip_bad, device=device, tile_size=tile_size,
+            channels=channels, stride=stride, output=output, precision=precision, mode=mode, patch=patch,
+            offsets=offsets,
+        )  # fmt: skip
+        skipped = _write(laid_out, target, overwrite=overwrite)
     if skipped:
         warnings.warn(
             f"{len(skipped)} shards of the source could not be read and are NaN: {'; '.join(skipped[:5])}"
@@ -150,31 +141,105 @@ def segment_to_zarr(
     return target.plain
 
 
-def _write(
-    ds: xr.Dataset, target: WritableLocation, facts: dict[str, Any], encoding: Encoding, *, overwrite: bool
-) -> list[str]:
+@dataclass(frozen=True)
+class Stream:
+    """What `segment_to_zarr` writes, laid out.
+
+    Attributes
+    ----------
+    ds
+        All that goes to the store, probabilities lazy.
+    facts
+        What must be the same for work to be gone on with.
+    """
+
+    ds: xr.Dataset
+    facts: dict[str, Any]
+    encoding: Encoding
+
+    @property
+    def codes(self) -> dict[str, Code]:
+        """How variables are kept."""
+        return {name: code for name, code in codes_for_probability(self.encoding).items() if name in self.ds}
+
+    @property
+    def cells(self) -> list[Cell]:
+        """Interferograms."""
+        known = self.ds["valid"].values if "valid" in self.ds else np.ones([self.ds.sizes[dim] for dim in CELLS], bool)
+        return [(int(i), int(j)) for i, j in np.argwhere(known)]
+
+    def names(self, dims: tuple[str, ...]) -> list[str]:
+        """Variables with these dimensions, probability first."""
+        return [name for name in KEPT if name in self.ds and VARIABLES[name].dims == dims]
+
+    def writes(self, where: WritableLocation) -> tuple[list[da.Array], list[da.Array]]:
+        """Lazy writes of static images; and, of each variable, of all interferograms' images."""
+        static = [write_image(self.ds[name].data, Place(where, name)) for name in self.names(SPACE)]
+        cells, codes = self.cells, self.codes
+        if not cells:
+            return static, []
+        images = [
+            write_images(
+                pick(as_blocks(self.ds[name]), cells),
+                [Place(where, name, cell, code=codes.get(name)) for cell in cells],
+            )
+            for name in self.names(DIMS)
+        ]
+        return static, images
+
+
+def lay_out_stream(
+    ds: xr.Dataset,
+    model: ModelLike,
+    *,
+    before: Recipe | None = None,
+    encoding: Encoding = "float16",
+    skip_bad: bool = False,
+    device: str | None = None,
+    tile_size: int = TILE,
+    channels: Sequence[str] | None = None,
+    stride: int | None = None,
+    output: Output = "logits",
+    precision: Precision = "exact",
+    mode: Mode | None = None,
+    patch: int | None = None,
+    offsets: int = 1,
+) -> Stream:
+    """Check everything and lay out the work; parameters as `segment_to_zarr`."""
+    validate(ds)
+    check_choice("encoding", encoding, get_args(Encoding))
+    steps = before or Recipe()
+    laid_out = lay_out_segment(
+        apply_recipe(ds, steps), model, device=device, tile_size=tile_size, channels=channels, stride=stride,
+        output=output, precision=precision, mode=mode, patch=patch, offsets=offsets,
+    )  # fmt: skip
+    chosen = laid_out.chosen
+    work = Work(chosen.predictor, laid_out.tiling, device, steps, recipe_of(ds).to_json(), skip_bad)
+    streamed = shards(ds, (laid_out.ds.sizes["y"], laid_out.ds.sizes["x"]), work)
+    kept = laid_out.ds if streamed is None else laid_out.with_data(streamed)
+    facts = {
+        "model": chosen.name, "sha256": chosen.sha256, "encoding": encoding, "skip_bad": skip_bad, **chosen.facts(),
+    }  # fmt: skip
+    return Stream(kept[[name for name in KEPT if name in kept]], facts, encoding)
+
+
+def _write(stream: Stream, target: WritableLocation, *, overwrite: bool) -> list[str]:
     """Compute and write all that is not there; what was passed over, a phrase each."""
-    codes, names = codes_for_probability(encoding), [str(name) for name in ds.data_vars]
-    empty = lay_out(ds["date"].values, ds["delay"].values, grid_of(ds), {n: ds[n].attrs for n in names}, ds.attrs, codes)
-    begun = {"segment": facts, "versions": {name: version(name) for name in ("insarflow", "torch")}}
-    journal = Journal(json.dumps({**begun, "data": tokenize(ds, encoding)}, sort_keys=True))
+    ds, cells = stream.ds, stream.cells
+    attrs = {str(name): ds[name].attrs for name in ds.data_vars}
+    empty = lay_out(ds["date"].values, ds["delay"].values, grid_of(ds), attrs, ds.attrs, stream.codes)
+    begun = {"segment": stream.facts, "versions": {name: version(name) for name in ("insarflow", "torch")}}
+    journal = Journal(json.dumps({**begun, "data": tokenize(ds, stream.encoding)}, sort_keys=True))
     if not overwrite:
         _refuse_other_work(target, journal)
-    cells: list[Cell] = [(int(i), int(j)) for i, j in np.argwhere(_may_exist(ds))]
     with draft(target, journal, empty, overwrite=overwrite, keep=True) as work:
-        static = [write_image(ds[n].data, Place(work, n)) for n in names if ds[n].dims == SPACE]
-        images = {n: pick(as_blocks(ds[n]), cells) for n in names if ds[n].dims == DIMS} if cells else {}
-        writes = [
-            write_images(found, [Place(work, name, cell, code=codes.get(name)) for cell in cells])
-            for name, found in images.items()
-        ]
-        counts = run([*static, *writes], target)[len(static) :]
-        for name in (n for n in names if VARIABLES[n].dims == CELLS):
+        static, images = stream.writes(work)
+        counts = run([*static, *images], target)[len(static) :]
+        for name in stream.names(CELLS):
             put_cells(work, name, ds[name].values)
         if "valid" not in ds:
-            valid = np.zeros((ds.sizes["date"], ds.sizes["delay"]), bool)
-            for cell, count in zip(cells, counts[0] if counts else (), strict=True):
-                valid[cell] = (count > 0).any()
+            valid = np.zeros([ds.sizes[dim] for dim in CELLS], bool)
+            valid[tuple(np.transpose(cells))] = (counts[0] > 0).any(axis=(1, 2))
             put_cells(work, "valid", valid)
         skipped = _skipped(ds, cells, counts[0]) if counts else []
         if skipped:
@@ -187,11 +252,6 @@ def _refuse_own_source(ds: xr.Dataset, target: WritableLocation) -> None:
     lazy = [variable.data for variable in ds.data_vars.values() if variable.chunks]
     if any(getattr(source, "where", None) == target for array in lazy for source in sources_of(array)):
         raise OutputExistsError(f"out={str(target)!r} is the store that is segmented: choose another path")
-
-
-def _may_exist(ds: xr.Dataset) -> np.ndarray:
-    known: np.ndarray = np.ones((ds.sizes["date"], ds.sizes["delay"]), bool)
-    return np.asarray(ds["valid"].values) if "valid" in ds else known
 
 
 def _skipped(ds: xr.Dataset, cells: Sequence[Cell], counts: np.ndarray) -> list[str]:

@@ -256,7 +256,7 @@ class _Writes:
 
 @dataclass(frozen=True)
 class Unread:
-    """A block of one image that its source reads or computes, and encodes meanwhile, so that no value waits in memory."""
+    """A block of one image that its source reads or computes, and encodes, so that no value waits in memory."""
 
     source: Any
     index: tuple[Any, ...]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import dask.array as da
 import numpy as np
@@ -14,11 +14,19 @@ from dask._task_spec import Task, TaskRef
 from dask.base import compute, tokenize
 
 from insarflow.errors import ProductError, SchemaError, SelectionError, StoreError
-from insarflow.ops.checks import check_kind
+from insarflow.ops.checks import check_choice, check_kind
 from insarflow.ops.layer import array_by_rule, sources_of
 from insarflow.schema import DIMS, SPACE, VARIABLES, recipe_of, validate
 from insarflow.stack.assemble import Array, as_blocks
-from insarflow.stack.codes import Code, Kind, check_kind_of_coherence, codes_for, phase_only
+from insarflow.stack.codes import (
+    Code,
+    Encoding,
+    Kind,
+    check_kind_of_coherence,
+    codes_for,
+    codes_for_probability,
+    phase_only,
+)
 from insarflow.stack.cube import Cell, pick
 from insarflow.stack.draft import draft
 from insarflow.stack.georeference import grid_of
@@ -124,6 +132,7 @@ def write_stack(
     *,
     exact: bool = False,
     coherence: Kind = "uint8",
+    probability: Encoding = "float32",
     overwrite: bool = False,
     fsync: bool = False,
 ) -> Path | str:
@@ -146,6 +155,8 @@ def write_stack(
         ``"uint8"``: in steps of 1/254, off by at most 0.002. ``"uint16"``: in steps of 1/65534, off by at most 7.7e-6,
         in twice the space. What a store's numbers are off by at most is its attribute
         ``quantisation_error``.
+    probability
+        As `insarflow.segment_to_zarr`'s ``encoding``, but by default all numbers are kept as they are.
     overwrite
         Whether to replace a Zarr store that is there, once the new one is complete; at a URL, where nothing can be
         renamed, before.
@@ -165,7 +176,7 @@ def write_stack(
     TypeError
         If `ds` is no Dataset, or `path` no path.
     ValueError
-        If `coherence` is another word, or given with `exact`.
+        If `coherence` or `probability` is another word, or `coherence` is given with `exact`.
     ProductError
         If an interferogram that should exist has no pixel that is not NaN, or a source file is damaged.
     SelectionError
@@ -189,11 +200,13 @@ def write_stack(
     validate(ds)
     target = as_location(path, "path")
     check_kind_of_coherence(coherence, exact=exact)
+    check_choice("probability", probability, get_args(Encoding))
     extra = unknown_variables(ds)
     if extra:
         raise SchemaError(f"a store holds the contract's variables only, instead got {extra}: drop them first")
     names = [n for n in VARIABLES if n in ds]
     codes = {} if exact or not phase_only(recipe_of(ds)) else codes_for(names, coherence)
+    codes |= {name: code for name, code in codes_for_probability(probability).items() if name in names}
     if overwrite:
         _refuse_own_source(ds, target)
     attrs = {n: ds[n].attrs for n in names}

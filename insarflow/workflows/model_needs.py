@@ -15,27 +15,28 @@ import xarray as xr
 from insarflow.errors import RecipeWarning
 from insarflow.inventory import summarise
 from insarflow.learn.weights import load_card
-from insarflow.schema import SPACE
 from insarflow.segment import segment
 from insarflow.segment.device import runs_on_gpu
+from insarflow.segment.stream import Stream
 from insarflow.segment.windows import round_up
 from insarflow.stack.blocks import BlockStore
 from insarflow.stack.export.geotiff import write_geotiff
+from insarflow.stack.layout import shard_size
 from insarflow.workflows.lazy_map import RASTERS, LazyMap
 from insarflow.workflows.needs import (
     NOWHERE,
     Needs,
     count_tasks,
-    count_writes,
     cpus,
     shard_pixels,
     stack_pixels,
     written_stack,
 )
-from insarflow.workflows.prepare import prepare
+from insarflow.workflows.prepare import prepare, steps_before
 from insarflow.workflows.run import MapRun
-from insarflow.workflows.sample import Sample, largest_block, timed
-from insarflow.workflows.segment import KEPT, tile_size
+from insarflow.workflows.sample import Sample, timed
+from insarflow.workflows.segment import tile_size
+from insarflow.workflows.selection import Running
 
 _POLYGONS: Final = 120_000
 """Bytes of an inventory of usual size."""
@@ -56,49 +57,63 @@ _COUNTED: Final = 8
 class _Trial:
     """The stages of the real work on a sample, timed: s per pixel of an interferogram of the source."""
 
-    def __init__(self, sample: Sample, model: str | Path, recipe: str | Path, device: str | None) -> None:
+    def __init__(
+        self, sample: Sample, model: str | Path, recipe: str | Path, device: str | None, running: Running | None = None
+    ) -> None:
+        how = running or Running()
         trained, window = load_card(model).recipe, sample.window
         self.pixels = window.sizes["y"] * window.sizes["x"]
         with warnings.catch_warnings():
             # Laying out the real work has warned already.
             warnings.simplefilter("ignore", RecipeWarning)
             small, _ = prepare(window.isel(y=slice(128), x=slice(128)), trained, recipe)
-            segment(small, model, device=device)
+
+            def predict(ds: xr.Dataset) -> xr.Dataset:
+                return segment(
+                    ds, model, device=device, precision=how.get("precision", "exact"), mode=how.get("mode"),
+                    patch=how.get("patch"), offsets=how.get("offsets", 1),
+                )  # fmt: skip
+
+            predict(small)
             filtering, (prepared, _) = timed(lambda: prepare(window, trained, recipe))
-            predicting, self.out = timed(lambda: segment(prepared, model, device=device))
+            predicting, self.out = timed(lambda: predict(prepared))
         self.filter, self.predict = filtering / self.pixels, predicting / self.pixels
 
 
 def segment_needs(
     ds: xr.Dataset,
-    lazy: xr.Dataset,
+    stream: Stream,
     sample: Sample,
     base: int,
     *,
     model: str | Path,
     recipe: str | Path,
     device: str | None,
+    running: Running,
 ) -> Needs:
-    """What `insarflow.workflows.segment.segment_source` needs for the source `ds`, to write `lazy`.
+    """What `insarflow.workflows.segment.segment_source` needs for the source `ds`, to write `stream`.
 
     `base` is what the process held before it began, bytes.
     """
-    trial = _Trial(sample, model, recipe, device)
-    written = written_stack(lazy, trial.out[[name for name in KEPT if name in trial.out]], sample.known)
+    trial, out = _Trial(sample, model, recipe, device, running), stream.ds
+    kept = trial.out[[str(name) for name in out.data_vars if name in trial.out]]
+    written = written_stack(out, kept, sample.known, encoding=stream.encoding)
     # Per pixel of the source, as the others; a recipe may make pixels larger.
-    writing = written.pixel * stack_pixels(lazy) / stack_pixels(ds)
-    blocks, block = _blocks(lazy)
-    tile = _tile(largest_block(lazy), lazy.sizes, model, tile_size(load_card(model)))
+    writing = written.pixel * stack_pixels(out) / stack_pixels(ds)
+    shard = shard_size(out.sizes["y"])[0], shard_size(out.sizes["x"])[0]
+    tile = _tile(shard, out.sizes, model, tile_size(load_card(model)))
     network = _network(tile, device)
-    held = 1.25 * min(14.0 * blocks, 60.0 * blocks**0.5) * block
+    steps = len(steps_before(ds, load_card(model).recipe, recipe).steps)
 
     def memory(workers: int) -> int:
-        work = workers * (60 * block + 15 * shard_pixels(lazy))
-        return int(base + _LIBRARIES + network(workers) + held + work)
+        # A window as it is read and, of those that are processed, on the way; the shard, and what is written of it.
+        work = (20 + (50 if steps else 0)) * min(shard_pixels(out), out.sizes["y"] * out.sizes["x"])
+        return int(base + _LIBRARIES + network(workers) + workers * work)
 
     parallel = stack_pixels(ds) * (sample.read + sample.known * trial.filter + writing)
     serial = stack_pixels(ds) * sample.known * trial.predict * tile.overlap
-    return Needs(count_writes(lazy), written.disk, memory, _seconds(parallel, serial, device))
+    static, images = stream.writes(NOWHERE)
+    return Needs(count_tasks([*static, *images]), written.disk, memory, _seconds(parallel, serial, device))
 
 
 def map_needs(ds: xr.Dataset, lazy: LazyMap, sample: Sample, base: int, run: MapRun) -> Needs:
@@ -148,12 +163,6 @@ def _count_tasks(store: BlockStore) -> int:
     some = blocks[:: -(-len(blocks) // _COUNTED)]
     counted = sum(1 + count_tasks(store.sources(block)[0]) for block in some)
     return round(counted * len(blocks) / len(some))
-
-
-def _blocks(ds: xr.Dataset) -> tuple[int, int]:
-    """Number of spatial blocks of the images, and pixels of the largest."""
-    chunks = [ds["probability"].chunksizes[dim] for dim in SPACE]
-    return int(np.prod([len(sizes) for sizes in chunks])), int(np.prod([max(sizes) for sizes in chunks]))
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from dask.system import CPU_COUNT
 from insarflow.errors import SelectionError
 from insarflow.schema import DIMS, SPACE, VARIABLES
 from insarflow.stack.assemble import valid_cells
-from insarflow.stack.codes import Kind
+from insarflow.stack.codes import Encoding, Kind
 from insarflow.stack.layout import shard_size
 from insarflow.stack.location import Folder
 from insarflow.stack.part import Index, take
@@ -106,15 +106,19 @@ def written_stack(
     *,
     exact: bool = False,
     coherence: Kind = "uint8",
+    encoding: Encoding = "float32",
     workers: int = 1,
 ) -> Written:
-    """What it takes to write `ds`, tried on a window of it that is in memory, by as many workers at the same time."""
+    """What it takes to write `ds`, tried on a window of it that is in memory, by as many workers at the same time.
+
+    Probabilities are kept as `encoding` says.
+    """
     whole = _repeated(window, ds)
     with tempfile.TemporaryDirectory() as folder, dask.config.set(scheduler="sync"):
 
         def write(part: xr.Dataset, number: int) -> Path:
             out = Path(folder) / f"{number}.zarr"
-            write_stack(part, out, exact=exact, coherence=coherence, overwrite=True)
+            write_stack(part, out, exact=exact, coherence=coherence, probability=encoding, overwrite=True)
             return out
 
         # Four pixels take what a store takes once, however large.

@@ -17,7 +17,7 @@ from insarflow.stack.store import open_stack
 from insarflow.workflows.measure import resident
 from insarflow.workflows.needs import Needs, build_needs, cpus
 from insarflow.workflows.sample import take_sample
-from insarflow.workflows.selection import Building, Selection, check_not_source
+from insarflow.workflows.selection import Building, Running, Selection, check_not_source
 from insarflow.workflows.words import duration, size
 
 if TYPE_CHECKING:
@@ -142,19 +142,21 @@ def plan_segment(
     workers: int | None = None,
     memory: int | None = None,
     selection: Selection | None = None,
+    running: Running | None = None,
 ) -> Plan:
     """Plan `insarflow.workflows.segment.segment_source`; parameters and errors as there and in `plan_build`."""
     # Here, so that planning a build does not load torch, which its memory would seem to need.
     from insarflow.learn.weights import load_card
     from insarflow.workflows.model_needs import segment_needs
     from insarflow.workflows.prepare import regrid
-    from insarflow.workflows.segment import lazy_probability
+    from insarflow.workflows.segment import lay_out_source
 
     workers = _check(workers, memory)
     ds, _ = regrid(open_stack(source, **(selection or {})), load_card(model), recipe, resolution)
-    lazy, _ = lazy_probability(ds, model=model, recipe=recipe, device=device)
+    how = running or Running()
+    stream = lay_out_source(ds, model=model, recipe=recipe, device=device, running=how)
     base = resident()
-    needs = segment_needs(ds, lazy, take_sample(ds), base, model=model, recipe=recipe, device=device)
+    needs = segment_needs(ds, stream, take_sample(ds), base, model=model, recipe=recipe, device=device, running=how)
     return _fit(needs, workers, memory)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import xarray as xr
@@ -9,9 +10,10 @@ import xarray as xr
 from insarflow.learn.weights import ModelCard, load_card
 from insarflow.segment import segment_to_zarr
 from insarflow.segment.resolution import Resolution
+from insarflow.segment.stream import Stream, lay_out_stream
 from insarflow.segment.windows import round_up
+from insarflow.stack.assemble import SHARD
 from insarflow.stack.draft import check_place
-from insarflow.stack.layout import SHARD
 from insarflow.stack.sources import SourceLike, as_location
 from insarflow.stack.store import open_stack
 from insarflow.workflows.prepare import fit_notes, prepare, regrid, steps_before
@@ -30,6 +32,7 @@ def segment_source(
     overwrite: bool = False,
     selection: Selection | None = None,
     running: Running | None = None,
+    resources: Mapping[str, float] | None = None,
     stage: Stage = quiet,
 ) -> tuple[Path | str, tuple[str, ...]]:
     """Write the probability of movement of every interferogram to a store.
@@ -39,7 +42,7 @@ def segment_source(
     source
         Anything `insarflow.open_stack` opens.
     out
-        The store to make, a folder or a URL. It appears whole or not at all; stopped, the same call goes on where it was.
+        The store to make, a folder or a URL. It appears whole or not at all; stopped, the same call goes on.
     model
         Name or path of a model.
     recipe
@@ -54,6 +57,8 @@ def segment_source(
         Part of the source that is wanted.
     running
         How the model runs, and how probabilities are kept: keywords of `insarflow.segment_to_zarr`.
+    resources
+        As `insarflow.segment_to_zarr`.
     stage
         Shows progress.
 
@@ -82,9 +87,24 @@ def segment_source(
     pixels = prepared.sizes["y"] * prepared.sizes["x"] * pairs_of(ds)
     with stage("segmenting", pixels=pixels):
         written = segment_to_zarr(
-            ds, model, out, before=steps, overwrite=overwrite, device=device, tile_size=tile_size(card), **running
-        )
+            ds, model, out, before=steps, overwrite=overwrite, device=device, tile_size=tile_size(card),
+            resources=resources, **running,
+        )  # fmt: skip
     return written, (*before, *notes, *fit_notes(prepared, card))
+
+
+def lay_out_source(
+    ds: xr.Dataset,
+    *,
+    model: str | Path,
+    recipe: str | Path,
+    device: str | None,
+    running: Running,
+) -> Stream:
+    """What `segment_source` writes of a stack on the pixels that are wanted, nothing computed."""
+    card = load_card(model)
+    steps = steps_before(ds, card.recipe, recipe)
+    return lay_out_stream(ds, model, before=steps, device=device, tile_size=tile_size(card), **running)
 
 
 def pairs_of(ds: xr.Dataset) -> int:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TypedDict
 
 from insarflow.errors import OutputExistsError
 from insarflow.stack.codes import Encoding, Kind
 from insarflow.stack.sources import SourceLike
 from insarflow.stack.target import Method, ResolutionLike
-from insarflow.types import DateLike, DelayLike
-
-if TYPE_CHECKING:
-    from insarflow.segment.chosen import Mode
-    from insarflow.segment.device import Precision
+from insarflow.types import DateLike, DelayLike, Mode, Precision
 
 
 class Selection(TypedDict, total=False):
@@ -55,7 +51,6 @@ class Running(TypedDict, total=False):
     patch: int
     offsets: int
     skip_bad: bool
-    resources: Mapping[str, float]
 
 
 def check_not_source(out: str | Path, source: SourceLike) -> None:

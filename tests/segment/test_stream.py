@@ -203,9 +203,10 @@ def test_modes_are_not_mixed(codes, model, tmp_path, monkeypatch):
     def fail(*_, **__):
         raise ModelError("the device is gone")
 
-    with monkeypatch.context() as patched, pytest.raises(ModelError, match=r"^the device is gone$"):
+    with monkeypatch.context() as patched:
         patched.setattr(blocks, "predict", fail)
-        segment_to_zarr(codes, model, tmp_path / "out.zarr")
+        with pytest.raises(ModelError, match=r"^the device is gone$"):
+            segment_to_zarr(codes, model, tmp_path / "out.zarr")
     assert (tmp_path / "out.zarr.partial").is_dir()
     with pytest.raises(
         OutputExistsError,
@@ -226,7 +227,9 @@ def damaged(codes, tmp_path):
 
 @quiet
 def test_a_damaged_shard_is_named(damaged, model, tmp_path):
-    with pytest.raises(StoreError, match=r"^source='.*codes.zarr' is damaged: phase cannot be read at \(slice\(0, 1, None\)"):
+    with pytest.raises(
+        StoreError, match=r"^source='.*codes.zarr' is damaged: phase cannot be read at \(slice\(0, 1, None\)"
+    ):
         segment_to_zarr(damaged, model, tmp_path / "out.zarr")
     assert not (tmp_path / "out.zarr").exists()
 
