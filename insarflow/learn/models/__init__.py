@@ -6,10 +6,11 @@ from typing import Final
 
 from insarflow.learn.models.network import Network, Spec
 from insarflow.learn.models.resunet import ResUNet
+from insarflow.learn.models.unet import UNet
 
 __all__ = ["Network", "Spec", "build_model", "list_models", "spec_of"]
 
-_NETWORKS: Final[dict[str, type[Network]]] = {"resunet": ResUNet}
+_NETWORKS: Final[dict[str, type[Network]]] = {"resunet": ResUNet, "unet": UNet}
 
 
 def list_models() -> list[str]:
