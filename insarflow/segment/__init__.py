@@ -1,12 +1,10 @@
 """A model over a region."""
 
-from insarflow.segment.classification import classify, classify_windows
 from insarflow.segment.engine import segment
 from insarflow.segment.reach import reach
 from insarflow.segment.seams import check_seams
-from insarflow.segment.sliding import sliding_window
+from insarflow.segment.sliding import classify, classify_windows, sliding_window, windows_to_pixels
 from insarflow.segment.stream import segment_to_zarr
-from insarflow.segment.window_map import windows_to_pixels
 
 __all__ = [
     "check_seams",

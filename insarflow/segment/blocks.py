@@ -10,9 +10,9 @@ import numpy as np
 from insarflow.learn.phase import CHANNELS
 from insarflow.ops.cells import nan_of
 from insarflow.ops.overlap import Reads
-from insarflow.segment.blend import blend_block, blend_layout, blend_reads
 from insarflow.segment.device import Predictor, predict
 from insarflow.segment.images import Images
+from insarflow.segment.whole_tile.blend import blend_block, blend_layout, blend_reads
 from insarflow.segment.windows import batches, model_reads, round_up, sub_tiles
 from insarflow.types import Tile, Window
 

@@ -15,9 +15,9 @@ from insarflow.learn.phase import CHANNELS
 from insarflow.learn.weights import ModelCard, load_card, load_model, resolve_model
 from insarflow.ops.checks import check_choice, check_whole
 from insarflow.segment.device import Predictor
-from insarflow.segment.local import localise
 from insarflow.segment.own import OwnModule
 from insarflow.segment.reach import Reach, reach
+from insarflow.segment.whole_tile.local import localise
 from insarflow.segment.windows import round_up
 from insarflow.types import Mode, Output, Precision
 

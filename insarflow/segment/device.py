@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from insarflow.errors import ModelError
 from insarflow.learn.phase import CHANNELS
 from insarflow.learn.weights import ModelRef, load_model
-from insarflow.segment.local import localise
 from insarflow.segment.own import OwnModule
+from insarflow.segment.whole_tile.local import localise
 from insarflow.types import Precision
 
 

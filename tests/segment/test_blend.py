@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import axis_chunks
 
-from insarflow.segment.blend import (
+from insarflow.segment.whole_tile.blend import (
     BlendLayout,
     blend_block,
     blend_layout,

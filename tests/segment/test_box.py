@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from insarflow.segment.box import BoxMax, BoxMean, BoxNorm, box_max, box_mean
+from insarflow.segment.whole_tile.box import BoxMax, BoxMean, BoxNorm, box_max, box_mean
 
 SIDES = st.tuples(st.integers(0, 9), st.integers(0, 9))
 SHAPES = st.tuples(st.integers(1, 9), st.integers(1, 9))

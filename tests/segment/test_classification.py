@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from strategies import chunkings, lazy
 
 from insarflow.schema import recipe_of
-from insarflow.segment import classifier as classifier_module
-from insarflow.segment import classify, classify_windows, sliding, sliding_window, windows_to_pixels
-from insarflow.segment.classifier import prepare
+from insarflow.segment import classify, classify_windows, sliding_window, windows_to_pixels
+from insarflow.segment.sliding import classifier as classifier_module
+from insarflow.segment.sliding.classifier import prepare
 from insarflow.stack.georeference import georeference
 from insarflow.types import Grid
 
@@ -92,8 +92,8 @@ def test_each_window_is_classified_once(image, classifier, windows, monkeypatch)
         seen.append(len(x))
         return real(ready, x, device=device)
 
-    real = sliding.probabilities
-    monkeypatch.setattr(sliding, "probabilities", count)
+    real = slide.probabilities
+    monkeypatch.setattr(slide, "probabilities", count)
     close(
         classify(image.chunk(y=10, x=13), classifier, rule="mean", **HOW),
         windows_to_pixels(windows, GRID.shape, window=9, step=2, rule="mean"),

@@ -11,8 +11,8 @@ from torch import nn
 from insarflow.errors import ModelError
 from insarflow.learn.models import build_model
 from insarflow.learn.models.whole import SpatialMean
-from insarflow.segment.local import localise
-from insarflow.segment.locality import patch_reach
+from insarflow.segment.whole_tile.local import localise
+from insarflow.segment.whole_tile.locality import patch_reach
 from insarflow.segment.windows import round_up
 
 PATCH = 24

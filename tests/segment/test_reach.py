@@ -11,9 +11,9 @@ from torch.nn import functional
 from insarflow.errors import ModelError
 from insarflow.learn.models import build_model, list_models, spec_of
 from insarflow.segment import reach as module
-from insarflow.segment.calls import Calls
 from insarflow.segment.reach import Reach, reach
-from insarflow.segment.redraw import redraw
+from insarflow.segment.reach.calls import Calls
+from insarflow.segment.reach.redraw import redraw
 
 ZOO = parts.zoo()
 WHOLE_TILE = parts.whole_tile_zoo()

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from strategies import axis_chunks
 
 from insarflow.segment import windows_to_pixels
-from insarflow.segment.window_axis import WindowAxis
+from insarflow.segment.sliding.window_axis import WindowAxis
 
 BORDERS = ("flush", "drop", "published")
 

@@ -1,4 +1,4 @@
-"""Layers that look at the whole tile, as modules, so that `insarflow.segment.local` can find and exchange them."""
+"""Layers that look at the whole tile, as modules, so that they can be found and exchanged."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from insarflow.errors import ModelError
 from insarflow.learn.models import build_model, list_models
 from insarflow.learn.weights import load_model
-from insarflow.segment.calls import Calls
+from insarflow.segment.reach.calls import Calls
 
 REFUSALS: Final = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError, AssertionError)
 """What networks raise when they do not like a tile."""

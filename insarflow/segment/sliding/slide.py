@@ -10,11 +10,11 @@ import numpy as np
 from torch import nn
 
 from insarflow.ops.checks import check_choice, check_kind, check_whole
-from insarflow.segment.classifier import Classifier, prepare, probabilities
 from insarflow.segment.device import check_device
-from insarflow.segment.resize import Resampling, resize_matrix
-from insarflow.segment.window_axis import Border, WindowAxis
-from insarflow.segment.window_batches import predict_windows
+from insarflow.segment.sliding.classifier import Classifier, prepare, probabilities
+from insarflow.segment.sliding.resize import Resampling, resize_matrix
+from insarflow.segment.sliding.window_axis import Border, WindowAxis
+from insarflow.segment.sliding.window_batches import predict_windows
 
 BATCH: Final = 256
 """Windows classified at once: the activations of a small network then stay in the processor's cache."""

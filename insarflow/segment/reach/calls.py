@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from insarflow.segment.redraw import Factors, factored
+from insarflow.segment.reach.redraw import Factors, factored
 
 T = TypeVar("T")
 
@@ -41,7 +41,7 @@ class Calls(TorchFunctionMode):
     network
         Whose calls are named after its modules.
     factors
-        As `insarflow.segment.redraw.redraw` gives them.
+        As `insarflow.segment.reach.redraw.redraw` gives them.
     """
 
     def __init__(self, network: nn.Module, factors: Factors) -> None:

@@ -12,11 +12,11 @@ from torch import nn
 from insarflow.ops.checks import check_choice, check_kind, check_whole, refuse_wrapped
 from insarflow.ops.overlap import map_windows
 from insarflow.schema import SPACE, recipe_of
-from insarflow.segment.classifier import Classifier, prepare
-from insarflow.segment.resize import Resampling
-from insarflow.segment.sliding import BATCH, Plan, classify_at, make_plan
-from insarflow.segment.window_axis import Border, Rule
-from insarflow.segment.window_map import pixel_block
+from insarflow.segment.sliding.classifier import Classifier, prepare
+from insarflow.segment.sliding.resize import Resampling
+from insarflow.segment.sliding.slide import BATCH, Plan, classify_at, make_plan
+from insarflow.segment.sliding.window_axis import Border, Rule
+from insarflow.segment.sliding.window_map import pixel_block
 from insarflow.types import JsonValue, Tile
 
 

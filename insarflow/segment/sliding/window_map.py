@@ -8,7 +8,7 @@ from typing import get_args
 import numpy as np
 
 from insarflow.ops.checks import check_choice, check_kind, check_whole
-from insarflow.segment.window_axis import Border, Rule, WindowAxis
+from insarflow.segment.sliding.window_axis import Border, Rule, WindowAxis
 from insarflow.types import Tile, Window
 
 

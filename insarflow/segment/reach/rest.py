@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from insarflow.segment.calls import Call, Calls, replaced, tensors
-from insarflow.segment.inspection import Inspection, Mixer
-from insarflow.segment.mixing import Label
-from insarflow.segment.redraw import Factors
-from insarflow.segment.subject import Subject
+from insarflow.segment.reach.calls import Call, Calls, replaced, tensors
+from insarflow.segment.reach.inspection import Inspection, Mixer
+from insarflow.segment.reach.mixing import Label
+from insarflow.segment.reach.redraw import Factors
+from insarflow.segment.reach.subject import Subject
 
 
 class Rest(Calls):

@@ -11,12 +11,12 @@ import torch
 from torch import nn
 
 from insarflow.errors import ModelError
-from insarflow.segment.calls import Calls
-from insarflow.segment.inspection import Inspection, inspect
-from insarflow.segment.probing import Probe, looks_beyond, moves, spans
-from insarflow.segment.redraw import redraw
-from insarflow.segment.rest import Rest
-from insarflow.segment.subject import RefusedError, Subject, subject_of
+from insarflow.segment.reach.calls import Calls
+from insarflow.segment.reach.inspection import Inspection, inspect
+from insarflow.segment.reach.probing import Probe, looks_beyond, moves, spans
+from insarflow.segment.reach.redraw import redraw
+from insarflow.segment.reach.rest import Rest
+from insarflow.segment.reach.subject import RefusedError, Subject, subject_of
 from insarflow.segment.windows import round_up
 
 MAX_PROBE = 4096

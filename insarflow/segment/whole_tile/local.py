@@ -10,8 +10,16 @@ from torch import Tensor, nn
 
 from insarflow.errors import ModelError
 from insarflow.learn.models.whole import SpatialMean
-from insarflow.segment.box import Box, BoxMax, BoxMean, BoxNorm, Sides
-from insarflow.segment.locality import FAILURES, channels_of, check_count, check_local, probe_of, run, with_hooks
+from insarflow.segment.whole_tile.box import Box, BoxMax, BoxMean, BoxNorm, Sides
+from insarflow.segment.whole_tile.locality import (
+    FAILURES,
+    channels_of,
+    check_count,
+    check_local,
+    probe_of,
+    run,
+    with_hooks,
+)
 
 _ONE_CELL: Final = (1, (1, 1), [1, 1])
 
@@ -32,7 +40,7 @@ def localise(module: nn.Module, patch: int, *, channels: int | None = None) -> n
     Returns
     -------
     torch.nn.Module
-        A changed copy in evaluation mode. How far it looks: `insarflow.segment.locality.patch_reach`.
+        A changed copy in evaluation mode. How far it looks: `insarflow.segment.whole_tile.locality.patch_reach`.
 
     Raises
     ------

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from insarflow.errors import ModelError
-from insarflow.segment.calls import Calls
-from insarflow.segment.subject import Subject
+from insarflow.segment.reach.calls import Calls
+from insarflow.segment.reach.subject import Subject
 from insarflow.segment.windows import round_up
 
 HIGH: Final = 1e30

@@ -27,7 +27,7 @@ _WAY_OUT: Final = 'use mode="blend"'
 
 
 def patch_reach(module: nn.Module, stride: int, *, channels: int | None = None) -> int:
-    """Measure how far a network looks that `insarflow.segment.local.localise` made local.
+    """Measure how far a network looks that `insarflow.segment.whole_tile.local.localise` made local.
 
     Parameters
     ----------

@@ -13,10 +13,10 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from insarflow.errors import ModelError
-from insarflow.segment.calls import Call, Calls, replaced, tensors
-from insarflow.segment.mixing import Label, Operation, Shape, label, mixed, stretched
-from insarflow.segment.redraw import Factors
-from insarflow.segment.subject import OtherSizeError, RefusedError, Subject
+from insarflow.segment.reach.calls import Call, Calls, replaced, tensors
+from insarflow.segment.reach.mixing import Label, Operation, Shape, label, mixed, stretched
+from insarflow.segment.reach.redraw import Factors
+from insarflow.segment.reach.subject import OtherSizeError, RefusedError, Subject
 
 UNITS: Final = (32, 64, 96, 80, 112, 144, 128, 224, 256, 240, 512)
 """Sides of the smallest tile, tried in this order: strides divide one of them, and small ones cost little."""

@@ -1,0 +1,1 @@
+"""What is done about layers that look at the whole tile: boxes instead, or windows that are blended."""
