@@ -292,3 +292,25 @@ def whole_tile_zoo():
             "part (interpolate over y, x)",
         ),
     }
+
+
+class SmallSegNet(nn.Module):
+    """Poolings undone level by level, at the places of the maxima or at all places of a cell."""
+
+    def __init__(self, *, places):
+        super().__init__()
+        self.places = places
+        self.encoder = nn.ModuleList(nn.Conv2d(i, 2, 3, padding=1) for i in (1, 2, 2, 2))
+        self.decoder = nn.ModuleList(nn.Conv2d(2, o, 3, padding=1) for o in (2, 2, 2, 1))
+
+    def forward(self, x):
+        maxima = []
+        for layer in self.encoder:
+            x, where = functional.max_pool2d(layer(x), 2, return_indices=True)
+            maxima.append(where)
+        for layer in self.decoder:
+            where = maxima.pop()
+            x = layer(
+                functional.max_unpool2d(x, where, 2) if self.places else functional.interpolate(x, scale_factor=2)
+            )
+        return x

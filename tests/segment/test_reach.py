@@ -97,6 +97,12 @@ def test_classes_whose_sum_is_one():
     assert reach(nn.Sequential(nn.Conv2d(2, 3, 3, padding=1), nn.Softmax(1))) == Reach(1, 1, 1)
 
 
+def test_places_of_maxima_are_not_left_to_luck():
+    found = reach(networks.SmallSegNet(places=True))
+    assert found == reach(networks.SmallSegNet(places=False))
+    assert found.stride == 16
+
+
 def test_channels_that_no_convolution_tells():
     network = parts.Apply(lambda x: functional.avg_pool2d(x[:, 3:], 5, 1, 2))
     with pytest.raises(

@@ -52,7 +52,7 @@ class Span(NamedTuple):
     ends: bool
 
 
-def spans(probe: Probe, size: int, stride: int, *, rounds: int = 1) -> Iterator[Span]:
+def spans(probe: Probe, size: int, stride: int) -> Iterator[Span]:
     """Dependences in strips of `size` pixels, for all the places a pixel can have in a cell of `stride` pixels.
 
     Parameters
@@ -61,8 +61,6 @@ def spans(probe: Probe, size: int, stride: int, *, rounds: int = 1) -> Iterator[
         The network.
     size, stride
         Pixels.
-    rounds
-        How many random inputs are tried.
 
     Yields
     ------
@@ -70,11 +68,10 @@ def spans(probe: Probe, size: int, stride: int, *, rounds: int = 1) -> Iterator[
         First of outputs that change when a line of the input changes a lot, then of inputs with a gradient.
     """
     phases = range(size // 2 // stride * stride, size // 2 // stride * stride + stride)
-    for seed in range(rounds):
-        for axis in _AXES:
-            yield from _changes(probe, probe.strip(axis, size, seed=seed), axis, phases)
-        for axis in _AXES:
-            yield from _gradients(probe, probe.strip(axis, size, seed=seed), axis, phases)
+    for axis in _AXES:
+        yield from _changes(probe, probe.strip(axis, size), axis, phases)
+    for axis in _AXES:
+        yield from _gradients(probe, probe.strip(axis, size), axis, phases)
 
 
 def looks_beyond(probe: Probe, size: int, left: int, right: int) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from insarflow.segment.reach.calls import Call, Calls, replaced, tensors
 from insarflow.segment.reach.inspection import Inspection, Mixer
@@ -25,6 +26,9 @@ class Rest(Calls):
         Of its weights.
     inspection
         Of the same network.
+    anywhere
+        Whether a value that is put back at the place of a maximum (`torch.nn.functional.max_unpool2d`) is put at all
+        places of its cell: with other inputs it would come to each of them.
 
     Notes
     -----
@@ -32,9 +36,10 @@ class Rest(Calls):
     of its output: a pixel keeps what it brings itself, and gets nothing from others.
     """
 
-    def __init__(self, subject: Subject, factors: Factors, inspection: Inspection) -> None:
+    def __init__(self, subject: Subject, factors: Factors, inspection: Inspection, *, anywhere: bool = False) -> None:
         super().__init__(subject.network, factors)
         self._mixers: Mapping[Call, Mixer] = inspection.mixers
+        self._anywhere = anywhere
         self._means: dict[Call, list[float]] = {}
         if self._mixers:
             with torch.no_grad():
@@ -43,6 +48,8 @@ class Rest(Calls):
     def on_call(self, call: Call, given: list[Tensor], run: Callable[[], object]) -> object:
         """Hold the call, if it looks at the whole tile."""
         result = run()
+        if self._anywhere and call.function == "max_unpool2d" and isinstance(result, Tensor):
+            return functional.interpolate(given[0], result.shape[2:])
         mixer = self._mixers.get(call)
         if mixer is None:
             return result

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -24,9 +25,6 @@ MAX_PROBE = 4096
 
 _WIDTH: Final = 16
 """Narrowest strip, pixels: torch 2.13 gives wrong gradients of some normalisations of one column."""
-
-_ROUNDS: Final = 8
-"""Random inputs tried where values are put back at the places of maxima: which places matter is a matter of luck."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +92,8 @@ def reach(model: nn.Module | str | Path, *, channels: int | None = None) -> Reac
 
     A dead ReLU or a zero hides what a network with other weights would look at, so weights are drawn anew. Those of
     convolutions are products of one number per input channel, per output channel and per place in the kernel, which
-    makes a convolution of any width as fast as one of a single channel.
+    makes a convolution of any width as fast as one of a single channel. A value put back at the place of a maximum is
+    also put at all places of its cell.
 
     A part that looks at the whole tile is held fixed by giving its mean over one tile instead, plus whichever inputs
     lie on the pixels of its output: of an attention or a normalisation remains what a pixel brings itself.
@@ -113,7 +112,8 @@ def reach(model: nn.Module | str | Path, *, channels: int | None = None) -> Reac
         _check_repeats(subject, plain, inspection.unit)
         stride = _accepted_stride(subject, plain, inspection)
         rest = Rest(subject, factors, inspection)
-        probe, size, left, right = _measure(subject, rest, stride, inspection)
+        anywhere = Rest(subject, factors, inspection, anywhere=True)
+        probe, size, left, right = _measure(subject, rest, anywhere, stride, inspection)
         _check_far(probe._replace(calls=plain), size, left, right, inspection)
         _check_stride(probe, stride, max(left, right), inspection)
     names = dict.fromkeys(call.words(mixer.axes) for call, mixer in inspection.mixers.items())
@@ -149,13 +149,16 @@ def _accepts(subject: Subject, calls: Calls, height: int, width: int) -> bool:
     return True
 
 
-def _measure(subject: Subject, calls: Calls, stride: int, inspection: Inspection) -> tuple[Probe, int, int, int]:
+def _measure(
+    subject: Subject, calls: Calls, anywhere: Calls, stride: int, inspection: Inspection
+) -> tuple[Probe, int, int, int]:
     """How it was probed, in strips of which length, and the reach to the left and to the right."""
     size = round_up(max(64, 16 * stride), stride)
     while size <= MAX_PROBE:
         probe = Probe(subject, calls, _width(subject, calls, stride, size))
         left = right = 0
-        for span in spans(probe, size, stride, rounds=_ROUNDS if inspection.unpools else 1):
+        runs = [probe, probe._replace(calls=anywhere)] if inspection.unpools else [probe]
+        for span in chain.from_iterable(spans(run, size, stride) for run in runs):
             left, right = max(left, span.left), max(right, span.right)
             if not span.ends:
                 break
