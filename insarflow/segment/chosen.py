@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Final, get_args
 
@@ -12,7 +13,7 @@ from torch import nn
 from insarflow.errors import ModelError
 from insarflow.learn.models import spec_of
 from insarflow.learn.phase import CHANNELS
-from insarflow.learn.weights import ModelCard, load_card, load_model, resolve_model
+from insarflow.learn.weights import ModelCard, ModelRef, load_card, load_model, resolve_model
 from insarflow.ops.checks import check_choice, check_whole
 from insarflow.segment.device import Predictor
 from insarflow.segment.own import OwnModule
@@ -106,11 +107,17 @@ def choose(
         chosen = Chosen(source.name, card, predictor, card.stride, card.reach)
         whole_tile: tuple[str, ...] = ()
     else:
-        module = source.module if isinstance(source, OwnModule) else load_model(source)[0]
-        found = reach(module, channels=len(takes))
+        found = _reach(source, len(takes))
         chosen = Chosen(source.name, card, predictor, _stride(source.name, found, stride), max(found.left, found.right))
         whole_tile = found.whole_tile
     return _in_mode(chosen, whole_tile, mode, _patch(chosen, mode, patch), tolerant=tolerant)
+
+
+@lru_cache(maxsize=64)
+def _reach(source: OwnModule | ModelRef, channels: int, patch: int = 0) -> Reach:
+    """What `insarflow.reach` finds, once a process; with `patch` of the network that `localise` makes."""
+    module = source.module if isinstance(source, OwnModule) else load_model(source)[0]
+    return reach(localise(module, patch, channels=channels) if patch else module, channels=channels)
 
 
 def check_channels(name: str, channels: Sequence[str], offsets: int = 1) -> None:
@@ -200,7 +207,5 @@ def _in_mode(chosen: Chosen, whole_tile: Sequence[str], mode: Mode | None, patch
             )
         return replace(chosen, mode=mode, patch=patch, reach=patch)
     local = replace(chosen.predictor, patch=patch)
-    source = local.source
-    module = source.module if isinstance(source, OwnModule) else load_model(source)[0]
-    found = reach(localise(module, patch, channels=len(local.channels)), channels=len(local.channels))
+    found = _reach(local.source, len(local.channels), patch)
     return replace(chosen, predictor=local, mode=mode, patch=patch, reach=max(found.left, found.right))

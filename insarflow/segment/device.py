@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import os
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
@@ -22,6 +23,10 @@ from insarflow.learn.weights import ModelRef, load_model
 from insarflow.segment.own import OwnModule
 from insarflow.segment.whole_tile.local import localise
 from insarflow.types import Precision
+
+# Layers' outputs in large pages, where Linux has them (read before torch makes its first tensor): a network then takes
+# half to three quarters of the time, since the C library gives each of them back and faults in every page anew.
+os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 
 @dataclass(frozen=True)
@@ -104,7 +109,7 @@ def predict(predictor: Predictor, x: np.ndarray, *, device: str | None) -> np.nd
     """
     check_device(device)
     place = torch.device(device or _devices()[-1])
-    with _TURNS[str(place)], torch.inference_mode(), _true_float32():
+    with _TURNS[str(place)], torch.inference_mode(), true_float32():
         module = _loaded(replace(predictor, offsets=1), place)
         try:
             return _halving(module, predictor, x, place)
@@ -198,7 +203,7 @@ _before = (False, False)
 
 
 @contextmanager
-def _true_float32() -> Iterator[None]:
+def true_float32() -> Iterator[None]:
     """No TF32, whatever the process has chosen; its choice comes back once nobody predicts any more."""
     global _users, _before
     with _gate:

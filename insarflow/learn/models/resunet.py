@@ -39,18 +39,18 @@ class ResUNet(Network):
         high, middle, low = WIDTHS
         self.encoder_high = _encoder(in_channels, high)
         self.encoder_middle = _encoder(high, middle)
-        self.bottom = nn.Sequential(_encoder(middle, low), _conv(low, middle), nn.ReLU(), nn.BatchNorm2d(middle))
+        self.bottom = nn.Sequential(_encoder(middle, low), _conv(low, middle), _relu(), nn.BatchNorm2d(middle))
         self.decoder_middle = nn.Sequential(
             _conv(2 * middle, middle),
-            nn.ReLU(),
+            _relu(),
             _conv(middle, middle),
-            nn.ReLU(),
+            _relu(),
             _conv(middle, high),
             nn.BatchNorm2d(high),
-            nn.ReLU(),
+            _relu(),
         )
         # The study's network has no ReLU before its last layer.
-        self.decoder_high = nn.Sequential(_conv(2 * high, high), nn.ReLU(), _conv(high, high), nn.BatchNorm2d(high))
+        self.decoder_high = nn.Sequential(_conv(2 * high, high), _relu(), _conv(high, high), nn.BatchNorm2d(high))
         self.head = _conv(high, 1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -76,7 +76,7 @@ class _Residual(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.layers = nn.Sequential(_conv(width, width), nn.ReLU(), _conv(width, width), nn.ReLU())
+        self.layers = nn.Sequential(_conv(width, width), _relu(), _conv(width, width), _relu())
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = x + self.layers(x)
@@ -84,7 +84,12 @@ class _Residual(nn.Module):
 
 
 def _encoder(inside: int, outside: int) -> nn.Sequential:
-    return nn.Sequential(_conv(inside, outside), nn.ReLU(), nn.BatchNorm2d(outside), _Residual(outside))
+    return nn.Sequential(_conv(inside, outside), _relu(), nn.BatchNorm2d(outside), _Residual(outside))
+
+
+def _relu() -> nn.ReLU:
+    # In place is safe after a convolution or a normalisation, whose gradients need what went into them.
+    return nn.ReLU(inplace=True)
 
 
 def _conv(inside: int, outside: int) -> nn.Conv2d:
