@@ -1,6 +1,7 @@
-"""Print tables: ``python -m benchmarks [kernels segment first graphs store] [--size 2048] [--runs 5] [--json]``.
+"""Print tables: ``python -m benchmarks [kernels segment stream first graphs store] [--size 2048] [--runs 5] [--json]``.
 
-kernels: each kernel on one and two threads. segment: the embedded model over a region. first: the first call of each
+kernels: each kernel on one and two threads. segment: the embedded model over a region. stream: networks
+from store to store, beside the bare network and MONAI's sliding windows. first: the first call of each
 kernel, compilation included. graphs: a stack of 1,500 pairs among 18,000 cells, opened and laid out, best with
 ``--size 4096``. store: codecs and chunks, a build beside a plain copy, builds killed at random times. Without a name:
 kernels and segment.
@@ -20,11 +21,11 @@ from typing import Any
 import torch
 
 import insarflow
-from benchmarks import first, graphs, mapping, store
+from benchmarks import first, graphs, mapping, store, streaming
 from benchmarks.kernels import Images
 from benchmarks.measure import Row, measure
 
-TABLES = ("kernels", "segment", "first", "graphs", "store")
+TABLES = ("kernels", "segment", "stream", "first", "graphs", "store")
 
 
 def main(arguments: list[str] | None = None) -> list[dict[str, Any]]:
@@ -47,6 +48,8 @@ def main(arguments: list[str] | None = None) -> list[dict[str, Any]]:
     if {"kernels", "segment"} & set(tables):
         rows = _rows(tables, options.size, options.runs, options.only)
         measured += _told(rows, options) if not options.json else [row.as_dict() for row in rows]
+    if "stream" in tables:
+        measured += _streams(options)
     if "first" in tables:
         calls = [first.measure(name) for name in first.CALLS if options.only in name]
         measured += [asdict(call) for call in calls]
@@ -67,6 +70,17 @@ def main(arguments: list[str] | None = None) -> list[dict[str, Any]]:
     if options.json:
         print(json.dumps(measured, indent=2))
     return measured
+
+
+def _streams(options: argparse.Namespace) -> list[dict[str, Any]]:
+    said = (lambda text: None) if options.json else print
+    said(f"\n{'store to store, Mpx/s':22} {'ours':>7} {'bare':>7} {'ratio':>6} {'read':>6} {'MONAI':>7} {'ratio':>6}")
+    rows = []
+    for row in streaming.streams(options.size, options.runs, options.only):
+        rows.append(row)
+        peer = "not installed" if row.peer is None else f"{row.peer:7.2f} {row.mpx_per_s / row.peer:6.2f}"
+        said(f"{row.name:22} {row.mpx_per_s:7.2f} {row.bare:7.2f} {row.ratio:6.2f} {row.read:6.2f} {peer}")
+    return [asdict(row) for row in rows]
 
 
 def _store(options: argparse.Namespace) -> list[dict[str, Any]]:

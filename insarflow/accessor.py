@@ -58,6 +58,7 @@ if TYPE_CHECKING:
 
     from insarflow.plot import Plot
     from insarflow.segment.chosen import ModelLike
+    from insarflow.segment.masks import Masks
     from insarflow.stack.codes import Encoding
     from insarflow.workflows.plan import Plan
 
@@ -401,13 +402,14 @@ class InsarAccessor:
         mode: Mode | None = None,
         patch: int | None = None,
         offsets: int = 1,
+        mask: Masks = (),
     ) -> xr.Dataset:
         """Add the probability of movement; see `insarflow.segment.segment`."""
         from insarflow.segment import segment
 
         return segment(
             self._ds, model, device=device, tile_size=tile_size, channels=channels, stride=stride, output=output,
-            precision=precision, mode=mode, patch=patch, offsets=offsets,
+            precision=precision, mode=mode, patch=patch, offsets=offsets, mask=mask,
         )  # fmt: skip
 
     def segment_to_zarr(
@@ -429,6 +431,7 @@ class InsarAccessor:
         mode: Mode | None = None,
         patch: int | None = None,
         offsets: int = 1,
+        mask: Masks = (),
     ) -> Path | str:
         """Write the probability of movement to a store, shard by shard; see `insarflow.segment_to_zarr`."""
         from insarflow.segment import segment_to_zarr
@@ -436,7 +439,7 @@ class InsarAccessor:
         return segment_to_zarr(
             self._ds, model, out, before=before, encoding=encoding, skip_bad=skip_bad, overwrite=overwrite,
             resources=resources, device=device, tile_size=tile_size, channels=channels, stride=stride, output=output,
-            precision=precision, mode=mode, patch=patch, offsets=offsets,
+            precision=precision, mode=mode, patch=patch, offsets=offsets, mask=mask,
         )  # fmt: skip
 
     def summarise(self, *, threshold: float) -> xr.Dataset:

@@ -34,7 +34,10 @@ def test_tables_are_printed(capsys):
     assert [line.split()[0] for line in first.splitlines()] == ["first", "residues"]
     with pytest.raises(SystemExit):
         main(["kernel"])
-    assert "there is no table kernel: choose some of kernels, segment, first, graphs, store" in capsys.readouterr().err
+    assert (
+        "there is no table kernel: choose some of kernels, segment, stream, first, graphs, store"
+        in capsys.readouterr().err
+    )
 
 
 def test_graphs_at_small_size(capsys):
@@ -46,6 +49,15 @@ def test_graphs_at_small_size(capsys):
     for name in ("goldstein baran03", "coherence of two images"):
         row = rows[f"3 pairs, {name}"]
         assert row["tasks"] <= 1.3 * row["blocks"] + 1
+
+
+def test_streams_at_small_size(capsys):
+    (row,) = main(["stream", "--size", "128", "--runs", "1", "--only", "resunet", "--json"])
+    assert json.loads(capsys.readouterr().out) == [row]
+    assert row["ratio"] == pytest.approx(row["mpx_per_s"] / row["bare"])
+    assert row["read"] == 1.0
+    main(["stream", "--size", "128", "--runs", "1", "--only", "resunet"])
+    assert "resunet, float32" in capsys.readouterr().out
 
 
 def test_store_at_small_size(capsys):

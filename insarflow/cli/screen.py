@@ -121,7 +121,7 @@ class _Tasks(Callback):
 
     def __init__(self, bar: Progress, what: str, graphs: int, pixels: int | None = None) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._pixels, self._start = pixels, time.monotonic()
+        self._pixels, self._begun = pixels, time.monotonic()
         self._bar, self._task = bar, bar.add_task(what, total=None, rate="")
         self._graphs, self._done, self._size = graphs, 0, 0
 
@@ -145,7 +145,7 @@ class _Tasks(Callback):
         self._bar.update(self._task, completed=done, rate=self._rate(done))
 
     def _rate(self, done: int) -> str:
-        seconds, total = time.monotonic() - self._start, self._bar.tasks[self._task].total
+        seconds, total = time.monotonic() - self._begun, self._bar.tasks[self._task].total
         if self._pixels is None or not total or not seconds:
             return ""
         return f"{self._pixels * done / total / seconds / 1e6:.2f} Mpx/s"

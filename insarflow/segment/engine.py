@@ -18,7 +18,8 @@ from insarflow.segment.blocks import Tiling, predict_images
 from insarflow.segment.chosen import Chosen, ModelLike, choose
 from insarflow.segment.device import Predictor, check_device
 from insarflow.segment.domain import check_domain
-from insarflow.segment.images import Images
+from insarflow.segment.images import Images, masked
+from insarflow.segment.masks import Masks, check_masks
 from insarflow.segment.seams import stated_errors
 from insarflow.types import Mode, Output, Precision, Tile
 
@@ -39,6 +40,7 @@ def segment(
     mode: Mode | None = None,
     patch: int | None = None,
     offsets: int = 1,
+    mask: Masks = (),
 ) -> xr.Dataset:
     """Add the probability that each pixel of each interferogram moves.
 
@@ -78,12 +80,15 @@ def segment(
     offsets
         Number of constants added to the phase, evenly over a turn, over whose results the probability is averaged; from
         2 on, ``probability_std`` is their standard deviation. Takes as many times as long.
+    mask
+        Boolean images ``(y, x)`` on the stack's grid, one or several: where one is True (water, layover), pixels are
+        missing for the network and NaN in the result.
 
     Returns
     -------
     xarray.Dataset
         `ds` with the new variable ``probability`` (float32, 0..1), lazy if the input is, NaN exactly where
-        ``igram`` or ``coherence`` is NaN or infinite, and with several `offsets` ``probability_std``. Its attributes
+        ``igram`` or ``coherence`` is NaN or infinite or a mask is True, and with several `offsets` ``probability_std``. Its attributes
         name the model, the model's sha256, its threshold and the precision, and in ``unknown`` what of the model's
         training data the stack does not tell, if anything. The recipe gains a step ``segment``.
 
@@ -96,6 +101,8 @@ def segment(
         this model.
     SchemaError
         If ``igram`` or ``coherence`` is missing or of a wrong kind.
+    GridMismatchError
+        If a mask lies on another grid.
     ModelError
         If the model cannot be used, or has a layer that looks at the whole tile and no `mode` is given; or if its
         answer would have no meaning: it needs other channels than the stack gives, or pixels of a size more than ten
@@ -114,7 +121,7 @@ def segment(
     """
     return lay_out_segment(
         ds, model, device=device, tile_size=tile_size, channels=channels, stride=stride, output=output,
-        precision=precision, mode=mode, patch=patch, offsets=offsets,
+        precision=precision, mode=mode, patch=patch, offsets=offsets, mask=mask,
     ).ds  # fmt: skip
 
 
@@ -157,10 +164,12 @@ def lay_out_segment(
     mode: Mode | None,
     patch: int | None,
     offsets: int,
+    mask: Masks,
 ) -> LaidOut:
     """Check everything and lay out the work; parameters as `segment`."""
     require(ds, "igram", "coherence", to="segment")
     igram, coherence = _images(ds)
+    masks = check_masks(mask, ds)
     check_device(device)
     chosen = choose(
         model, channels=channels, stride=stride, output=output, precision=precision, mode=mode, patch=patch,
@@ -173,6 +182,7 @@ def lay_out_segment(
         predict_block,
         igram.data,
         coherence.data,
+        *(one.data for one in masks),
         reads=(tiling.reads, tiling.reads),
         dtype=chosen.predictor.dtype,
         parts=False,
@@ -205,10 +215,18 @@ def _with_probability(
 
 
 def predict_block(
-    igram: np.ndarray, coherence: np.ndarray, *, tile: Tile, predictor: Predictor, tiling: Tiling, device: str | None
+    igram: np.ndarray,
+    coherence: np.ndarray,
+    *masks: np.ndarray,
+    tile: Tile,
+    predictor: Predictor,
+    tiling: Tiling,
+    device: str | None,
 ) -> np.ndarray:
     """Predict a dask block, or a whole array, as `insarflow.segment.blocks.predict_images`."""
-    return predict_images(Images(igram, coherence), tile, predictor=predictor, tiling=tiling, device=device)
+    return predict_images(
+        masked(Images(igram, coherence), masks), tile, predictor=predictor, tiling=tiling, device=device
+    )
 
 
 def _compare(ds: xr.Dataset, chosen: Chosen) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,3 +61,12 @@ class Images:
         lowest, highest = (f(self.coherence, initial=0.5, where=np.isfinite(self.coherence)) for f in (np.min, np.max))
         if lowest < 0.0 or highest > 1.0 + 1e-3:
             raise SchemaError(f"coherence must be between 0 and 1, instead got {lowest:g} to {highest:g}: rescale it")
+
+
+def masked(images: Images, masks: Sequence[np.ndarray]) -> Images:
+    """The images with pixels missing where a mask, bool ``(y, x)``, is True."""
+    if not masks:
+        return images
+    hidden = np.logical_or.reduce(masks)
+    missing = PHASE_MISSING if images.coded else np.nan
+    return Images(np.where(hidden, images.igram.dtype.type(missing), images.igram), images.coherence)

@@ -36,9 +36,8 @@ def check_seams(
 ) -> float:
     """Largest difference of probability between a region predicted in tiles and at once.
 
-    The region is a simulated interferogram with fringes, noise and missing pixels, seeded, large enough for pixels that
-    see nothing but the inside of their tile. It is cut into blocks at places that are no multiples of the stride, and
-    each block into tiles.
+    The region is a simulated interferogram with fringes, noise and missing pixels, seeded, so large that pixels at a
+    seam do not see its border. It is cut into four blocks at an odd place, and each block into tiles.
 
     Parameters
     ----------
@@ -46,7 +45,7 @@ def check_seams(
         As `insarflow.segment.segment`; but a network with layers that look at the whole tile is taken without a `mode`,
         too, to see what tiles would do to it.
     tile_size
-        Side of the tiles, pixels; by default small ones, which show most.
+        Side of the tiles, pixels; by default that of a block.
 
     Returns
     -------
@@ -71,13 +70,14 @@ def check_seams(
     )  # fmt: skip
     if mode == "blend":
         return _seam_error(chosen.predictor, chosen.stride, chosen.patch, device)
-    tile = round_up(max(64, 4 * chosen.stride), chosen.stride) if tile_size is None else tile_size
-    side = 2 * chosen.halo + 2 * tile + 5
+    # So large that each pixel at a seam sees nothing but the inside of the region.
+    side = 2 * chosen.halo + round_up(64, chosen.stride) + 5
+    tile = round_up(side, chosen.stride) if tile_size is None else tile_size
     images, shape = _images(side), (side, side)
     tiling = Tiling(chosen.stride, chosen.halo, tile)
     at_once = replace(tiling, tile_size=round_up(side, chosen.stride))
     whole = predict_images(images, Tile.whole(shape), predictor=chosen.predictor, tiling=at_once, device=device)
-    cuts = sorted({0, chosen.halo + 3, chosen.halo + tile + 6, side})
+    cuts = (0, side // 2 // 2 * 2 + 1, side)
     parts = np.full_like(whole, np.nan)
     for (y0, y1), (x0, x1) in product(pairwise(cuts), repeat=2):
         (top, bottom), (left, right) = tiling.reads(y0, y1, side), tiling.reads(x0, x1, side)

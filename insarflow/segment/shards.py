@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -20,7 +20,7 @@ from insarflow.schema import DIMS, SPACE
 from insarflow.segment.before import Margin, margins
 from insarflow.segment.blocks import Tiling, predict_images
 from insarflow.segment.device import Predictor
-from insarflow.segment.images import Images
+from insarflow.segment.images import Images, masked
 from insarflow.stack.layout import shard_size
 from insarflow.types import Recipe, Tile, Window
 
@@ -47,13 +47,15 @@ class Work:
     skip_bad: bool
 
 
-def shards(ds: xr.Dataset, shape: tuple[int, int], work: Work) -> da.Array | None:
+def shards(ds: xr.Dataset, masks: Sequence[xr.DataArray], shape: tuple[int, int], work: Work) -> da.Array | None:
     """Probability of all interferograms, in blocks of a shard; None if they cannot be read window by window.
 
     Parameters
     ----------
     ds
         The stack before the steps, its images lazy.
+    masks
+        On the grid of the result.
     shape
         ``(y, x)`` of the result.
 
@@ -71,10 +73,13 @@ def shards(ds: xr.Dataset, shape: tuple[int, int], work: Work) -> da.Array | Non
     cells = np.argwhere(ds["valid"].values) if "valid" in ds else np.zeros((1, 2), int)
     if not len(cells) or any(window_of(a, cells[0].tolist(), (0, 1), (0, 1)) is None for a in sources.values()):
         return None
+    hidden = [one.data for one in masks]
+    if not all(isinstance(a, da.Array) and window_of(a, (), (0, 1), (0, 1)) is not None for a in hidden):
+        return None
     sides = tuple(shard_size(size)[0] for size in shape)
     chunks = da.core.normalize_chunks((1, 1, *sides), shape=(ds.sizes["date"], ds.sizes["delay"], *shape))
-    rule = _Shards(sources, work, looks_at, shape, (sides[0], sides[1]))
-    name = f"segment-shards-{tokenize([a.name for a in sources.values()], work, shape)}"
+    rule = _Shards(sources, hidden, work, looks_at, shape, (sides[0], sides[1]))
+    name = f"segment-shards-{tokenize([a.name for a in (*sources.values(), *hidden)], work, shape)}"
     return array_by_rule(name, rule, chunks, work.predictor.dtype)
 
 
@@ -83,6 +88,7 @@ class _Shards:
     """The rule of the tasks of `shards`."""
 
     sources: Mapping[str, da.Array]
+    masks: Sequence[da.Array]
     work: Work
     margins: tuple[Margin, Margin]
     shape: tuple[int, int]
@@ -105,9 +111,10 @@ class _Shards:
             found = window_of(array, cell, *far)
             if found is not None:
                 windows[name] = found
+        hidden = [found for mask in self.masks if (found := window_of(mask, (), near[0], near[1])) is not None]
         tile = Tile(_window(near), _window(list(zip(starts, stops, strict=True))), self.shape)
         first = tuple(part[0] // margin.looks for part, margin in zip(far, self.margins, strict=True))
-        return Shard(windows, tile, (first[0], first[1]), self.work), ()
+        return Shard(windows, hidden, tile, (first[0], first[1]), self.work), ()
 
     def task(self, key: tuple[Any, ...]) -> Task:
         """Compute a block."""
@@ -123,6 +130,8 @@ class Shard:
     ----------
     windows
         Source and index of ``igram`` and ``coherence``; an image that is not there is not named.
+    masks
+        Source and index of each, of what the network reads.
     tile
         Place in the result.
     first
@@ -130,6 +139,7 @@ class Shard:
     """
 
     windows: Mapping[str, tuple[Any, tuple[Any, ...]]]
+    masks: Sequence[tuple[Any, tuple[Any, ...]]]
     tile: Tile
     first: tuple[int, int]
     work: Work
@@ -156,7 +166,11 @@ class Shard:
         if "igram" not in self.windows:
             return missing_block(self.tile.core.shape, work.predictor.dtype)
         return predict_images(
-            self._images(), self.tile, predictor=work.predictor, tiling=work.tiling, device=work.device
+            masked(self._images(), [_plane(source[at]) for source, at in self.masks]),
+            self.tile,
+            predictor=work.predictor,
+            tiling=work.tiling,
+            device=work.device,
         )
 
     def _images(self) -> Images:

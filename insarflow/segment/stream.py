@@ -23,6 +23,7 @@ from insarflow.ops.recipe import apply_recipe
 from insarflow.schema import CELLS, DIMS, SPACE, VARIABLES, recipe_of, validate
 from insarflow.segment.chosen import ModelLike
 from insarflow.segment.engine import TILE, lay_out_segment
+from insarflow.segment.masks import Masks, check_masks
 from insarflow.segment.shards import Work, shards
 from insarflow.stack.assemble import as_blocks
 from insarflow.stack.codes import Code, Encoding, codes_for_probability
@@ -62,6 +63,7 @@ def segment_to_zarr(
     mode: Mode | None = None,
     patch: int | None = None,
     offsets: int = 1,
+    mask: Masks = (),
 ) -> Path | str:
     """Write the probability that each pixel of each interferogram moves to a store, a shard at a time.
 
@@ -91,8 +93,9 @@ def segment_to_zarr(
         Replace a store that is there, once the new one is complete; and unfinished work of other parameters.
     resources
         What a worker of a dask cluster must have to be given a task, such as ``{"GPU": 1}``.
-    device, tile_size, channels, stride, output, precision, mode, patch, offsets
-        As `insarflow.segment.segment`.
+    device, tile_size, channels, stride, output, precision, mode, patch, offsets, mask
+        As `insarflow.segment.segment`; a mask lies on the grid of the result. Those that the store holds (``ds["water"]``)
+        are read window by window; with others blocks depend on their neighbours.
 
     Returns
     -------
@@ -128,7 +131,7 @@ def segment_to_zarr(
         laid_out = lay_out_stream(
             ds, model, before=before, encoding=encoding, skip_bad=skip_bad, device=device, tile_size=tile_size,
             channels=channels, stride=stride, output=output, precision=precision, mode=mode, patch=patch,
-            offsets=offsets,
+            offsets=offsets, mask=mask,
         )  # fmt: skip
         skipped = _write(laid_out, target, overwrite=overwrite)
     if skipped:
@@ -204,6 +207,7 @@ def lay_out_stream(
     mode: Mode | None = None,
     patch: int | None = None,
     offsets: int = 1,
+    mask: Masks = (),
 ) -> Stream:
     """Check everything and lay out the work; parameters as `segment_to_zarr`."""
     validate(ds)
@@ -211,11 +215,11 @@ def lay_out_stream(
     steps = before or Recipe()
     laid_out = lay_out_segment(
         apply_recipe(ds, steps), model, device=device, tile_size=tile_size, channels=channels, stride=stride,
-        output=output, precision=precision, mode=mode, patch=patch, offsets=offsets,
+        output=output, precision=precision, mode=mode, patch=patch, offsets=offsets, mask=mask,
     )  # fmt: skip
     chosen = laid_out.chosen
     work = Work(chosen.predictor, laid_out.tiling, device, steps, recipe_of(ds).to_json(), skip_bad)
-    streamed = shards(ds, (laid_out.ds.sizes["y"], laid_out.ds.sizes["x"]), work)
+    streamed = shards(ds, check_masks(mask, laid_out.ds), (laid_out.ds.sizes["y"], laid_out.ds.sizes["x"]), work)
     kept = laid_out.ds if streamed is None else laid_out.with_data(streamed)
     facts = {
         "model": chosen.name, "sha256": chosen.sha256, "encoding": encoding, "skip_bad": skip_bad, **chosen.facts(),

@@ -13,6 +13,7 @@ from strategies import chunkings, lazy
 from insarflow.schema import recipe_of
 from insarflow.segment import classify, classify_windows, sliding_window, windows_to_pixels
 from insarflow.segment.sliding import classifier as classifier_module
+from insarflow.segment.sliding import slide
 from insarflow.segment.sliding.classifier import prepare
 from insarflow.stack.georeference import georeference
 from insarflow.types import Grid

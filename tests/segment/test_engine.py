@@ -11,7 +11,7 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from insarflow.errors import MissingVariableError, ModelError, RecipeWarning, SchemaError
+from insarflow.errors import GridMismatchError, MissingVariableError, ModelError, RecipeWarning, SchemaError
 from insarflow.learn.phase import encode
 from insarflow.learn.weights import load_card, resolve_model, save_model
 from insarflow.schema import recipe_of
@@ -298,6 +298,34 @@ def test_wrong_variables(stack, model):
         segment(stack.isel(y=slice(0, 0)), model)
     with pytest.raises(SchemaError, match=r"^coherence must be between 0 and 1, instead got .* rescale it$"):
         segment(stack.assign(coherence=stack["coherence"] * np.float32(100)), model)["probability"].compute()
+
+
+def test_masks(stack, model):
+    water = xr.zeros_like(stack["igram"][0, 0].real, dtype=bool)
+    water[30:60, 20:50] = True
+    shadow = water.copy(data=np.roll(water.values, 40, axis=1))
+    hidden = water.values | shadow.values
+    alike = segment(stack.assign(igram=stack["igram"].where(~hidden)), model)["probability"]
+    np.testing.assert_array_equal(segment(stack, model, mask=[water, shadow])["probability"], alike)
+    lazy = segment(stack.chunk(y=40, x=50), model, mask=[water.chunk(x=33).T, shadow])["probability"]
+    np.testing.assert_allclose(lazy.values, alike.values, atol=1e-5)
+    assert np.isnan(alike[0, 0].values[hidden]).all()
+
+
+def test_masks_on_another_grid(stack, model):
+    water = xr.zeros_like(stack["igram"][0, 0].real, dtype=bool)
+    with pytest.raises(
+        GridMismatchError, match=r"^mask must have the stack's \(y, x\) sizes \(112, 131\), instead got"
+    ):
+        segment(stack, model, mask=water[:-1])
+    with pytest.raises(GridMismatchError, match=r"^mask must lie on the stack's grid, instead got x from .* \(stack: "):
+        segment(stack, model, mask=water.assign_coords(x=water["x"] + 10))
+    with pytest.raises(
+        SchemaError, match=r"^mask must be boolean with dims \('y', 'x'\), instead got float32 with dims"
+    ):
+        segment(stack, model, mask=stack["coherence"])
+    with pytest.raises(TypeError, match=r"^mask must be an xarray.DataArray or several, instead got str$"):
+        segment(stack, model, mask="water")
 
 
 def test_order_of_dims_does_not_matter(stack, model):

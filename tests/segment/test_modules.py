@@ -79,8 +79,8 @@ def test_blend_for_any_chunks(small, name):
 def test_never_silent(small, name):
     with pytest.raises(
         ModelError,
-        match=r"^model '\w+' has layers that look at the whole tile, so that no halo makes tiles seamless: \S.*; choose "
-        r"mode='patch' .* or mode='blend' ",
+        match=r"^model '\w+' has layers that look at the whole tile, so that no halo makes tiles seamless: \S.*; "
+        r"choose mode='patch' .* or mode='blend' ",
     ):
         segment(small, ZOO[name](0))
 

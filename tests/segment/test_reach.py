@@ -10,8 +10,8 @@ from torch.nn import functional
 
 from insarflow.errors import ModelError
 from insarflow.learn.models import build_model, list_models, spec_of
-from insarflow.segment import reach as module
 from insarflow.segment.reach import Reach, reach
+from insarflow.segment.reach import search as module
 from insarflow.segment.reach.calls import Calls
 from insarflow.segment.reach.redraw import redraw
 
@@ -98,8 +98,8 @@ def test_classes_whose_sum_is_one():
 
 
 def test_places_of_maxima_are_not_left_to_luck():
-    found = reach(networks.SmallSegNet(places=True))
-    assert found == reach(networks.SmallSegNet(places=False))
+    found = reach(parts.SmallSegNet(places=True))
+    assert found == reach(parts.SmallSegNet(places=False))
     assert found.stride == 16
 
 

@@ -135,6 +135,20 @@ def test_looks_on_the_way(codes, model, tmp_path):
 
 
 @quiet
+@pytest.mark.parametrize("where", ["in the store", "in memory"])
+def test_masks(stack, model, tmp_path, graph, where):
+    water = xr.zeros_like(stack["igram"][0, 0].real, dtype=bool)
+    water[30:60, 20:50] = True
+    write_stack(as_product(stack.assign(water=water)).chunk(), tmp_path / "codes.zarr")
+    ds = open_stack(tmp_path / "codes.zarr")
+    mask = ds["water"] if where == "in the store" else water
+    out = segment_to_zarr(ds, model, tmp_path / "out.zarr", mask=mask, encoding="float32")
+    close(open_stack(out)["probability"], segment(ds, model, mask=water)["probability"], 1e-5)
+    assert np.isnan(open_stack(out)["probability"].values[..., water.values]).all()
+    assert any(task.dependencies for task in graph.values()) == (where == "in memory")
+
+
+@quiet
 def test_what_was_changed_lazily(codes, model, tmp_path):
     """No window can be read for it: blocks depend on their neighbours, and the answer is the same."""
     changed = codes.assign(igram=codes["igram"] * np.complex64(1j))

@@ -27,7 +27,7 @@ def small_blocks(region, tmp_path_factory):
 def predictions(monkeypatch):
     """Calls of a network that costs nothing."""
     stand_in = Disturbed(cheap_prediction)
-    monkeypatch.setattr("insarflow.segment.engine.predict", stand_in)
+    monkeypatch.setattr("insarflow.segment.blocks.predict", stand_in)
     return stand_in
 
 

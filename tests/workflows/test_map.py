@@ -60,7 +60,7 @@ def finished(small_blocks, tmp_path_factory):
     """Folder of a map that nothing disturbed."""
     out = tmp_path_factory.mktemp("finished") / "map"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("insarflow.segment.engine.predict", cheap_prediction)
+        patch.setattr("insarflow.segment.blocks.predict", cheap_prediction)
         patch.setattr(Windows, "side", 64)
         map_source(MapRun((str(small_blocks),), threshold=0.9, min_area=0.0), out, draw=picture)
     return out
@@ -215,12 +215,12 @@ class TestStopped:
             "import os, signal, sys; sys.path[:0] = sys.argv[1:3]\n"
             "from pathlib import Path\n"
             "import dask\n"
-            "import insarflow.segment.engine as engine\n"
+            "import insarflow.segment.blocks as predicting\n"
             "from disturbance import Disturbed, cheap_prediction\n"
             "from insarflow.stack import blocks\n"
             "from insarflow.workflows.map import MapRun, map_source\n"
             "from insarflow.workflows.windows import Windows\n"
-            "engine.predict, Windows.side = cheap_prediction, 64\n"
+            "predicting.predict, Windows.side = cheap_prediction, 64\n"
             "blocks._write = Disturbed(blocks._write)\n"
             "blocks._write.stop = 4\n"
             "blocks._write.instead = lambda: os.kill(os.getpid(), signal.SIGKILL)\n"
