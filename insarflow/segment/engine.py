@@ -20,6 +20,7 @@ from insarflow.segment.device import Predictor, check_device
 from insarflow.segment.domain import check_domain
 from insarflow.segment.images import Images
 from insarflow.segment.seams import stated_errors
+from insarflow.segment.workers import current_client, send_model
 from insarflow.types import Mode, Output, Precision, Tile
 
 TILE = 1024
@@ -99,7 +100,9 @@ def segment(
     ModelError
         If the model cannot be used, or has a layer that looks at the whole tile and no `mode` is given; or if its
         answer would have no meaning: it needs other channels than the stack gives, or pixels of a size more than ten
-        times apart from the stack's.
+        times apart from the stack's. On a dask cluster, if a module cannot be pickled.
+    WorkerError
+        If workers of a dask cluster cannot load the model.
 
     Warns
     -----
@@ -111,11 +114,19 @@ def segment(
     The result does not depend on chunks or `tile_size` (to float32 rounding): each part of the output is computed
     with a halo of at least the network's reach, on a window that lies on the network's pooling grid, and the region
     is filled to that grid with what missing pixels look like to the network.
+
+    If a dask client is there when a lazy result is laid out, every worker, also one that starts later, is sent a model
+    that it does not have: a module, pickled by dask among its own processes, or the bytes of files that it does not
+    see. No graph holds weights, and no pickle is loaded from a file.
     """
-    return lay_out_segment(
+    laid_out = lay_out_segment(
         ds, model, device=device, tile_size=tile_size, channels=channels, stride=stride, output=output,
         precision=precision, mode=mode, patch=patch, offsets=offsets,
-    ).ds  # fmt: skip
+    )  # fmt: skip
+    client = current_client() if laid_out.ds["probability"].chunks else None
+    if client is not None:
+        send_model(client, laid_out.chosen.predictor.source)
+    return laid_out.ds
 
 
 @dataclass(frozen=True)
@@ -161,7 +172,7 @@ def lay_out_segment(
     """Check everything and lay out the work; parameters as `segment`."""
     require(ds, "igram", "coherence", to="segment")
     igram, coherence = _images(ds)
-    check_device(device)
+    check_device(device, elsewhere=bool(igram.chunks) and current_client() is not None)
     chosen = choose(
         model, channels=channels, stride=stride, output=output, precision=precision, mode=mode, patch=patch,
         offsets=offsets,
