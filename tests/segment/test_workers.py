@@ -352,10 +352,10 @@ def test_graphs_grow_by_shards_and_hold_no_weights(make_stack, model, tmp_path):
 
     (few, small, sent), (many, large, also) = sizes(128), sizes(1024)
     assert (few, many) == (2, 16)
-    assert max(large) < 1.05 * max(small) < 3500
+    assert max(large) < 1.05 * max(small) < 2500
     # What goes to the scheduler is a rule, of which it makes the tasks.
-    assert abs(also - sent) < 1000 < sent < 20_000
-    assert Path(model).stat().st_size > 400_000
+    assert abs(also - sent) < 1000 < sent < 10_000
+    assert Path(model).stat().st_size > 20 * sent
 
 
 def test_distributed_is_not_loaded_for_nothing(monkeypatch):
