@@ -49,6 +49,10 @@ class ModelError(InsarError):
     """A model file is missing, damaged, unsafe, or does not fit the data."""
 
 
+class WorkerError(InsarError):
+    """Workers of a dask cluster cannot do what is asked, or were lost while they did it."""
+
+
 class RecipeWarning(UserWarning):
     """A model is applied to data that were processed differently from those it was trained on."""
 

@@ -8,12 +8,8 @@ registry only, and names, shapes and dtypes of the tensors are compared with the
 from __future__ import annotations
 
 import hashlib
-import os
-from dataclasses import dataclass, replace
-from importlib import resources
-from importlib.resources.abc import Traversable
+from dataclasses import replace
 from pathlib import Path
-from typing import Final
 
 import safetensors.torch
 import torch
@@ -22,46 +18,19 @@ from torch import nn
 
 from insarflow.errors import ModelError, OutputExistsError
 from insarflow.learn.card import ModelCard
+from insarflow.learn.model_files import (
+    NAMED,
+    ModelRef,
+    list_named_models,
+    locate,
+    place_of,
+    read_card,
+    write_whole,
+)
 from insarflow.learn.models import Network, build_model
-from insarflow.learn.tensors import check_finite, check_header, check_start, check_tensors
+from insarflow.learn.tensors import check_finite, check_header, check_tensors
 
 __all__ = ["ModelCard", "ModelRef", "list_named_models", "load_card", "load_model", "resolve_model", "save_model"]
-
-MAX_CARD_BYTES: Final = 1 << 20
-_NAMED: Final = ("default",)
-
-
-@dataclass(frozen=True)
-class ModelRef:
-    """A model as a task graph carries it: where it is, and what it must be.
-
-    Attributes
-    ----------
-    path
-        Registered name, or absolute path of the ``.safetensors`` file.
-    sha256
-        Of the weights file.
-    """
-
-    path: str
-    sha256: str
-
-    @property
-    def name(self) -> str:
-        """Registered name, or file name without the folder."""
-        return Path(self.path).name
-
-
-@dataclass(frozen=True)
-class _Files:
-    weights: Traversable
-    card: Traversable
-    label: str
-
-
-def list_named_models() -> list[str]:
-    """Names of the models that come with the package."""
-    return list(_NAMED)
 
 
 def save_model(module: nn.Module, path: str | Path, *, card: ModelCard, overwrite: bool = False) -> ModelCard:
@@ -103,7 +72,7 @@ def save_model(module: nn.Module, path: str | Path, *, card: ModelCard, overwrit
     check_tensors(state, _skeleton(written).state_dict(), str(target))
     check_finite(state, str(target))
     for output, content in zip(outputs, (data, text.encode()), strict=True):
-        _write(output, content)
+        write_whole(output, content)
     return written
 
 
@@ -136,7 +105,7 @@ def load_card(source: str | Path) -> ModelCard:
     ModelError
         If there is no such model, or a field of its card is wrong.
     """
-    return _read_card(_locate(source))
+    return read_card(locate(source))
 
 
 def resolve_model(source: str | Path) -> ModelRef:
@@ -151,13 +120,13 @@ def resolve_model(source: str | Path) -> ModelRef:
     ModelError
         If there is no such model, or it is unsafe, damaged, or not what its card says.
     """
-    files = _locate(source)
-    card = _read_card(files)
+    files = locate(source)
+    card = read_card(files)
     with files.weights.open("rb") as stream:
         check_header(stream, _skeleton(card).state_dict(), files.label)
         stream.seek(0)
         _check_hash(stream.read(), card, files.label)
-    named = isinstance(source, str) and source in _NAMED
+    named = isinstance(source, str) and source in NAMED
     return ModelRef(str(source) if named else str(Path(source).resolve()), card.sha256)
 
 
@@ -182,8 +151,8 @@ def load_model(source: str | Path | ModelRef) -> tuple[Network, ModelCard]:
         If there is no such model, or it is unsafe, damaged, not what its card says, or no longer what it was when
         it was resolved.
     """
-    files = _locate(source.path if isinstance(source, ModelRef) else source)
-    card = _read_card(files)
+    files = locate(place_of(source) if isinstance(source, ModelRef) else source)
+    card = read_card(files)
     if isinstance(source, ModelRef) and card.sha256 != source.sha256:
         raise ModelError(
             f"{files.label} must be the model with sha256={source.sha256}, which was chosen when the work was "
@@ -202,54 +171,6 @@ def load_model(source: str | Path | ModelRef) -> tuple[Network, ModelCard]:
     network = _skeleton(card)
     network.load_state_dict(state, assign=True)
     return network.eval(), card
-
-
-def _locate(source: str | Path) -> _Files:
-    if not isinstance(source, str | os.PathLike):
-        raise TypeError(
-            f"model must be a name or the path of a .safetensors file, instead got model={source!r:.80} "
-            f"({type(source).__name__})"
-        )
-    if isinstance(source, str) and source in _NAMED:
-        folder = resources.files("insarflow.learn") / "weights_default"
-        files = _Files(folder / f"{source}.safetensors", folder / f"{source}.json", source)
-        if not files.weights.is_file() or not files.card.is_file():
-            raise ModelError(f"the model {source!r} is missing from this installation: install insarflow again")
-        return files
-    path = Path(source)
-    if not path.is_file():
-        raise ModelError(
-            f"model must be one of {list_named_models()} or the path of a .safetensors file, "
-            f"instead got model={str(source)!r}, which does not exist or is no file"
-        )
-    with path.open("rb") as stream:
-        check_start(stream, str(path))
-    card = path.with_suffix(".json")
-    if not card.is_file():
-        raise ModelError(f"{path} must have its card beside it, but {card} does not exist")
-    return _Files(path, card, str(path))
-
-
-def _read_card(files: _Files) -> ModelCard:
-    label = str(files.card)
-    with files.card.open("rb") as stream:
-        content = stream.read(MAX_CARD_BYTES + 1)
-    if len(content) > MAX_CARD_BYTES:
-        raise ModelError(f"{label}: a model card must have at most {MAX_CARD_BYTES} bytes, but is larger")
-    try:
-        text = content.decode()
-    except UnicodeDecodeError as error:
-        raise ModelError(f"{label}: a model card must be UTF-8 text: {error}") from error
-    return ModelCard.from_json(text, file=label)
-
-
-def _write(output: Path, content: bytes) -> None:
-    partial = output.with_name(output.name + ".part")
-    try:
-        partial.write_bytes(content)
-        partial.replace(output)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _skeleton(card: ModelCard) -> Network:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import os
+import re
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from insarflow.errors import ModelError
+from insarflow.learn.model_files import model_size
 from insarflow.learn.phase import CHANNELS
 from insarflow.learn.weights import ModelRef, load_model
 from insarflow.segment.own import OwnModule
@@ -62,9 +64,16 @@ class Predictor:
         """Of what comes out: float32 probabilities, or complex64, mean and standard deviation over the offsets."""
         return np.dtype(np.float32 if self.offsets == 1 else np.complex64)
 
+    @property
+    def size(self) -> int:
+        """Bytes of the weights as they are kept."""
+        if isinstance(self.source, ModelRef):
+            return model_size(self.source)
+        return sum(tensor.nbytes for tensor in self.source.module.state_dict().values())
 
-def check_device(device: str | None) -> None:
-    """Refuse a device that is not here.
+
+def check_device(device: str | None, *, elsewhere: bool = False) -> None:
+    """Refuse a device that is not here; or `elsewhere`, where workers compute, only what is none.
 
     Raises
     ------
@@ -76,6 +85,8 @@ def check_device(device: str | None) -> None:
     if device is not None and not isinstance(device, str):
         raise TypeError(f"device must be a text or None, instead got device={device!r} ({type(device).__name__})")
     here = _devices()
+    if elsewhere and device is not None and re.fullmatch(r"cuda(:\d+)?", device):
+        return
     if device is not None and device not in here:
         raise ValueError(f"device must be one of {here} or None (the fastest), instead got device={device!r}")
 

@@ -21,6 +21,7 @@ from insarflow.segment.domain import check_domain
 from insarflow.segment.images import Images, masked
 from insarflow.segment.masks import Masks, check_masks
 from insarflow.segment.seams import stated_errors
+from insarflow.segment.workers import current_client, send_model
 from insarflow.types import Mode, Output, Precision, Tile
 
 TILE = 1024
@@ -88,9 +89,10 @@ def segment(
     -------
     xarray.Dataset
         `ds` with the new variable ``probability`` (float32, 0..1), lazy if the input is, NaN exactly where
-        ``igram`` or ``coherence`` is NaN or infinite or a mask is True, and with several `offsets` ``probability_std``. Its attributes
-        name the model, the model's sha256, its threshold and the precision, and in ``unknown`` what of the model's
-        training data the stack does not tell, if anything. The recipe gains a step ``segment``.
+        ``igram`` or ``coherence`` is NaN or infinite or a mask is True, and with several `offsets`
+        ``probability_std``. Its attributes name the model, the model's sha256, its threshold and the precision, and in
+        ``unknown`` what of the model's training data the stack does not tell, if anything. The recipe gains a step
+        ``segment``.
 
     Raises
     ------
@@ -106,7 +108,9 @@ def segment(
     ModelError
         If the model cannot be used, or has a layer that looks at the whole tile and no `mode` is given; or if its
         answer would have no meaning: it needs other channels than the stack gives, or pixels of a size more than ten
-        times apart from the stack's.
+        times apart from the stack's. On a dask cluster, if a module cannot be pickled.
+    WorkerError
+        If workers of a dask cluster cannot load the model.
 
     Warns
     -----
@@ -118,11 +122,19 @@ def segment(
     The result does not depend on chunks or `tile_size` (to float32 rounding): each part of the output is computed
     with a halo of at least the network's reach, on a window that lies on the network's pooling grid, and the region
     is filled to that grid with what missing pixels look like to the network.
+
+    If a dask client is there when a lazy result is laid out, every worker, also one that starts later, is sent a model
+    that it does not have: a module, pickled by dask among its own processes, or the bytes of files that it does not
+    see. No graph holds weights, and no pickle is loaded from a file.
     """
-    return lay_out_segment(
+    laid_out = lay_out_segment(
         ds, model, device=device, tile_size=tile_size, channels=channels, stride=stride, output=output,
         precision=precision, mode=mode, patch=patch, offsets=offsets, mask=mask,
-    ).ds  # fmt: skip
+    )  # fmt: skip
+    client = current_client() if laid_out.ds["probability"].chunks else None
+    if client is not None:
+        send_model(client, laid_out.chosen.predictor.source)
+    return laid_out.ds
 
 
 @dataclass(frozen=True)
@@ -170,7 +182,7 @@ def lay_out_segment(
     require(ds, "igram", "coherence", to="segment")
     igram, coherence = _images(ds)
     masks = check_masks(mask, ds)
-    check_device(device)
+    check_device(device, elsewhere=bool(igram.chunks) and current_client() is not None)
     chosen = choose(
         model, channels=channels, stride=stride, output=output, precision=precision, mode=mode, patch=patch,
         offsets=offsets,

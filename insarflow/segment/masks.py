@@ -39,11 +39,14 @@ def check_masks(mask: Masks, ds: xr.Dataset) -> list[xr.DataArray]:
                 "stack's grid, for instance with mask.rio.reproject_match(ds)"
             )
         for dim in SPACE:
-            if dim in one.coords and dim in ds.coords and not _alike(one[dim].values, ds[dim].values):
+            if dim not in one.coords or dim not in ds.coords:
+                continue
+            found, stack = one[dim].values, ds[dim].values
+            if not _alike(found, stack):
                 raise GridMismatchError(
-                    f"mask must lie on the stack's grid, instead got {dim} from {one[dim].values[0]:g} to "
-                    f"{one[dim].values[-1]:g} (stack: {ds[dim].values[0]:g} to {ds[dim].values[-1]:g}): bring it to the "
-                    "stack's grid, for instance with mask.rio.reproject_match(ds)"
+                    f"mask must lie on the stack's grid, instead got {dim} from {found[0]:g} to {found[-1]:g} (stack: "
+                    f"{stack[0]:g} to {stack[-1]:g}): bring it to the stack's grid, for instance with "
+                    "mask.rio.reproject_match(ds)"
                 )
     return [one.transpose(*SPACE) for one in masks]
 

@@ -1,11 +1,14 @@
-"""A module of the caller's own in a task graph: in this process itself, anywhere else by the hash of its weights."""
+"""A module of the caller's own in a task graph: in this process itself, anywhere else by the hash of its weights.
+
+A scheduler of dask unpickles graphs that it has no use for the modules of; so a module is looked for once it is used.
+"""
 
 from __future__ import annotations
 
 import copy
 import hashlib
 from collections.abc import Hashable
-from typing import Final
+from typing import Final, Self
 from weakref import WeakValueDictionary
 
 import torch
@@ -17,12 +20,10 @@ from insarflow.errors import ModelError
 class OwnModule:
     """A copy of a module, in evaluation mode, as it was when it was given.
 
-    Pickled, it is its name and hash alone: whoever loads it must hold it already (`keep`).
+    Pickled, it is its name and hash alone: whoever uses what is loaded must hold the module by then (`keep`).
 
     Attributes
     ----------
-    module
-        The copy; not to be changed.
     name
         Of its class.
     sha256
@@ -30,13 +31,40 @@ class OwnModule:
     """
 
     def __init__(self, module: nn.Module) -> None:
-        self.module = copy.deepcopy(module).eval()
+        self._module: nn.Module | None = copy.deepcopy(module).eval()
         self.name = type(module).__name__
-        self.sha256 = _sha256(self.module)
+        self.sha256 = _sha256(self._module)
         _ALIVE[self.sha256] = self
 
+    @classmethod
+    def named(cls, name: str, sha256: str) -> Self:
+        """One that is held by this process, or will be once it is used."""
+        own = cls.__new__(cls)
+        own._module, own.name, own.sha256 = None, name, sha256
+        return own
+
+    @property
+    def module(self) -> nn.Module:
+        """The copy; not to be changed.
+
+        Raises
+        ------
+        ModelError
+            If this process does not hold it.
+        """
+        if self._module is None:
+            held = _KEPT.get(self.sha256) or _ALIVE.get(self.sha256)
+            if held is None:
+                raise ModelError(
+                    f"model {self.name!r} (sha256={self.sha256[:8]}...) is not known to this process: make the dask "
+                    "client before the work is laid out, or save the model with insarflow.learn.weights.save_model and "
+                    "give its path"
+                )
+            self._module = held.module
+        return self._module
+
     def __reduce__(self) -> tuple[object, tuple[str, str]]:
-        return _find, (self.name, self.sha256)
+        return OwnModule.named, (self.name, self.sha256)
 
     def __dask_tokenize__(self) -> Hashable:
         return ("own-module", self.sha256)
@@ -69,14 +97,14 @@ def keep(module: nn.Module, sha256: str) -> None:
     _KEPT[sha256] = own
 
 
-def _find(name: str, sha256: str) -> OwnModule:
-    own = _ALIVE.get(sha256)
-    if own is None:
-        raise ModelError(
-            f"model {name!r} (sha256={sha256[:8]}...) is not known to this process: make the dask client before the "
-            "work is laid out, or save the model with insarflow.learn.weights.save_model and give its path"
-        )
-    return own
+def drop(sha256: str) -> None:
+    """Hold a module no longer, if it is held."""
+    _KEPT.pop(sha256, None)
+
+
+def is_kept(sha256: str) -> bool:
+    """Whether `keep` holds a module."""
+    return sha256 in _KEPT
 
 
 def _sha256(module: nn.Module) -> str:

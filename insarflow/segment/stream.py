@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, get_args
@@ -25,14 +26,16 @@ from insarflow.segment.chosen import ModelLike
 from insarflow.segment.engine import TILE, lay_out_segment
 from insarflow.segment.masks import Masks, check_masks
 from insarflow.segment.shards import Work, shards
+from insarflow.segment.workers import current_client, ready_workers
+from insarflow.segment.workers.needs import needs_of
 from insarflow.stack.assemble import as_blocks
 from insarflow.stack.codes import Code, Encoding, codes_for_probability
 from insarflow.stack.cube import Cell, pick
 from insarflow.stack.draft import draft
 from insarflow.stack.georeference import grid_of
-from insarflow.stack.journal import Journal, unfinished
+from insarflow.stack.journal import Journal, remove_temporaries, unfinished
 from insarflow.stack.layout import SKIPPED, Place, lay_out, put_cells, shard_size, write_image, write_images
-from insarflow.stack.location import WritableLocation
+from insarflow.stack.location import Folder, WritableLocation
 from insarflow.stack.sources import as_location
 from insarflow.stack.write import run
 from insarflow.types import Mode, Output, Pair, Precision, Recipe
@@ -94,8 +97,8 @@ def segment_to_zarr(
     resources
         What a worker of a dask cluster must have to be given a task, such as ``{"GPU": 1}``.
     device, tile_size, channels, stride, output, precision, mode, patch, offsets, mask
-        As `insarflow.segment.segment`; a mask lies on the grid of the result. Those that the store holds (``ds["water"]``)
-        are read window by window; with others blocks depend on their neighbours.
+        As `insarflow.segment.segment`; a mask lies on the grid of the result. Those that the store holds
+        (``ds["water"]``) are read window by window; with others blocks depend on their neighbours.
 
     Returns
     -------
@@ -112,6 +115,10 @@ def segment_to_zarr(
         If something is there and `overwrite` is False, or unfinished work of other parameters: what differs is named.
     StoreError
         If a shard cannot be read (named) or written, for instance because the disk is full.
+    WorkerError
+        On a dask cluster, before any work: if a worker, named, is of other versions, does not see the source as it is
+        here or the folder of `out`, has no such device or too little memory; or if there is none, or none has the
+        `resources`. During the work: if workers, or the scheduler, are lost; the same call goes on.
 
     Warns
     -----
@@ -124,6 +131,9 @@ def segment_to_zarr(
     -----
     It is one dask computation: run it under ``dask.diagnostics.ProgressBar()`` or a distributed client to see it
     advance. The local scheduler's threads read and write while the network runs.
+
+    On a cluster, workers that do not have the model are sent it once each, also those that start later; see
+    `insarflow.segment.segment`. A worker that ends, even killed, costs no more than the shards that it was at.
     """
     target = as_location(out, "out")
     _refuse_own_source(ds, target)
@@ -133,6 +143,10 @@ def segment_to_zarr(
             channels=channels, stride=stride, output=output, precision=precision, mode=mode, patch=patch,
             offsets=offsets, mask=mask,
         )  # fmt: skip
+        client = current_client()
+        if client is not None:
+            needs = needs_of(ds, laid_out.work, [laid_out.ds.sizes[dim] for dim in SPACE], target)
+            ready_workers(client, needs)
         skipped = _write(laid_out, target, overwrite=overwrite)
     if skipped:
         warnings.warn(
@@ -154,11 +168,14 @@ class Stream:
         All that goes to the store, probabilities lazy.
     facts
         What must be the same for work to be gone on with.
+    work
+        What is done in every shard.
     """
 
     ds: xr.Dataset
     facts: dict[str, Any]
     encoding: Encoding
+    work: Work
 
     @property
     def codes(self) -> dict[str, Code]:
@@ -224,7 +241,7 @@ def lay_out_stream(
     facts = {
         "model": chosen.name, "sha256": chosen.sha256, "encoding": encoding, "skip_bad": skip_bad, **chosen.facts(),
     }  # fmt: skip
-    return Stream(kept[[name for name in KEPT if name in kept]], facts, encoding)
+    return Stream(kept[[name for name in KEPT if name in kept]], facts, encoding, work)
 
 
 def _write(stream: Stream, target: WritableLocation, *, overwrite: bool) -> list[str]:
@@ -238,7 +255,11 @@ def _write(stream: Stream, target: WritableLocation, *, overwrite: bool) -> list
         _refuse_other_work(target, journal)
     with draft(target, journal, empty, overwrite=overwrite, keep=True) as work:
         static, images = stream.writes(work)
-        counts = run([*static, *images], target)[len(static) :]
+        counts = run([*static, *images], target, partial(_named, stream, {image.name for image in images}))
+        counts = counts[len(static) :]
+        if current_client() is not None and isinstance(work, Folder):
+            # Of workers that were killed while they wrote.
+            remove_temporaries(work.path)
         for name in stream.names(CELLS):
             put_cells(work, name, ds[name].values)
         if "valid" not in ds:
@@ -260,15 +281,25 @@ def _refuse_own_source(ds: xr.Dataset, target: WritableLocation) -> None:
 
 def _skipped(ds: xr.Dataset, cells: Sequence[Cell], counts: np.ndarray) -> list[str]:
     """Interferogram, rows and columns of each shard that was passed over."""
-    dates, delays, found = ds["date"].values, ds["delay"].values, []
+    return [shard_name(ds, cells[image], at) for image, *at in np.argwhere(counts == SKIPPED).tolist()]
+
+
+def shard_name(ds: xr.Dataset, cell: Cell, shard: Sequence[int]) -> str:
+    """Interferogram, rows and columns of a shard."""
+    date, delay = ds["date"].values[cell[0]], ds["delay"].values[cell[1]]
     sides = [shard_size(ds.sizes[dim])[0] for dim in SPACE]
-    for image, *at in np.argwhere(counts == SKIPPED).tolist():
-        i, j = cells[image]
-        rows, cols = (
-            f"{k * side}:{min(ds.sizes[dim], (k + 1) * side)}" for k, side, dim in zip(at, sides, SPACE, strict=True)
-        )
-        found.append(f"{Pair(dates[i], dates[i] + delays[j]).name} rows {rows}, columns {cols}")
-    return found
+    rows, cols = (
+        f"{k * side}:{min(ds.sizes[dim], (k + 1) * side)}" for k, side, dim in zip(shard, sides, SPACE, strict=True)
+    )
+    return f"{Pair(date, date + delay).name} rows {rows}, columns {cols}"
+
+
+def _named(stream: Stream, writes: set[str], key: object) -> str | None:
+    """What the task with this key writes; None if it is none of `writes`."""
+    if not isinstance(key, tuple) or key[0] not in writes:
+        return None
+    _, image, *shard = key
+    return shard_name(stream.ds, stream.cells[image], shard)
 
 
 def _refuse_other_work(target: WritableLocation, journal: Journal) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from insarflow.errors import OutputExistsError, StoreError
+from insarflow.errors import OutputExistsError, StoreError, WorkerError
 from insarflow.stack.journal import Journal, refuse_another, remove_temporaries
 from insarflow.stack.location import ROOT, Folder, WritableLocation
 from insarflow.stack.remote import UNFINISHED, Remote
@@ -106,7 +106,7 @@ def _draft_in_place(
             journal.check(where, UNFINISHED)
             where.write(ROOT, empty[ROOT])
             Journal.remove(where, UNFINISHED)
-        except (StoreError, KeyboardInterrupt, SystemExit):
+        except (StoreError, WorkerError, KeyboardInterrupt, SystemExit):
             raise
         except BaseException:
             if not keep:

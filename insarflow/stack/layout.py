@@ -249,8 +249,9 @@ class _Writes:
         reads = getattr(self.rule, "reads", None)
         found = None if reads is None else reads(key[1:])
         # What is only read, and kept as it is, is read by a task of its own.
-        if found is not None and hasattr(found[0], "encoded") and (place.code or hasattr(found[0], "computes")):
-            return Task(key, _write_shard, Unread(*found), place, window)
+        computes = found is not None and hasattr(found[0], "computes")
+        if found is not None and hasattr(found[0], "encoded") and (place.code or computes):
+            return Task(key, _write_shard, Unread(*found), place, window, place.shard(row, col) if computes else None)
         return Task(key, _write_shard, TaskRef((self.source, *key[1:])), place, window)
 
 
@@ -268,7 +269,12 @@ class Unread:
         return None if codes is None else codes[None]
 
 
-def _write_shard(block: np.ndarray | Unread, place: Place, window: tuple[slice, ...]) -> np.ndarray:
+def _write_shard(
+    block: np.ndarray | Unread, place: Place, window: tuple[slice, ...], shard: str | None = None
+) -> np.ndarray:
+    # A worker that ended may have written it; only what it told of it is lost.
+    if shard is not None and place.where.holds(shard):
+        return _count_shard(place, window)
     try:
         values = _encoded(block, place.code)
     except ValueError as error:

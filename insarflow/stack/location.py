@@ -84,6 +84,10 @@ class WritableLocation(Location):
         """Remove all that is below prefixes."""
 
     @abstractmethod
+    def holds(self, key: str) -> bool:
+        """Whether an object is there."""
+
+    @abstractmethod
     def present(self, prefix: str) -> Container[str]:
         """Keys below a prefix that are there."""
 
@@ -135,6 +139,10 @@ class Folder(WritableLocation):
         """See `WritableLocation`."""
         for prefix in prefixes:
             shutil.rmtree(self.path / prefix, ignore_errors=True)
+
+    def holds(self, key: str) -> bool:
+        """See `WritableLocation`."""
+        return (self.path / key).is_file()
 
     def present(self, prefix: str) -> Container[str]:
         """See `WritableLocation`."""

@@ -203,6 +203,12 @@ class Remote(WritableLocation):
             with self.telling(), suppress(FileNotFoundError):
                 files.rm([f"{path}/{key}" for key in keys])
 
+    def holds(self, key: str) -> bool:
+        """See `WritableLocation`."""
+        files, path = self.files()
+        with self.telling():
+            return bool(files.exists(f"{path}/{key}"))
+
     def present(self, prefix: str) -> Container[str]:
         """See `WritableLocation`."""
         return frozenset(self.objects(prefix))

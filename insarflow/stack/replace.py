@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from insarflow.errors import OutputExistsError, StoreError
+from insarflow.errors import OutputExistsError, StoreError, WorkerError
 from insarflow.stack.faults import fault_point
 from insarflow.stack.journal import locked
 
@@ -105,7 +105,7 @@ def replacing(path: Path, kind: FolderKind, *, overwrite: bool, keep: bool = Fal
             check_output(target, overwrite=overwrite, kind=kind)
             fault_point()
             _rename(partial, target, old, kind)
-        except (StoreError, KeyboardInterrupt, SystemExit):
+        except (StoreError, WorkerError, KeyboardInterrupt, SystemExit):
             raise
         except BaseException:
             if not keep:

@@ -13,11 +13,12 @@ import xarray as xr
 from dask._task_spec import Task, TaskRef
 from dask.base import compute, tokenize
 
-from insarflow.errors import ProductError, SchemaError, SelectionError, StoreError
+from insarflow.errors import ProductError, SchemaError, SelectionError, StoreError, WorkerError
 from insarflow.ops.checks import check_choice, check_kind
 from insarflow.ops.layer import array_by_rule, sources_of
 from insarflow.schema import DIMS, SPACE, VARIABLES, recipe_of, validate
 from insarflow.stack.assemble import Array, as_blocks
+from insarflow.stack.cluster import Naming, explain_lost, lost_errors
 from insarflow.stack.codes import (
     Code,
     Encoding,
@@ -320,16 +321,20 @@ def _total(filled: slice | None, pair: str, *counts: np.ndarray) -> np.ndarray:
     return np.array([sum(numbers)], np.int64)
 
 
-def run(writes: Sequence[da.Array], where: WritableLocation) -> list[np.ndarray]:
-    """Compute what writes.
+def run(writes: Sequence[da.Array], where: WritableLocation, naming: Naming = lambda key: None) -> list[np.ndarray]:
+    """Compute what writes; `naming` tells what a task writes, for errors.
 
     Raises
     ------
     StoreError
         If it cannot be written, for instance because the disk is full.
+    WorkerError
+        If workers of a dask cluster, or its scheduler, are lost.
     """
     try:
         return list(compute(*writes))
+    except lost_errors() as error:
+        raise WorkerError(f"path={str(where)!r}: {explain_lost(error, naming)}") from error
     except io_errors() as error:
         raise StoreError(
             f"path={str(where)!r} could not be written: {error}; the same command goes on from there"

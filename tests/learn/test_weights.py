@@ -9,7 +9,7 @@ import safetensors.torch
 import torch
 
 from insarflow.errors import ModelError, OutputExistsError
-from insarflow.learn import weights
+from insarflow.learn import model_files, weights
 from insarflow.learn.models import build_model
 from insarflow.learn.weights import (
     ModelCard,
@@ -110,7 +110,7 @@ def test_model_replaced_since_it_was_resolved(saved, network):
 def test_named_model_is_found_in_the_package(tmp_path, saved, monkeypatch):
     folder = tmp_path / "package" / "weights_default"
     folder.mkdir(parents=True)
-    monkeypatch.setattr(weights.resources, "files", lambda _: folder.parent)
+    monkeypatch.setattr(model_files.resources, "files", lambda _: folder.parent)
     assert list_named_models() == ["default"]
     with pytest.raises(ModelError, match=r"^the model 'default' is missing from this installation"):
         load_model("default")

@@ -89,10 +89,10 @@ def graph(monkeypatch):
     """Tasks of what is written, as the scheduler gets them."""
     tasks = {}
 
-    def look(writes, target):
+    def look(writes, target, *names):
         for array in writes:
             tasks.update(array.__dask_graph__().cull(set(dask.core.flatten(array.__dask_keys__()))))
-        return run(writes, target)
+        return run(writes, target, *names)
 
     monkeypatch.setattr(stream, "run", look)
     return tasks

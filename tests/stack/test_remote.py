@@ -77,6 +77,13 @@ def age(folder, seconds=remote.RECENT + 1):
         os.utime(path, (time.time() - seconds,) * 2)
 
 
+def test_whether_an_object_is_there():
+    where = Remote(f"memory://{uuid.uuid4()}/s.zarr")
+    assert not where.holds("a/c/0")
+    where.write("a/c/0", b"1")
+    assert where.holds("a/c/0")
+
+
 def test_is_url():
     assert all(map(is_url, ("s3://a/b", "memory://x", "zip://a::https://h/b.zip", "file:///a")))
     assert not any(map(is_url, ("a.zarr", "/a/b", "C:\\a", "c:/a", "a:b", 3, None)))
