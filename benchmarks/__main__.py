@@ -1,7 +1,8 @@
-"""Print tables: ``python -m benchmarks [kernels segment stream first graphs store] [--size 2048] [--runs 5] [--json]``.
+"""Print tables: ``python -m benchmarks [TABLE ...] [--size 2048] [--runs 5] [--json]``.
 
 kernels: each kernel on one and two threads. segment: the embedded model over a region. stream: networks
-from store to store, beside the bare network and MONAI's sliding windows. first: the first call of each
+from store to store, beside the bare network and MONAI's sliding windows. memory: the same over a region and over one of
+four times its pixels. first: the first call of each
 kernel, compilation included. graphs: a stack of 1,500 pairs among 18,000 cells, opened and laid out, best with
 ``--size 4096``. store: codecs and chunks, a build beside a plain copy, builds killed at random times. Without a name:
 kernels and segment.
@@ -21,11 +22,11 @@ from typing import Any
 import torch
 
 import insarflow
-from benchmarks import first, graphs, mapping, store, streaming
+from benchmarks import first, graphs, mapping, memory, store, streaming
 from benchmarks.kernels import Images
 from benchmarks.measure import Row, measure
 
-TABLES = ("kernels", "segment", "stream", "first", "graphs", "store")
+TABLES = ("kernels", "segment", "stream", "memory", "first", "graphs", "store")
 
 
 def main(arguments: list[str] | None = None) -> list[dict[str, Any]]:
@@ -50,6 +51,8 @@ def main(arguments: list[str] | None = None) -> list[dict[str, Any]]:
         measured += _told(rows, options) if not options.json else [row.as_dict() for row in rows]
     if "stream" in tables:
         measured += _streams(options)
+    if "memory" in tables:
+        measured += _memory(options)
     if "first" in tables:
         calls = [first.measure(name) for name in first.CALLS if options.only in name]
         measured += [asdict(call) for call in calls]
@@ -80,6 +83,16 @@ def _streams(options: argparse.Namespace) -> list[dict[str, Any]]:
         rows.append(row)
         peer = "not installed" if row.peer is None else f"{row.peer:7.2f} {row.mpx_per_s / row.peer:6.2f}"
         said(f"{row.name:22} {row.mpx_per_s:7.2f} {row.bare:7.2f} {row.ratio:6.2f} {row.read:6.2f} {peer}")
+    return [asdict(row) for row in rows]
+
+
+def _memory(options: argparse.Namespace) -> list[dict[str, Any]]:
+    rows = memory.peaks(options.size, options.runs)
+    if not options.json:
+        print(f"\n{'store to store':32} {'peak':>9} {'of first':>8} {'disk':>9} {'s':>7}")
+        for row in rows:
+            ratio = row.peak / rows[0].peak
+            print(f"{row.name:32} {row.peak / 1e6:6.0f} MB {ratio:8.2f} {row.disk / 1e9:6.2f} GB {row.seconds:7.1f}")
     return [asdict(row) for row in rows]
 
 

@@ -35,7 +35,7 @@ def test_tables_are_printed(capsys):
     with pytest.raises(SystemExit):
         main(["kernel"])
     assert (
-        "there is no table kernel: choose some of kernels, segment, stream, first, graphs, store"
+        "there is no table kernel: choose some of kernels, segment, stream, memory, first, graphs, store"
         in capsys.readouterr().err
     )
 
@@ -58,6 +58,13 @@ def test_streams_at_small_size(capsys):
     assert row["read"] == 1.0
     main(["stream", "--size", "128", "--runs", "1", "--only", "resunet"])
     assert "resunet, float32" in capsys.readouterr().out
+
+
+def test_memory_at_small_size(capsys):
+    rows = main(["memory", "--size", "64", "--runs", "1", "--json"])
+    assert json.loads(capsys.readouterr().out) == rows
+    assert [row["name"] for row in rows] == ["1 x 64 x 64, thin", "1 x 128 x 128, thin"]
+    assert all(row["peak"] > 1e8 and row["disk"] > 1e3 for row in rows)
 
 
 def test_store_at_small_size(capsys):

@@ -120,7 +120,7 @@ def predict(predictor: Predictor, x: np.ndarray, *, device: str | None) -> np.nd
     """
     check_device(device)
     place = torch.device(device or _devices()[-1])
-    with _TURNS[str(place)], torch.inference_mode(), true_float32():
+    with alone(place):
         module = _loaded(replace(predictor, offsets=1), place)
         try:
             return _halving(module, predictor, x, place)
@@ -135,6 +135,13 @@ def predict(predictor: Predictor, x: np.ndarray, *, device: str | None) -> np.nd
 
 _TURNS: Final[defaultdict[str, threading.Lock]] = defaultdict(threading.Lock)
 """torch uses all cores, or the whole device, by itself: dask's threads take turns."""
+
+
+@contextmanager
+def alone(place: torch.device) -> Iterator[None]:
+    """Be the only one to predict on a device, in true float32."""
+    with _TURNS[str(place)], torch.inference_mode(), true_float32():
+        yield
 
 
 def _halving(module: nn.Module, predictor: Predictor, x: np.ndarray, place: torch.device) -> np.ndarray:

@@ -16,6 +16,8 @@ from torch import nn
 
 from insarflow.errors import ModelError
 
+_SIMPLE = (bool, int, float, str, tuple, type(None))
+
 
 class OwnModule:
     """A copy of a module, in evaluation mode, as it was when it was given.
@@ -33,7 +35,7 @@ class OwnModule:
     def __init__(self, module: nn.Module) -> None:
         self._module: nn.Module | None = copy.deepcopy(module).eval()
         self.name = type(module).__name__
-        self.sha256 = _sha256(self._module)
+        self.sha256 = digest(self._module)
         _ALIVE[self.sha256] = self
 
     @classmethod
@@ -107,11 +109,15 @@ def is_kept(sha256: str) -> bool:
     return sha256 in _KEPT
 
 
-def _sha256(module: nn.Module) -> str:
-    digest = hashlib.sha256(f"{type(module).__module__}.{type(module).__qualname__}\n{module!r}".encode())
-    for key, tensor in module.state_dict().items():
-        flat = tensor.detach().cpu().contiguous().reshape(-1)
-        digest.update(f"\n{key} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+def digest(module: nn.Module) -> str:
+    """Hash of weights, layers, their settings and the code of their ``forward``."""
+    found = hashlib.sha256()
+    for name, part in module.named_modules():
+        code = getattr(type(part).forward, "__code__", None)
+        settings = sorted((k, repr(v)) for k, v in vars(part).items() if isinstance(v, _SIMPLE))
+        found.update(repr((name, type(part).__qualname__, settings, getattr(code, "co_code", b""))).encode())
+    for name, tensor in (*module.named_parameters(), *module.named_buffers()):
         # As bytes, which every dtype has: NumPy knows no bfloat16.
-        digest.update(flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b"")
-    return digest.hexdigest()
+        found.update(repr((name, tuple(tensor.shape), str(tensor.dtype))).encode())
+        found.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+    return found.hexdigest()

@@ -11,8 +11,8 @@ from torch import nn
 from insarflow.errors import ModelError
 from insarflow.learn.models import build_model
 from insarflow.learn.models.whole import SpatialMean
+from insarflow.segment.reach import reach
 from insarflow.segment.whole_tile.local import localise
-from insarflow.segment.whole_tile.locality import patch_reach
 from insarflow.segment.windows import round_up
 
 PATCH = 24
@@ -50,7 +50,13 @@ def whole(name):
 
 @lru_cache
 def halo(name):
-    return round_up(patch_reach(local(name), STRIDES[name]), STRIDES[name])
+    return round_up(farthest(local(name)), STRIDES[name])
+
+
+def farthest(net):
+    found = reach(net)
+    assert not found.whole_tile
+    return max(found.left, found.right)
 
 
 def predict(net, x):
@@ -157,7 +163,7 @@ def test_boxes_have_the_cells_of_a_patch(stride):
 @pytest.mark.parametrize("depth", [1, 2, 3])
 def test_windows_in_a_row_add_up(depth):
     net = alive(lambda: nn.Sequential(conv(3, 4), *(nn.GroupNorm(2, 4) for _ in range(depth))))
-    assert patch_reach(localise(net, 20), 1) == 1 + 10 * depth
+    assert farthest(localise(net, 20)) == 1 + 10 * depth
 
 
 @pytest.mark.parametrize("name", ["group_norm", "aspp", "conv_4"])
@@ -165,19 +171,15 @@ def test_reach_is_where_changes_end(name):
     probe = exact(name)
     x = image()[..., :8, :128].double()
     out = predict(probe, x)
-    farthest = 0
+    changed_at = 0
     for at in range(60, 60 + STRIDES[name]):
         # Signs and sizes differ, since a change may stay below a ReLU or beside a maximum.
         for change in (-30.0, 30.0, 1.0):
             changed = x.clone()
             changed[..., at] += change
             there = (predict(probe, changed) != out).any(2).any(1)[0].nonzero()
-            farthest = max(farthest, *(there - at).abs().flatten().tolist())
-    assert farthest == patch_reach(local(name), STRIDES[name])
-
-
-def test_reach_of_the_registered_network():
-    assert patch_reach(build_model("resunet"), 4) == 37
+            changed_at = max(changed_at, *(there - at).abs().flatten().tolist())
+    assert changed_at == farthest(local(name))
 
 
 def test_layer_norm_of_one_patch_size():
@@ -350,9 +352,6 @@ def test_wrong_numbers(value, error):
     with pytest.raises(error, match=rf"^channels must be the number of input channels, 1 or more, instead got "
                        rf"channels={value}"):  # fmt: skip
         localise(net, PATCH, channels=value)
-    with pytest.raises(error, match=rf"^stride must be the network's total stride in pixels, 1 or more, instead got "
-                       rf"stride={value}"):  # fmt: skip
-        patch_reach(net, value)
 
 
 def test_what_is_no_network():
@@ -376,15 +375,6 @@ def test_another_size_out_than_in():
         r"\(1, 1, 22, 22\): wrap it in a module that does$",
     ):
         localise(net, PATCH)
-
-
-def test_reach_of_what_is_not_local():
-    with pytest.raises(
-        ModelError,
-        match=r"^UNet must look at a bounded neighbourhood, but a pixel reaches 4096 pixels: make it local with "
-        r'localise\(\), or use mode="blend"$',
-    ):
-        patch_reach(network("se_unet"), 4)
 
 
 def test_a_network_of_one_size():

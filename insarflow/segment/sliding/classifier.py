@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
-import threading
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -13,12 +11,8 @@ import torch
 from torch import nn
 
 from insarflow.errors import ModelError
-from insarflow.segment.device import check_device
-
-# torch uses all cores, or the whole device, by itself: dask's threads take turns.
-_TURN = threading.Lock()
-
-_SIMPLE = (bool, int, float, str, tuple, type(None))
+from insarflow.segment.device import alone, check_device
+from insarflow.segment.own import digest
 
 
 @dataclass(frozen=True)
@@ -55,12 +49,12 @@ def prepare(module: nn.Module, *, channels: int, size: int) -> Classifier:
     own = copy.deepcopy(module).cpu().eval()
     zeros = torch.zeros(2, channels, size, size)
     try:
-        with _TURN, torch.inference_mode():
+        with alone(torch.device("cpu")):
             logits = own(zeros)
     except (RuntimeError, ValueError) as error:
         raise ModelError(f"classifier must take float32 {tuple(zeros.shape)}, but fails: {error}") from error
     _check_logits(logits, 2)
-    return Classifier(_digest(own), logits.shape[1], own)
+    return Classifier(digest(own), logits.shape[1], own)
 
 
 def probabilities(classifier: Classifier, x: np.ndarray, *, device: str | None) -> np.ndarray:
@@ -91,7 +85,7 @@ def probabilities(classifier: Classifier, x: np.ndarray, *, device: str | None) 
     """
     check_device(device)
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    with _TURN, torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+    with alone(place):
         try:
             logits = _on(classifier, place)(torch.from_numpy(x).to(place, memory_format=torch.channels_last))
             _check_logits(logits, len(x), classifier.classes)
@@ -122,16 +116,3 @@ def _check_logits(logits: object, batch: int, classes: int | None = None) -> Non
             f"classifier must give float32 logits of shape ({batch}, {wanted}) for a batch of {batch}, instead got "
             f"{str(logits.dtype).removeprefix('torch.')} of shape {shape}"
         )
-
-
-def _digest(module: nn.Module) -> str:
-    """Hash of weights, layers, their settings and the code of their ``forward``."""
-    found = hashlib.sha256()
-    for name, part in module.named_modules():
-        code = getattr(type(part).forward, "__code__", None)
-        settings = sorted((k, repr(v)) for k, v in vars(part).items() if isinstance(v, _SIMPLE))
-        found.update(repr((name, type(part).__qualname__, settings, getattr(code, "co_code", b""))).encode())
-    for name, tensor in (*module.named_parameters(), *module.named_buffers()):
-        found.update(repr((name, tuple(tensor.shape), str(tensor.dtype))).encode())
-        found.update(tensor.detach().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
-    return found.hexdigest()

@@ -40,7 +40,7 @@ def localise(module: nn.Module, patch: int, *, channels: int | None = None) -> n
     Returns
     -------
     torch.nn.Module
-        A changed copy in evaluation mode. How far it looks: `insarflow.segment.whole_tile.locality.patch_reach`.
+        A changed copy in evaluation mode. `insarflow.reach` tells how far it looks.
 
     Raises
     ------

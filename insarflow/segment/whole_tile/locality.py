@@ -1,4 +1,4 @@
-"""Whether a network is local, and how far it looks, from what becomes NaN.
+"""Whether a network is local, from what becomes NaN.
 
 One part of the input is NaN, and the outputs that become NaN depend on it: 0 times NaN is NaN, so this holds also
 through dead ReLUs and maxima not taken. In float64, since fast float32 convolutions may spread a NaN over their tile.
@@ -17,64 +17,10 @@ from torch import Tensor, nn
 from insarflow.errors import ModelError
 from insarflow.segment.windows import round_up
 
-MAX_PROBE: Final = 8192
-"""Longest strip, pixels, in which a reach is measured."""
-
 FAILURES: Final = (RuntimeError, ValueError, TypeError, IndexError, AssertionError)
 """What a network may raise at an input that it cannot take."""
 
 _WAY_OUT: Final = 'use mode="blend"'
-
-
-def patch_reach(module: nn.Module, stride: int, *, channels: int | None = None) -> int:
-    """Measure how far a network looks that `insarflow.segment.whole_tile.local.localise` made local.
-
-    Parameters
-    ----------
-    module
-        Maps ``(batch, channel, y, x)`` to ``(batch, class, y, x)``, or to a dict with that as ``"out"``.
-    stride
-        Total stride of the network, pixels.
-    channels
-        Input channels; by default those of the first convolution.
-
-    Returns
-    -------
-    int
-        Farthest input pixel, in rows or columns, that an output pixel depends on. Tiles that start at multiples of
-        `stride` and have a halo of at least this many pixels, cut at the image's border, give the same as the whole
-        image.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `module` or `stride` is of a wrong kind.
-    ModelError
-        If the network looks farther than `MAX_PROBE` / 2 pixels, or refuses inputs of multiples of `stride`.
-
-    Notes
-    -----
-    It is at most the reach of the network's convolutions plus half a patch for each layer that was made local, since
-    windows in a row add up. Those in branches side by side do not, so it is measured.
-
-    Examples
-    --------
-    >>> patch_reach(nn.Sequential(nn.Conv2d(3, 1, 3, padding=1), nn.Conv2d(1, 1, 5, padding=2)), 1)
-    3
-    """
-    check_count(stride, "stride", "the network's total stride in pixels, 1 or more")
-    channels, probe = channels_of(module, channels), probe_of(module)
-    farthest, size = 0, 16 * stride
-    for axis in (-2, -1):
-        while (found := _reach_along(probe, channels, stride, size, axis)) is None:
-            size *= 2
-            if size > MAX_PROBE:
-                raise ModelError(
-                    f"{_kind(module)} must look at a bounded neighbourhood, but a pixel reaches {MAX_PROBE // 2} "
-                    f"pixels: make it local with localise(), or {_WAY_OUT}"
-                )
-        farthest = max(farthest, found)
-    return farthest
 
 
 def check_local(probe: nn.Module, *, channels: int, windows: int, patch: int) -> None:
@@ -166,20 +112,6 @@ def check_count(value: int, name: str, what: str) -> None:
         raise TypeError(f"{name} must be {what}, instead got {name}={value!r} ({_kind(value)})")
     if value < 1:
         raise ValueError(f"{name} must be {what}, instead got {name}={value}")
-
-
-def _reach_along(probe: nn.Module, channels: int, stride: int, size: int, axis: int) -> int | None:
-    """Reach along one axis, over all places in the stride; None if it does not fit into `size`."""
-    farthest, start = 0, size // 2 // stride * stride
-    for at in range(start, start + stride):
-        x = torch.zeros(1, channels, 2 * stride, size, dtype=torch.float64)
-        x[..., at] = torch.nan
-        touched = _touched(probe, x, axis).nonzero()
-        first, last = int(touched.min()), int(touched.max())
-        if first == 0 or last == size - 1:
-            return None
-        farthest = max(farthest, at - first, last - at)
-    return farthest
 
 
 def _touched(probe: nn.Module, strip: Tensor, axis: int) -> Tensor:
