@@ -6,6 +6,7 @@ import xarray as xr
 
 import insarflow
 from insarflow.accessor import InsarAccessor
+from insarflow.errors import RecipeWarning
 from insarflow.inventory import inventory, summarise
 from insarflow.plot import Plot
 from insarflow.segment import segment
@@ -19,7 +20,8 @@ def ds():
 def test_chain_of_the_readme(ds):
     filtered = ds.insar.goldstein(patch_size=32, step=16, alpha=0.5)
     coarse = filtered.insar.multilook(y=2, x=2)
-    mapped = coarse.insar.segment("default")
+    with pytest.warns(RecipeWarning, match=r"goldstein is followed by multilook \(model: by nothing\)"):
+        mapped = coarse.insar.segment("default")
     assert set(mapped) - set(coarse) == {"probability"}
     assert mapped["probability"].chunks is not None
     assert mapped.sizes["y"] == ds.sizes["y"] // 2

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Final, get_args
 
@@ -113,11 +112,16 @@ def choose(
     return _in_mode(chosen, whole_tile, mode, _patch(chosen, mode, patch), tolerant=tolerant)
 
 
-@lru_cache(maxsize=64)
+_found: dict[tuple[str, int, int], Reach] = {}
+
+
 def _reach(source: OwnModule | ModelRef, channels: int, patch: int = 0) -> Reach:
     """What `insarflow.reach` finds, once a process; with `patch` of the network that `localise` makes."""
-    module = source.module if isinstance(source, OwnModule) else load_model(source)[0]
-    return reach(localise(module, patch, channels=channels) if patch else module, channels=channels)
+    key = source.sha256, channels, patch
+    if key not in _found:
+        module = source.module if isinstance(source, OwnModule) else load_model(source)[0]
+        _found[key] = reach(localise(module, patch, channels=channels) if patch else module, channels=channels)
+    return _found[key]
 
 
 def check_channels(name: str, channels: Sequence[str], offsets: int = 1) -> None:

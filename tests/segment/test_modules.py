@@ -139,6 +139,20 @@ def test_later_training_changes_nothing(small):
     assert segment(small.chunk(y=40), network)["probability"].data.name != lazy.data.name
 
 
+def test_what_decides_the_result_is_in_the_hash(plain):
+    class Scaled(nn.Module):
+        def __init__(self, factor):
+            super().__init__()
+            self.inner, self.factor = plain, factor
+
+        def forward(self, x):
+            return self.factor * self.inner(x)
+
+    one, same, other = (OwnModule(Scaled(factor)) for factor in (1.0, 1.0, 2.0))
+    assert one == same
+    assert one != other
+
+
 def test_training_mode_stays(small):
     network = ZOO["conv_4"](0).train()
     segment(small, network)
@@ -146,15 +160,17 @@ def test_training_mode_stays(small):
 
 
 def test_a_module_travels_as_its_hash(plain):
-    own = OwnModule(plain)
-    assert len(pickle.dumps(own)) < 250
-    assert pickle.loads(pickle.dumps(own)) is own
+    network = ZOO["conv_4"](1)
+    own = OwnModule(network)
     data, sha256 = pickle.dumps(own), own.sha256
+    assert len(data) < 250
+    assert pickle.loads(data) == own
+    assert pickle.loads(data).module is own.module
     del own
     with pytest.raises(ModelError, match=r"^model 'Sequential' \(sha256=\w{8}\.\.\.\) is not known to this process: "):
-        pickle.loads(data)
-    keep(plain, sha256)
-    assert pickle.loads(data).sha256 == sha256
+        _ = pickle.loads(data).module
+    keep(network, sha256)
+    assert torch.equal(pickle.loads(data).module[0].weight, network[0].weight)
     with pytest.raises(ModelError, match=r"^model 'Sequential' must have sha256=aaa, instead got "):
         keep(plain, "aaa")
 

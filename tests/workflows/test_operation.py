@@ -129,7 +129,7 @@ def test_it_is_printed_as_a_table(ds):
 
 
 def test_every_lazy_operation_has_a_name():
-    others = {"explore", "export", "inventory", "plan", "plot", "pair", "pairs"}
+    others = {"explore", "export", "inventory", "open_troposphere", "plan", "plot", "pair", "pairs", "segment_to_zarr"}
     methods = {name for name, _ in inspect.getmembers(InsarAccessor) if not name.startswith("_")}
     assert set(operations()) == (methods - others) | {"write"}
 
