@@ -18,7 +18,7 @@ from insarflow.learn.weights import load_card
 from insarflow.segment import segment
 from insarflow.segment.device import runs_on_gpu
 from insarflow.segment.stream import Stream
-from insarflow.segment.windows import round_up
+from insarflow.segment.windows import round_up, tile_shape
 from insarflow.stack.blocks import BlockStore
 from insarflow.stack.export.geotiff import write_geotiff
 from insarflow.stack.layout import shard_size
@@ -181,7 +181,8 @@ class _Tile:
 def _tile(block: tuple[int, int], sizes: Mapping[Hashable, int], model: str | Path, size: int) -> _Tile:
     card = load_card(model)
     halo = round_up(card.reach, card.stride)
-    height, width = (min(side, size) for side in block)
+    shape = tile_shape(block, tile_size=size, halo=halo, stride=card.stride)
+    height, width = (min(side, part) for side, part in zip(block, shape, strict=True))
     return _Tile((height, width), (min(height + 2 * halo, sizes["y"]), min(width + 2 * halo, sizes["x"])))
 
 

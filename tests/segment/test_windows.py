@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from insarflow.segment.windows import batches, model_reads, round_up, sub_tiles
+from insarflow.segment.windows import batches, model_reads, round_up, sub_tiles, tile_shape
 from insarflow.types import Tile, Window
 
 
@@ -26,7 +26,8 @@ def test_parts_cover_the_block_and_read_enough_on_the_grid(start, length, rest, 
     covered = np.zeros((length, length), int)
     for part in sub_tiles(tile, tile_size=tile_size, halo=halo, stride=stride):
         covered[part.core.within(tile.core)] += 1
-        assert max(part.core.shape) <= tile_size
+        assert np.prod(part.core.shape) <= tile_size**2
+        assert max(part.core.shape) <= 2 * tile_size
         for first, last, begin, end in (
             (part.read.y0, part.read.y1, part.core.y0, part.core.y1),
             (part.read.x0, part.read.x1, part.core.x0, part.core.x1),
@@ -42,6 +43,14 @@ def test_model_reads_by_hand():
     assert reads(0, 100, 1001) == (0, 140)
     assert reads(99, 100, 1001) == (56, 140)
     assert reads(1000, 1001, 1001) == (960, 1001)
+
+
+def test_rows_are_long_where_margins_cost_little():
+    assert tile_shape((2048, 2048), tile_size=1024, halo=40, stride=4) == (512, 2048)
+    assert tile_shape((2048, 2048), tile_size=1024, halo=112, stride=16) == (1024, 1024)
+    assert tile_shape((2048, 1500), tile_size=1024, halo=40, stride=4) == (696, 1500)
+    assert tile_shape((100, 90), tile_size=1024, halo=40, stride=4) == (1024, 1024)
+    assert tile_shape((2048, 2048), tile_size=4, halo=0, stride=4) == (4, 4)
 
 
 def test_parts_are_alike():
