@@ -13,6 +13,7 @@ import torch
 from torch import Generator, Tensor
 
 from insarflow.kernels.channels import fill_channels
+from insarflow.kernels.codes import PHASE_MISSING, PHASE_STEP
 from insarflow.kernels.decorrelate import gamma_quantile
 
 CHANNELS: Final = ("coherence", "cos", "sin")
@@ -43,6 +44,29 @@ def encode(igram: np.ndarray, coherence: np.ndarray) -> np.ndarray:
     out = np.empty((*igram.shape, len(CHANNELS)), np.float32)
     fill_channels(igram, coherence, out, np.empty(igram.shape, bool))
     return np.moveaxis(out, -1, 0)
+
+
+def encode_codes(phase: Tensor, coherence: Tensor, *, missing: int) -> Tensor:
+    """As `encode`, of the codes that a store keeps (`insarflow.kernels.codes`), on whatever device they are.
+
+    Parameters
+    ----------
+    phase
+        int16, shape ``(batch, y, x)``.
+    coherence
+        Codes as whole numbers of any dtype, same shape.
+    missing
+        The coherence's code of a missing pixel, the largest.
+
+    Returns
+    -------
+    Tensor
+        float32, shape ``(batch, 3, y, x)``, channels last; within 1e-6 of what `encode` makes of the decoded numbers.
+    """
+    there = (phase != PHASE_MISSING) & (coherence != missing)
+    angle = phase.to(torch.float32) * PHASE_STEP
+    channels = (coherence.to(torch.float32) / (missing - 1), torch.cos(angle), torch.sin(angle))
+    return torch.stack([torch.where(there, c, 0.0) for c in channels], dim=-1).permute(0, 3, 1, 2)
 
 
 def offset(x: Tensor, angle: Tensor) -> Tensor:

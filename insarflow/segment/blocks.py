@@ -7,11 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from insarflow.learn.phase import CHANNELS
 from insarflow.ops.cells import nan_of
 from insarflow.ops.overlap import Reads
-from insarflow.segment.device import Predictor, predict
-from insarflow.segment.images import Images
+from insarflow.segment.device import Codes, Predictor, predict, runs_on_gpu
+from insarflow.segment.images import Images, Part
 from insarflow.segment.whole_tile.blend import blend_block, blend_layout, blend_reads
 from insarflow.segment.windows import batches, model_reads, round_up, sub_tiles
 from insarflow.types import Tile, Window
@@ -101,8 +100,8 @@ def _predict_tiles(
                     yield index, part
 
     for batch in batches(jobs(), pixels=tiling.tile_size**2):
-        x = _channels(images, [(index, part.read.within(tile.read)) for index, part in batch], batch[0][1].read.shape)
-        found = predict(predictor, x, device=device)
+        parts = [(index, part.read.within(tile.read)) for index, part in batch]
+        found = predict(predictor, _batch(images, parts, batch[0][1].read.shape, device), device=device)
         for k, (index, part) in enumerate(batch):
             core = part.core.within(tile.read)
             present = images.present(index, core)
@@ -123,17 +122,13 @@ def _blend(
         def predicted(windows: Sequence[Window], index: tuple[int, ...] = index) -> Iterator[np.ndarray]:
             for k in range(0, len(windows), at_once):
                 parts = [(index, window.within(tile.read)) for window in windows[k : k + at_once]]
-                yield from predict(predictor, _channels(images, parts, layout.size), device=device)
+                yield from predict(predictor, _batch(images, parts, layout.size, device), device=device)
 
         np.copyto(out[index], blend_block(tile.core, layout, predicted), where=present)
 
 
-def _channels(
-    images: Images, parts: Sequence[tuple[tuple[int, ...], tuple[slice, slice]]], shape: tuple[int, int]
-) -> np.ndarray:
-    """What the network sees of parts of images; beyond the region what missing pixels look like."""
-    x = np.zeros((len(parts), *shape, len(CHANNELS)), np.float32)
-    for k, (index, window) in enumerate(parts):
-        height, width = images.igram[index][window].shape
-        images.fill(index, window, x[k, :height, :width])
-    return x
+def _batch(images: Images, parts: Sequence[Part], shape: tuple[int, int], device: str | None) -> np.ndarray | Codes:
+    """What is brought to the device: codes are made channels there, if it is another one."""
+    if images.coded and runs_on_gpu(device):
+        return images.coded_batch(parts, shape)
+    return images.batch(parts, shape)

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from insarflow.errors import ModelError
 from insarflow.learn.model_files import model_size
-from insarflow.learn.phase import CHANNELS
+from insarflow.learn.phase import CHANNELS, encode_codes
 from insarflow.learn.weights import ModelRef, load_model
 from insarflow.segment.own import OwnModule
 from insarflow.segment.whole_tile.local import localise
@@ -72,6 +72,26 @@ class Predictor:
         return sum(tensor.nbytes for tensor in self.source.module.state_dict().values())
 
 
+@dataclass(frozen=True)
+class Codes:
+    """A batch of images as the codes of a store; see `insarflow.learn.phase.encode_codes`."""
+
+    phase: np.ndarray
+    coherence: np.ndarray
+    missing: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """``(batch, y, x)``."""
+        return self.phase.shape
+
+    def __len__(self) -> int:
+        return len(self.phase)
+
+    def __getitem__(self, part: slice) -> Codes:
+        return Codes(self.phase[part], self.coherence[part], self.missing)
+
+
 def check_device(device: str | None, *, elsewhere: bool = False) -> None:
     """Refuse a device that is not here; or `elsewhere`, where workers compute, only what is none.
 
@@ -91,7 +111,7 @@ def check_device(device: str | None, *, elsewhere: bool = False) -> None:
         raise ValueError(f"device must be one of {here} or None (the fastest), instead got device={device!r}")
 
 
-def predict(predictor: Predictor, x: np.ndarray, *, device: str | None) -> np.ndarray:
+def predict(predictor: Predictor, x: np.ndarray | Codes, *, device: str | None) -> np.ndarray:
     """Predict the probabilities of a batch.
 
     Parameters
@@ -99,7 +119,8 @@ def predict(predictor: Predictor, x: np.ndarray, *, device: str | None) -> np.nd
     predictor
         Loaded on first use, then kept.
     x
-        float32, shape ``(batch, y, x, channel)``, channels as `insarflow.learn.phase.CHANNELS`.
+        float32, shape ``(batch, y, x, channel)``, channels as `insarflow.learn.phase.CHANNELS`; or codes, of which they
+        are made on the device.
     device
         Where to; by default the fastest that is here.
 
@@ -144,9 +165,9 @@ def alone(place: torch.device) -> Iterator[None]:
         yield
 
 
-def _halving(module: nn.Module, predictor: Predictor, x: np.ndarray, place: torch.device) -> np.ndarray:
+def _halving(module: nn.Module, predictor: Predictor, x: np.ndarray | Codes, place: torch.device) -> np.ndarray:
     try:
-        batch = torch.from_numpy(x).permute(0, 3, 1, 2).to(place)
+        batch = _on_device(x, place)
         found: np.ndarray = _outputs(module, predictor, batch).cpu().numpy()
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
         if not _is_full(error):
@@ -157,6 +178,13 @@ def _halving(module: nn.Module, predictor: Predictor, x: np.ndarray, place: torc
         return found
     half = len(x) // 2
     return np.concatenate([_halving(module, predictor, part, place) for part in (x[:half], x[half:])])
+
+
+def _on_device(x: np.ndarray | Codes, place: torch.device) -> Tensor:
+    if isinstance(x, Codes):
+        phase, coherence = (torch.from_numpy(codes).to(place) for codes in (x.phase, x.coherence))
+        return encode_codes(phase, coherence, missing=x.missing)
+    return torch.from_numpy(x).permute(0, 3, 1, 2).to(place)
 
 
 def _is_full(error: BaseException) -> bool:

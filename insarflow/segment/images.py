@@ -10,6 +10,11 @@ import numpy as np
 from insarflow.errors import SchemaError
 from insarflow.kernels.channels import fill_channels, fill_channels_of_codes
 from insarflow.kernels.codes import PHASE_MISSING
+from insarflow.learn.phase import CHANNELS
+from insarflow.segment.device import Codes
+
+Part = tuple[tuple[int, ...], tuple[slice, slice]]
+"""Which image, and which of its pixels."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,26 @@ class Images:
         igram, coherence = self.igram[index][window], self.coherence[index][window]
         missing = np.empty(igram.shape, bool)
         (fill_channels_of_codes if self.coded else fill_channels)(igram, coherence, out, missing)
+
+    def batch(self, parts: Sequence[Part], shape: tuple[int, int]) -> np.ndarray:
+        """Channels of parts of images, float32 ``(part, y, x, channel)``; what lies beyond `shape` looks as missing."""
+        x = np.zeros((len(parts), *shape, len(CHANNELS)), np.float32)
+        for k, (index, window) in enumerate(parts):
+            height, width = self.igram[index][window].shape
+            self.fill(index, window, x[k, :height, :width])
+        return x
+
+    def coded_batch(self, parts: Sequence[Part], shape: tuple[int, int]) -> Codes:
+        """The codes of parts of images: three or four bytes a pixel to bring to a device, instead of twelve."""
+        phase = np.full((len(parts), *shape), PHASE_MISSING, np.int16)
+        # torch does little with uint16.
+        kind, missing = self.coherence.dtype, int(np.iinfo(self.coherence.dtype).max)
+        coherence = np.zeros(phase.shape, np.uint8 if kind == np.uint8 else np.int32)
+        for k, (index, window) in enumerate(parts):
+            height, width = self.igram[index][window].shape
+            phase[k, :height, :width] = self.igram[index][window]
+            coherence[k, :height, :width] = self.coherence[index][window]
+        return Codes(phase, coherence, missing)
 
     def present(self, index: tuple[int, ...], window: tuple[slice, slice]) -> np.ndarray:
         """Where both are known."""

@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from insarflow.learn.phase import conjugate, encode, offset, ramp
+from insarflow.kernels.codes import decode_fraction, decode_phase
+from insarflow.learn.phase import conjugate, encode, encode_codes, offset, ramp
 
 
 def draw(seed=0, batch=3, shape=(6, 9)):
@@ -95,3 +96,17 @@ def test_wrong_shapes():
         offset(x, torch.zeros(2))
     with pytest.raises(ValueError, match=r"^slope_x must be of shape \(3,\), instead got \(\)$"):
         ramp(x, torch.zeros(3), torch.tensor(0.0))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_codes_are_encoded_like_numbers(dtype):
+    rng = np.random.default_rng(0)
+    missing = np.iinfo(dtype).max
+    phase = rng.integers(-32768, 32768, (2, 30, 40)).astype(np.int16)
+    coherence = rng.integers(0, missing + 1, phase.shape).astype(dtype)
+    phase[0, 3], coherence[1, 4] = -32768, missing
+    found = encode_codes(torch.from_numpy(phase), torch.from_numpy(coherence.astype(np.int32)), missing=missing)
+    assert found.is_contiguous(memory_format=torch.channels_last)
+    for k in range(2):
+        expected = encode(decode_phase(phase[k]), decode_fraction(coherence[k]))
+        np.testing.assert_allclose(found[k].numpy(), expected, atol=1e-6)

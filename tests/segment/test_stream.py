@@ -17,7 +17,7 @@ from insarflow.ops.goldstein import goldstein
 from insarflow.ops.layer import window_of
 from insarflow.ops.recipe import apply_recipe
 from insarflow.schema import recipe_of
-from insarflow.segment import blocks, segment, segment_to_zarr, stream
+from insarflow.segment import blocks, device, segment, segment_to_zarr, stream
 from insarflow.stack import assemble, layout
 from insarflow.stack.store import open_stack, write_stack
 from insarflow.stack.write import run
@@ -114,6 +114,23 @@ def test_codes_are_not_decoded(codes, model, tmp_path, monkeypatch):
     source, _ = window_of(codes["igram"].data, (0, 0), (0, 1), (0, 1))
     monkeypatch.setattr(type(source), "__getitem__", refuse)
     segment_to_zarr(codes, model, tmp_path / "out.zarr")
+
+
+@quiet
+@pytest.mark.parametrize("coherence", ["uint8", "uint16"])
+def test_codes_made_channels_on_the_device(stack, model, tmp_path, monkeypatch, coherence):
+    """As it is done on a GPU, here on the processor."""
+    write_stack(as_product(stack).chunk(), tmp_path / "codes.zarr", coherence=coherence)
+    ds = open_stack(tmp_path / "codes.zarr")
+    here = segment_to_zarr(ds, model, tmp_path / "here.zarr", encoding="float32")
+    batches = []
+    real = blocks.predict
+    monkeypatch.setattr(blocks, "predict", lambda p, x, **k: batches.append(x) or real(p, x, **k))
+    monkeypatch.setattr(blocks, "runs_on_gpu", lambda _: True)
+    there = segment_to_zarr(ds, model, tmp_path / "there.zarr", encoding="float32")
+    assert batches
+    assert all(isinstance(x, device.Codes) for x in batches)
+    close(open_stack(there)["probability"], open_stack(here)["probability"], 1e-5)
 
 
 @quiet
