@@ -224,7 +224,18 @@ def _probability(module: nn.Module, predictor: Predictor, x: Tensor) -> Tensor:
         got = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
         raise ModelError(f"{_name(predictor)} must give (batch, 1, y, x), {wanted} here, instead got {got}")
     first = out[:, 0].float()
-    return torch.sigmoid(first) if predictor.logits else first
+    probability = torch.sigmoid(first) if predictor.logits else first
+    _check_range(probability, predictor)
+    return probability
+
+
+def _check_range(probability: Tensor, predictor: Predictor) -> None:
+    lowest, highest = (float(value) for value in torch.aminmax(probability))
+    if 0.0 <= lowest <= highest <= 1.0:
+        return
+    must = "must give numbers" if predictor.logits else "must give probabilities from 0 to 1"
+    way_out = "look at its weights" if predictor.logits else "of a network that gives logits say output='logits'"
+    raise ModelError(f"{_name(predictor)} {must}, instead got {lowest:g} to {highest:g}: {way_out}")
 
 
 def _name(predictor: Predictor) -> str:

@@ -16,7 +16,7 @@ from insarflow.errors import ModelError, StoreError
 from insarflow.ops.cells import missing_block
 from insarflow.ops.layer import array_by_rule, window_of
 from insarflow.ops.recipe import apply_recipe
-from insarflow.schema import DIMS, SPACE
+from insarflow.schema import CELLS, DIMS, SPACE
 from insarflow.segment.before import Margin, margins
 from insarflow.segment.blocks import Tiling, predict_images
 from insarflow.segment.device import Predictor
@@ -70,17 +70,22 @@ def shards(ds: xr.Dataset, masks: Sequence[xr.DataArray], shape: tuple[int, int]
         return None
     if not all(isinstance(a, da.Array) for a in sources.values()):
         return None
-    cells = np.argwhere(ds["valid"].values) if "valid" in ds else np.zeros((1, 2), int)
-    if not len(cells) or any(window_of(a, cells[0].tolist(), (0, 1), (0, 1)) is None for a in sources.values()):
+    valid = ds["valid"].values if "valid" in ds else np.ones([ds.sizes[dim] for dim in CELLS], bool)
+    if not all(_is_read(array, cell) for array in sources.values() for cell in np.argwhere(valid).tolist()):
         return None
     hidden = [one.data for one in masks]
-    if not all(isinstance(a, da.Array) and window_of(a, (), (0, 1), (0, 1)) is not None for a in hidden):
+    if not all(isinstance(a, da.Array) and _is_read(a, ()) for a in hidden):
         return None
     sides = tuple(shard_size(size)[0] for size in shape)
     chunks = da.core.normalize_chunks((1, 1, *sides), shape=(ds.sizes["date"], ds.sizes["delay"], *shape))
     rule = _Shards(sources, hidden, work, looks_at, shape, (sides[0], sides[1]))
     name = f"segment-shards-{tokenize([a.name for a in (*sources.values(), *hidden)], work, shape)}"
     return array_by_rule(name, rule, chunks, work.predictor.dtype)
+
+
+def _is_read(array: da.Array, cell: Sequence[int]) -> bool:
+    """Whether an image is nothing but read, from one place."""
+    return window_of(array, cell, (0, 1), (0, 1)) is not None
 
 
 @dataclass(frozen=True)
@@ -100,18 +105,15 @@ class _Shards:
         starts = [k * side for k, side in zip(at, self.sides, strict=True)]
         stops = [min(size, start + side) for size, start, side in zip(self.shape, starts, self.sides, strict=True)]
         reads = self.work.tiling.reads
-        near = [reads(a, b, size) for a, b, size in zip(starts, stops, self.shape, strict=True)]
+        near = tuple(reads(a, b, size) for a, b, size in zip(starts, stops, self.shape, strict=True))
         whole = next(iter(self.sources.values())).shape[-2:]
         far = [
             margin.source(*part, size=size, source_size=full)
             for margin, part, size, full in zip(self.margins, near, self.shape, whole, strict=True)
         ]
-        windows = {}
-        for name, array in self.sources.items():
-            found = window_of(array, cell, *far)
-            if found is not None:
-                windows[name] = found
-        hidden = [found for mask in self.masks if (found := window_of(mask, (), near[0], near[1])) is not None]
+        found = {name: window_of(array, cell, *far) for name, array in self.sources.items()}
+        windows = {name: window for name, window in found.items() if window is not None}
+        hidden = [window for mask in self.masks if (window := window_of(mask, (), *near)) is not None]
         tile = Tile(_window(near), _window(list(zip(starts, stops, strict=True))), self.shape)
         first = tuple(part[0] // margin.looks for part, margin in zip(far, self.margins, strict=True))
         return Shard(windows, hidden, tile, (first[0], first[1]), self.work), ()
@@ -157,8 +159,8 @@ class Shard:
             if self.work.skip_bad:
                 return None
             raise
-        except ValueError as error:
-            raise ModelError(f"{self}: {error}") from error
+        except ValueError as error:  # of a device that only this process has not
+            raise ModelError(str(error)) from error
 
     def compute(self) -> np.ndarray:
         """``(y, x)``, as `insarflow.segment.device.predict`."""
@@ -197,6 +199,6 @@ def _plane(values: Any) -> np.ndarray:
     return plane.reshape(plane.shape[-2:])
 
 
-def _window(bounds: list[tuple[int, int]]) -> Window:
+def _window(bounds: Sequence[tuple[int, int]]) -> Window:
     (y0, y1), (x0, x1) = bounds
     return Window(y0, x0, y1 - y0, x1 - x0)

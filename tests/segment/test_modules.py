@@ -120,6 +120,19 @@ def test_probabilities_in_a_dictionary(small, plain):
     np.testing.assert_allclose(found, segment(small, plain)["probability"], atol=1e-6)
 
 
+def test_what_is_no_probability_is_refused(small, plain):
+    with pytest.raises(
+        ModelError,
+        match=r"^model 'Sequential' must give probabilities from 0 to 1, instead got -.* to .*: of a ",
+    ):
+        segment(small, plain, output="probability")
+    broken = copy.deepcopy(plain)
+    with torch.no_grad():
+        broken[-1].bias.fill_(torch.nan)
+    with pytest.raises(ModelError, match=r"^model 'Sequential' must give numbers, instead got nan to nan: look at"):
+        segment(small, broken)
+
+
 def test_channels_in_any_order(small, plain):
     turned = copy.deepcopy(plain)
     turned[0].weight.data = plain[0].weight.data[:, [1, 2, 0]].clone()

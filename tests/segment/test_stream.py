@@ -14,14 +14,16 @@ import xarray as xr
 
 from insarflow.errors import ModelError, OutputExistsError, ProductWarning, SchemaError, StoreError
 from insarflow.ops.goldstein import goldstein
-from insarflow.ops.layer import window_of
+from insarflow.ops.layer import read_blocks, window_of
 from insarflow.ops.recipe import apply_recipe
 from insarflow.schema import recipe_of
 from insarflow.segment import blocks, device, segment, segment_to_zarr, stream
 from insarflow.stack import assemble, layout
+from insarflow.stack.assemble import stack_pairs
+from insarflow.stack.georeference import grid_of
 from insarflow.stack.store import open_stack, write_stack
 from insarflow.stack.write import run
-from insarflow.types import Recipe
+from insarflow.types import Pair, Recipe
 
 FILTER = Recipe().then("goldstein", patch_size=32, step=16, alpha=0.5)
 
@@ -171,6 +173,25 @@ def test_what_was_changed_lazily(codes, model, tmp_path):
     changed = codes.assign(igram=codes["igram"] * np.complex64(1j))
     out = segment_to_zarr(changed, model, tmp_path / "out.zarr", encoding="float32")
     close(open_stack(out)["probability"], segment(changed, model)["probability"], 1e-5)
+
+
+@quiet
+def test_a_pair_that_is_not_just_read(stack, model, tmp_path):
+    """A product's images may be read, or be put together of others: none of these may be lost."""
+    cells = {
+        Pair.parse(f"20240101_{day}"): {
+            name: made(read_blocks(image, (64, 64), f"{name}-{k}"))
+            for name in ("igram", "coherence")
+            for image in [stack[name].values[0, k]]
+        }
+        for k, (day, made) in enumerate({"20240113": lambda a: a, "20240125": lambda a: a + 0}.items())
+    }
+    ds = stack_pairs(cells, grid_of(stack))
+    assert window_of(ds["igram"].data, (0, 0), (0, 1), (0, 1)) is not None
+    assert window_of(ds["igram"].data, (0, 1), (0, 1), (0, 1)) is None
+    found = open_stack(segment_to_zarr(ds, model, tmp_path / "out.zarr", encoding="float32"))["probability"]
+    close(found, segment(ds, model)["probability"], 1e-5)
+    assert np.isfinite(found[0, 1]).any()
 
 
 @quiet
