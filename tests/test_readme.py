@@ -21,7 +21,8 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def blocks(kind: str) -> list[str]:
-    return re.findall(rf"^```{kind}\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", README, flags=re.DOTALL | re.MULTILINE)
+    return [block for language, block in found if language == kind]
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,7 @@ def test_shell_lines_run(region, tmp_path, monkeypatch):
         one = region.insar.pair(name)
         write_geotiff({folder / f"{name}_phase.tif": one.insar.phase, folder / f"{name}_coh.tif": one["coherence"]})
     monkeypatch.chdir(tmp_path)
-    lines = [line for block in blocks("") for line in block.splitlines() if line.startswith("insarflow")]
+    lines = [line for block in blocks("") for line in block.splitlines() if re.match("insarflow [a-z]", line)]
     assert len(lines) == 9
     for line in lines:
         result = CliRunner().invoke(app, shlex.split(line, comments=True)[1:])

@@ -14,6 +14,7 @@ import xarray as xr
 
 from insarflow.errors import RecipeWarning
 from insarflow.inventory import summarise
+from insarflow.learn.models.sizes import sizes_of
 from insarflow.learn.weights import load_card
 from insarflow.segment import segment
 from insarflow.segment.device import runs_on_gpu
@@ -44,8 +45,8 @@ _POLYGONS: Final = 120_000
 _LIBRARIES: Final = 130_000_000
 """Bytes of what is loaded or cached while working: model, compiled loops, threads."""
 
-_LAYERS: Final = 400
-"""Bytes of a network's input and layers, per pixel of a tile."""
+_AT_ONCE: Final = 8.4
+"""Layers' outputs that are held at the same time, in sizes of the largest: ResUNet's, 400 bytes a pixel of a tile."""
 
 _KEPT_TILE: Final = 724**2
 """Tiles of fewer pixels have layers so small that the C library keeps their memory for the thread that used it."""
@@ -102,7 +103,7 @@ def segment_needs(
     writing = written.pixel * stack_pixels(out) / stack_pixels(ds)
     shard = shard_size(out.sizes["y"])[0], shard_size(out.sizes["x"])[0]
     tile = _tile(shard, out.sizes, model, tile_size(load_card(model)))
-    network = _network(tile, device)
+    network = _network(tile, model, device)
     steps = len(steps_before(ds, load_card(model).recipe, recipe).steps)
 
     def memory(workers: int) -> int:
@@ -128,7 +129,7 @@ def map_needs(ds: xr.Dataset, lazy: LazyMap, sample: Sample, base: int, run: Map
     area = lazy.summary.sizes["y"] * lazy.summary.sizes["x"]
     store = lazy.blocks(NOWHERE.path)
     tile = _tile(store.largest(), lazy.summary.sizes, run.model, run.tile_size)
-    network = _network(tile, run.device)
+    network = _network(tile, run.model, run.device)
     held = _held(lazy, store)
 
     def memory(workers: int) -> int:
@@ -186,12 +187,14 @@ def _tile(block: tuple[int, int], sizes: Mapping[Hashable, int], model: str | Pa
     return _Tile((height, width), (min(height + 2 * halo, sizes["y"]), min(width + 2 * halo, sizes["x"])))
 
 
-def _network(tile: _Tile, device: str | None) -> Callable[[int], float]:
-    """Bytes of a network's layers in this process, by number of workers; one predicts at a time."""
+def _network(tile: _Tile, model: str | Path, device: str | None) -> Callable[[int], float]:
+    """Bytes of a network's weights and layers in this process, by number of workers; one predicts at a time."""
     pixels = float(np.prod(tile.read))
+    sizes = sizes_of(load_card(model).architecture)
     if runs_on_gpu(device):
-        return lambda workers: 12 * pixels
-    return lambda workers: _LAYERS * pixels * (workers if pixels < _KEPT_TILE else 1)
+        return lambda workers: sizes.weights + 12 * pixels
+    layers = _AT_ONCE * sizes.largest * pixels
+    return lambda workers: sizes.weights + layers * (workers if pixels < _KEPT_TILE else 1)
 
 
 def _seconds(parallel: float, serial: float, device: str | None) -> Callable[[int], float]:

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from insarflow.learn.models import build_model, list_models, spec_of
+from insarflow.learn.models.sizes import sizes_of
 
 
 @pytest.mark.parametrize(("name", "channels", "count"), [("resunet", 3, 100_849), ("unet", 3, 31_037_633)])
@@ -66,3 +67,10 @@ def test_unknown_name(function):
 def test_no_channels():
     with pytest.raises(ValueError, match=r"^in_channels must be 1 or more, instead got in_channels=0$"):
         build_model("resunet", 0)
+
+
+def test_sizes():
+    unet = sizes_of("unet")
+    assert unet.largest == 64 * 4
+    assert unet.weights == sum(t.nbytes for t in build_model("unet").state_dict().values())
+    assert sizes_of("resunet", 5).weights > sizes_of("resunet").weights

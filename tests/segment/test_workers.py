@@ -45,7 +45,7 @@ def small_shards(monkeypatch):
 @pytest.fixture(scope="module")
 def cluster():
     with LocalCluster(
-        n_workers=2, threads_per_worker=1, protocol="tcp", dashboard_address=None, memory_limit=0
+        n_workers=2, threads_per_worker=1, protocol="tcp", dashboard_address=":0", memory_limit=0
     ) as running:
         yield running
 
