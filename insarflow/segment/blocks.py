@@ -30,7 +30,7 @@ class Tiling:
     halo
         What windows hold on either side of what they give, pixels.
     tile_size
-        Side of the largest square that is predicted at once, pixels.
+        As many pixels as a square of this side are predicted at once.
     window
         Side of the overlapping windows whose results are blended, pixels; 0 if they are not.
     """

@@ -25,7 +25,7 @@ from insarflow.segment.workers import current_client, send_model
 from insarflow.types import Mode, Output, Precision, Tile
 
 TILE = 1024
-"""Default side of what is predicted at once, pixels."""
+"""Default side of the square whose pixels are predicted at once."""
 
 
 def segment(
@@ -57,7 +57,8 @@ def segment(
     device
         ``"cpu"``, ``"cuda"``, ``"cuda:1"``; by default the fastest where the block is computed.
     tile_size
-        Side of the largest square of pixels predicted at once; bounds the memory. A multiple of the network's stride.
+        As many pixels as a square of this side are predicted at once; bounds the memory. A multiple of the network's
+        stride.
         Where a device is full, less is predicted at once.
     channels
         What a module takes, in its order: of ``coherence``, ``cos`` and ``sin`` of the phase; by default these three.

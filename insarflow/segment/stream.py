@@ -19,7 +19,6 @@ from dask.base import annotate, tokenize
 
 from insarflow.errors import OutputExistsError, ProductWarning
 from insarflow.ops.checks import check_choice
-from insarflow.ops.layer import sources_of
 from insarflow.ops.recipe import apply_recipe
 from insarflow.schema import CELLS, DIMS, SPACE, VARIABLES, recipe_of, validate
 from insarflow.segment.chosen import ModelLike
@@ -37,7 +36,7 @@ from insarflow.stack.journal import Journal, remove_temporaries, unfinished
 from insarflow.stack.layout import SKIPPED, Place, lay_out, put_cells, shard_size, write_image, write_images
 from insarflow.stack.location import Folder, WritableLocation
 from insarflow.stack.sources import as_location
-from insarflow.stack.write import run
+from insarflow.stack.write import is_read_from, run
 from insarflow.types import Mode, Output, Pair, Precision, Recipe
 
 KEPT: Final = ("probability", "probability_std", "valid", "perpendicular_baseline", "fingerprint", "dem")
@@ -136,7 +135,8 @@ def segment_to_zarr(
     `insarflow.segment.segment`. A worker that ends, even killed, costs no more than the shards that it was at.
     """
     target = as_location(out, "out")
-    _refuse_own_source(ds, target)
+    if is_read_from(ds, target):
+        raise OutputExistsError(f"out={str(target)!r} is the store that is segmented: choose another path")
     with annotate(resources=dict(resources)) if resources else nullcontext():
         laid_out = lay_out_stream(
             ds, model, before=before, encoding=encoding, skip_bad=skip_bad, device=device, tile_size=tile_size,
@@ -270,13 +270,6 @@ def _write(stream: Stream, target: WritableLocation, *, overwrite: bool) -> list
         if skipped:
             work.write(SKIPPED_LIST, json.dumps(skipped, indent=1).encode())
     return skipped
-
-
-def _refuse_own_source(ds: xr.Dataset, target: WritableLocation) -> None:
-    """Refuse to put probabilities in the place of the interferograms that they come from."""
-    lazy = [variable.data for variable in ds.data_vars.values() if variable.chunks]
-    if any(getattr(source, "where", None) == target for array in lazy for source in sources_of(array)):
-        raise OutputExistsError(f"out={str(target)!r} is the store that is segmented: choose another path")
 
 
 def _skipped(ds: xr.Dataset, cells: Sequence[Cell], counts: np.ndarray) -> list[str]:

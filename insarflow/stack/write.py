@@ -234,14 +234,17 @@ def write_stack(
 
 def _refuse_own_source(ds: xr.Dataset, target: WritableLocation) -> None:
     """Refuse to replace, where that is done in place, what a stack is read from."""
-    if not isinstance(target, Remote):
-        return
-    lazy = [variable.data for variable in ds.data_vars.values() if variable.chunks]
-    if any(getattr(source, "where", None) == target for array in lazy for source in sources_of(array)):
+    if isinstance(target, Remote) and is_read_from(ds, target):
         raise StoreError(
             f"path={str(target)!r} cannot be replaced by what is read from it: at a URL the old store is removed "
             "first; write to another place"
         )
+
+
+def is_read_from(ds: xr.Dataset, where: WritableLocation) -> bool:
+    """Whether anything of a stack is read from the store at a place."""
+    lazy = [variable.data for variable in ds.data_vars.values() if variable.chunks]
+    return any(getattr(source, "where", None) == where for array in lazy for source in sources_of(array))
 
 
 def unknown_variables(ds: xr.Dataset) -> list[str]:

@@ -16,6 +16,7 @@ from insarflow.stack.assemble import SHARD
 from insarflow.stack.draft import check_place
 from insarflow.stack.sources import SourceLike, as_location
 from insarflow.stack.store import open_stack
+from insarflow.workflows.needs import stack_pixels
 from insarflow.workflows.prepare import fit_notes, prepare, regrid, steps_before
 from insarflow.workflows.selection import Running, Selection, check_not_source
 from insarflow.workflows.stage import Stage, quiet
@@ -84,8 +85,7 @@ def segment_source(
         ds, before = regrid(ds, card, recipe, resolution)
     steps = steps_before(ds, card.recipe, recipe)
     prepared, notes = prepare(ds, card.recipe, recipe)
-    pixels = prepared.sizes["y"] * prepared.sizes["x"] * pairs_of(ds)
-    with stage("segmenting", pixels=pixels):
+    with stage("segmenting", pixels=stack_pixels(prepared)):
         written = segment_to_zarr(
             ds, model, out, before=steps, overwrite=overwrite, device=device, tile_size=tile_size(card),
             resources=resources, **running,
@@ -105,11 +105,6 @@ def lay_out_source(
     card = load_card(model)
     steps = steps_before(ds, card.recipe, recipe)
     return lay_out_stream(ds, model, before=steps, device=device, tile_size=tile_size(card), **running)
-
-
-def pairs_of(ds: xr.Dataset) -> int:
-    """Interferograms that are worked on."""
-    return int(ds["valid"].values.sum()) if "valid" in ds else ds.sizes["date"] * ds.sizes["delay"]
 
 
 def tile_size(card: ModelCard) -> int:

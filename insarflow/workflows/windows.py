@@ -8,7 +8,6 @@ its own, and cut. Windows begin on the grids of patches, looks and poolings, so 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -119,18 +118,3 @@ def _inside(parts: Any, starts: list[int]) -> dict[str, slice]:
     return {
         dim: slice(part.start - start, part.stop - start) for dim, part, start in zip(SPACE, parts, starts, strict=True)
     }
-
-
-def probability_by_windows(work: Windows, chunks: tuple[tuple[int, ...], ...]) -> da.Array:
-    """Probability of the whole region, ``(date, delay, y, x)``, in these spatial chunks, each from its own window."""
-    rows = [list(_slices(sizes)) for sizes in chunks[-2:]]
-    blocks = [[work.segmented(y, x)["probability"].data for x in rows[1]] for y in rows[0]]
-    whole: da.Array = da.block(blocks)
-    return whole
-
-
-def _slices(sizes: tuple[int, ...]) -> Iterator[slice]:
-    start = 0
-    for size in sizes:
-        yield slice(start, start + size)
-        start += size

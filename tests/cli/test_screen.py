@@ -35,6 +35,16 @@ def test_progress_with_time_left_on_a_terminal(terminal):
     assert done == total > "1"
 
 
+def test_progress_in_pixels(terminal):
+    with Screen().stage("counting", pixels=10**9):
+        da.ones((64, 64), chunks=8).sum().compute(scheduler="sync")
+    rates = [float(rate) for rate in re.findall(r"([\d.]+) Mpx/s", terminal.getvalue())]
+    assert rates[-1] > 0
+    with Screen().stage("counting"):
+        da.ones((64, 64), chunks=8).sum().compute(scheduler="sync")
+    assert len(re.findall("Mpx/s", terminal.getvalue())) == len(rates)
+
+
 def test_progress_over_several_graphs(terminal):
     with Screen().stage("counting", 3):
         for _ in range(3):
