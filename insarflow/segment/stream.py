@@ -17,7 +17,7 @@ import numpy as np
 import xarray as xr
 from dask.base import annotate, tokenize
 
-from insarflow.errors import OutputExistsError, ProductWarning
+from insarflow.errors import OutputExistsError, ProductWarning, SelectionError
 from insarflow.ops.checks import check_choice
 from insarflow.ops.recipe import apply_recipe
 from insarflow.schema import CELLS, DIMS, SPACE, VARIABLES, recipe_of, validate
@@ -112,6 +112,8 @@ def segment_to_zarr(
         As `insarflow.segment.segment`.
     OutputExistsError
         If something is there and `overwrite` is False, or unfinished work of other parameters: what differs is named.
+    SelectionError
+        If the stack holds no interferogram.
     StoreError
         If a shard cannot be read (named) or written, for instance because the disk is full.
     WorkerError
@@ -196,8 +198,6 @@ class Stream:
         """Lazy writes of static images; and, of each variable, of all interferograms' images."""
         static = [write_image(self.ds[name].data, Place(where, name)) for name in self.names(SPACE)]
         cells, codes = self.cells, self.codes
-        if not cells:
-            return static, []
         images = [
             write_images(
                 pick(as_blocks(self.ds[name]), cells),
@@ -241,7 +241,10 @@ def lay_out_stream(
     facts = {
         "model": chosen.name, "sha256": chosen.sha256, "encoding": encoding, "skip_bad": skip_bad, **chosen.facts(),
     }  # fmt: skip
-    return Stream(kept[[name for name in KEPT if name in kept]], facts, encoding, work)
+    stream = Stream(kept[[name for name in KEPT if name in kept]], facts, encoding, work)
+    if not stream.cells:
+        raise SelectionError("the stack holds no interferogram that could be segmented: see ds.insar.pairs")
+    return stream
 
 
 def _write(stream: Stream, target: WritableLocation, *, overwrite: bool) -> list[str]:
@@ -266,7 +269,7 @@ def _write(stream: Stream, target: WritableLocation, *, overwrite: bool) -> list
             valid = np.zeros([ds.sizes[dim] for dim in CELLS], bool)
             valid[tuple(np.transpose(cells))] = (counts[0] > 0).any(axis=(1, 2))
             put_cells(work, "valid", valid)
-        skipped = _skipped(ds, cells, counts[0]) if counts else []
+        skipped = _skipped(ds, cells, counts[0])
         if skipped:
             work.write(SKIPPED_LIST, json.dumps(skipped, indent=1).encode())
     return skipped

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from insarflow.errors import ModelError, OutputExistsError, ProductWarning, SchemaError, StoreError
+from insarflow.errors import ModelError, OutputExistsError, ProductWarning, SchemaError, SelectionError, StoreError
 from insarflow.ops.goldstein import goldstein
 from insarflow.ops.layer import read_blocks, window_of
 from insarflow.ops.recipe import apply_recipe
@@ -321,6 +321,10 @@ def test_refused(codes, stack, model, tmp_path):
         segment_to_zarr(codes, model, tmp_path / "out.zarr", encoding="int8")
     with pytest.raises(SchemaError, match="date"):
         segment_to_zarr(stack.isel(date=0), model, tmp_path / "out.zarr")
+    nothing = codes.assign(valid=xr.zeros_like(codes["valid"]))
+    with pytest.raises(SelectionError, match=r"^the stack holds no interferogram that could be segmented: see ds"):
+        segment_to_zarr(nothing, model, tmp_path / "out.zarr")
+    assert not (tmp_path / "out.zarr").exists()
     segment_to_zarr(codes, model, tmp_path / "out.zarr")
     with pytest.raises(OutputExistsError, match=r"^the output must not exist"):
         segment_to_zarr(codes, model, tmp_path / "out.zarr")
@@ -328,7 +332,8 @@ def test_refused(codes, stack, model, tmp_path):
 
 @quiet
 def test_a_region_smaller_than_the_reach(make_stack, model, tmp_path):
-    ds = as_product(make_stack((9, 11), cells=(1, 1)))
+    ds = as_product(make_stack((9, 11), cells=(1, 2)))
     write_stack(ds.chunk(), tmp_path / "small.zarr")
     out = segment_to_zarr(open_stack(tmp_path / "small.zarr"), model, tmp_path / "out.zarr", encoding="float32")
     close(open_stack(out)["probability"], segment(open_stack(tmp_path / "small.zarr"), model)["probability"], 1e-6)
+    assert np.isfinite(open_stack(out)["probability"]).any()
