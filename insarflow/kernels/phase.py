@@ -95,3 +95,22 @@ def _phasor(phase, out):  # type: ignore[no-untyped-def]
         along, across = (sine if swapped else cosine), (cosine if swapped else sine)
         out[2 * k] = -along if turn == np.float32(1.0) or turn == np.float32(2.0) else along
         out[2 * k + 1] = -across if turn >= np.float32(2.0) else across
+
+
+def conjugate_product(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """``one * conj(other)`` of complex64 images of one shape ``(y, x)``.
+
+    NumPy fuses multiplication and addition in some lanes and not in others, so its bits depend on where a pixel lies.
+    """
+    out = np.empty(one.shape, np.complex64)
+    parts = (np.ascontiguousarray(image).view(np.float32).reshape(-1) for image in (one, other))
+    _conjugate_product(*parts, out.view(np.float32).reshape(-1))
+    return out
+
+
+@jit
+def _conjugate_product(one, other, out):  # type: ignore[no-untyped-def]
+    for k in range(0, out.size, 2):
+        a, b, c, d = one[k], one[k + 1], other[k], other[k + 1]
+        out[k] = a * c + b * d
+        out[k + 1] = b * c - a * d
