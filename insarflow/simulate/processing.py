@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 
@@ -14,9 +14,6 @@ from insarflow.kernels.multilook import multilook
 from insarflow.kernels.phase import conjugate_product
 from insarflow.ops.presets import PRESETS, Settings
 from insarflow.types import JsonValue, Looks, Tile, Window
-
-Draw = Callable[[Window], tuple[np.ndarray, np.ndarray]]
-"""Window of radar samples -> the single-look images of both acquisitions there, complex64."""
 
 _PHASE_WINDOW: Final = Looks(5, 5)
 
@@ -78,45 +75,86 @@ PROCESSING: Final[Mapping[str, Processing]] = {
 }  # fmt: skip
 
 
-def process(draw: Draw, shape: tuple[int, int], cells: Window, processing: Processing) -> tuple[np.ndarray, np.ndarray]:
-    """Interferogram and coherence of a window of cells.
+class Reads(NamedTuple):
+    """What each step reads for a window of cells.
+
+    Attributes
+    ----------
+    images
+        Samples of both images.
+    product
+        Samples of the interferogram that the filter before looks reads.
+    averaged
+        Cells that are averaged, samples of which are `looked`.
+    filtered
+        Cells that the filter after looks reads.
+    around
+        Cells that coherence is estimated from, if it is from phase.
+    """
+
+    images: Window
+    product: Window
+    looked: Window
+    averaged: Window
+    filtered: Window
+    around: Window
+
+
+def reads(shape: tuple[int, int], cells: Window, processing: Processing) -> Reads:
+    """What `process` reads for a window of cells.
 
     Parameters
     ----------
-    draw
-        Gives single-look images.
     shape
         ``(lines, samples)`` of the whole radar image, at whose edges filters and windows end.
     cells
         The cells wanted, within ``shape`` over the looks.
+    """
+    looks = processing.looks
+    whole = shape[0] // looks.y, shape[1] // looks.x
+    filtered = _read_by(processing.after, cells, whole)
+    around = filtered if processing.coherence == "images" else _around(cells, _PHASE_WINDOW, whole)
+    averaged = _hull(filtered, around)
+    looked = _samples(averaged, looks)
+    product = _read_by(processing.before, looked, shape)
+    images = _hull(product, _around(looked, processing.coherence_window, shape))
+    return Reads(images, product, looked, averaged, filtered, around)
+
+
+def process(
+    one: np.ndarray, other: np.ndarray, shape: tuple[int, int], cells: Window, processing: Processing
+) -> tuple[np.ndarray, np.ndarray]:
+    """Interferogram and coherence of a window of cells.
+
+    Parameters
+    ----------
+    one, other
+        Single-look images of the earlier and the later acquisition, complex64, over ``reads(...).images``.
+    shape, cells
+        As of `reads`.
 
     Returns
     -------
     igram, coherence : ndarray
         complex64 and float32, shape ``cells.shape``. The same bits for any window.
     """
-    looks = processing.looks
-    whole = Window(0, 0, shape[0] // looks.y, shape[1] // looks.x)
-    filtered = _read_by(processing.after, cells, whole.shape)
-    around = filtered if processing.coherence == "images" else _around(cells, _PHASE_WINDOW, whole.shape)
-    averaged = _hull(filtered, around)
-    samples = Window(averaged.y0 * looks.y, averaged.x0 * looks.x, averaged.height * looks.y, averaged.width * looks.x)
-    read = _read_by(processing.before, samples, shape)
-    both = _hull(read, _around(samples, processing.coherence_window, shape))
-    one, other = draw(both)
-    product = conjugate_product(one[read.within(both)], other[read.within(both)])
-    fine = _filter(product, processing.before, Tile(read, samples, shape))
-    coarse = multilook(fine, looks=looks, tile=Tile(samples, averaged, shape))
-    igram = _filter(coarse[filtered.within(averaged)], processing.after, Tile(filtered, cells, whole.shape))
+    looks, r = processing.looks, reads(shape, cells, processing)
+    whole = shape[0] // looks.y, shape[1] // looks.x
+    cut = r.product.within(r.images)
+    fine = _filter(conjugate_product(one[cut], other[cut]), processing.before, Tile(r.product, r.looked, shape))
+    coarse = multilook(fine, looks=looks, tile=Tile(r.looked, r.averaged, shape))
+    igram = _filter(coarse[r.filtered.within(r.averaged)], processing.after, Tile(r.filtered, cells, whole))
     if processing.coherence == "images":
-        core = Window(cells.y0 * looks.y, cells.x0 * looks.x, cells.height * looks.y, cells.width * looks.x)
-        estimate = coherence(one, other, window=processing.coherence_window, tile=Tile(both, core, shape))
-        gamma = multilook(estimate, looks=looks, tile=Tile(core, cells, shape))
-    else:
-        gamma = phase_coherence(
-            coarse[around.within(averaged)], window=_PHASE_WINDOW, tile=Tile(around, cells, whole.shape)
-        )
-    return igram, gamma
+        core = _samples(cells, looks)
+        estimate = coherence(one, other, window=processing.coherence_window, tile=Tile(r.images, core, shape))
+        return igram, multilook(estimate, looks=looks, tile=Tile(core, cells, shape))
+    return igram, phase_coherence(
+        coarse[r.around.within(r.averaged)], window=_PHASE_WINDOW, tile=Tile(r.around, cells, whole)
+    )
+
+
+def _samples(cells: Window, looks: Looks) -> Window:
+    return Window(cells.y0 * looks.y, cells.x0 * looks.x, cells.height * looks.y, cells.width * looks.x)
 
 
 def _filter(igram: np.ndarray, settings: Settings | None, tile: Tile) -> np.ndarray:
