@@ -69,7 +69,7 @@ def walk(steps: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
     return np.array(nodes, np.int64).reshape(-1, 4), wanted
 
 
-@part
+@jit
 def complex_normal(key, first, words, floats, re, im):  # type: ignore[no-untyped-def]
     """Circular Gaussian numbers of unit power for a run of places, of which `first` (uint64) is the first."""
     gaussians(key, first, np.uint64(1), _HALF_POWER, words, floats, re, im)
@@ -107,7 +107,7 @@ def blends(rho, share, fresh, active):  # type: ignore[no-untyped-def]
 
 
 @jit
-def draw_walk(nodes, keys, first, needed, share, fresh, active, words, floats, value):  # type: ignore[no-untyped-def]
+def draw_walk(nodes, keys, first, needed, share, fresh, active, words, floats, value, size):  # type: ignore[no-untyped-def]
     """Values of the walk at the nodes that are needed, for a run of places.
 
     Parameters
@@ -125,17 +125,26 @@ def draw_walk(nodes, keys, first, needed, share, fresh, active, words, floats, v
     words, floats
         As `insarflow.kernels.elementary.workspace` gives them.
     value
-        float32, shape ``(n + 1, 2, run)``, zero in slot 0: the result, real and imaginary parts.
+        float32, shape ``(n + 1, 2, size)`` or more, zero in slot 0: the result, real and imaginary parts.
+    size
+        Places of the run.
     """
     for node in range(nodes.shape[0] - 1, -1, -1):
         if needed[node + 1] and active[nodes[node, 3]]:
             needed[nodes[node, 1]] = needed[nodes[node, 2]] = True
     for node in range(nodes.shape[0]):
         if needed[node + 1]:
-            level, re, im = nodes[node, 3], value[node + 1, 0], value[node + 1, 1]
-            complex_normal(keys[node], first, words, floats, re, im)
+            slot, left, right, level = node + 1, nodes[node, 1], nodes[node, 2], nodes[node, 3]
+            complex_normal(keys[node], first, words, floats, value[slot, 0, :size], value[slot, 1, :size])
             if active[level]:
-                old, new, left, right = share[level], fresh[level], value[nodes[node, 1]], value[nodes[node, 2]]
-                for k in range(re.size):
-                    re[k] = old[k] * (left[0, k] + right[0, k]) + new[k] * re[k]
-                    im[k] = old[k] * (left[1, k] + right[1, k]) + new[k] * im[k]
+                for axis in range(2):
+                    _blend(
+                        share[level, :size], fresh[level, :size], value[left, axis, :size], value[right, axis, :size],
+                        value[slot, axis, :size],
+                    )  # fmt: skip
+
+
+@part
+def _blend(share, fresh, left, right, value):  # type: ignore[no-untyped-def]
+    for k in range(value.size):
+        value[k] = share[k] * (left[k] + right[k]) + fresh[k] * value[k]

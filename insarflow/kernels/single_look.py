@@ -24,7 +24,7 @@ MARGIN = REACH
 
 _STREAM = 0x51C  # keeps these random numbers apart from other fields of the same seed
 _ZERO, _HALF, _ONE, _TWO = np.float32(0.0), np.float32(0.5), np.float32(1.0), np.float32(2.0)
-_HALF_TURN = np.float32(np.pi)
+_THERMAL, _HALF_TURN = np.float32(THERMAL_POWER), np.float32(np.pi)
 
 
 def single_looks(
@@ -96,19 +96,18 @@ def single_looks(
     """
     wanted = _whole(numbers)
     arrays = [np.ascontiguousarray(a, np.float32) for a in (row, col, weight, first, floor, phase, quality)]
-    _check(wanted, arrays, window)
+    shape = _ground_shape(len(wanted), arrays, decay_days, window)
     if not repeat_days > 0:
         raise ValueError(f"repeat_days must be a positive number of days, instead got repeat_days={repeat_days}")
     rho = np.exp(-repeat_days / np.asarray(decay_days, np.float64)).astype(np.float32)
-    if rho.shape != arrays[3].shape:
-        raise ValueError(f"decay_days must have the shape of first, {arrays[3].shape}, instead got shape={rho.shape}")
     nodes, slots = walk(wanted)
     keys = [[_key(seed, int(step), branch) for step in nodes[:, 0]] for branch in range(BRANCHES)]
     constant = [_key(seed, 0, BRANCHES + branch) for branch in range(BRANCHES)]
     fresh = [_key(seed, number, 2 * BRANCHES) for number in wanted]
     out = np.empty((len(wanted), *window.shape), np.complex64)
     _draw(
-        *arrays, rho, nodes, slots, np.array(keys, np.uint64).reshape(BRANCHES, -1), np.array(constant, np.uint64),
+        *arrays[:3], *(a.ravel() for a in arrays[3:5]), *(a.reshape(len(wanted), -1) for a in arrays[5:]), rho.ravel(),
+        shape, nodes, slots, np.array(keys, np.uint64).reshape(BRANCHES, -1), np.array(constant, np.uint64),
         np.array(fresh, np.uint64), window.y0 - MARGIN, window.x0 - MARGIN, taps(subswath), *workspace(),
         out.view(np.float32),
     )  # fmt: skip
@@ -125,17 +124,17 @@ def _whole(numbers: Sequence[int]) -> list[int]:
     return wanted
 
 
-def _check(numbers: list[int], arrays: list[np.ndarray], window: Window) -> None:
+def _ground_shape(count: int, arrays: list[np.ndarray], decay_days: np.ndarray, window: Window) -> tuple[int, int]:
     ground = arrays[3].shape
-    seen = (BRANCHES, window.height + 2 * MARGIN, window.width + 2 * MARGIN)
     if len(ground) != 2 or 0 in ground:
         raise ValueError(f"first must be a ground raster (y, x) of at least one cell, instead got shape={ground}")
-    stack = (len(numbers), *ground)
-    names = ("row", "col", "weight", "first", "floor", "phase", "quality")
-    shapes = (seen, seen, seen, ground, ground, stack, stack)
-    for name, array, shape in zip(names, arrays, shapes, strict=True):
+    seen, stack = (BRANCHES, window.height + 2 * MARGIN, window.width + 2 * MARGIN), (count, *ground)
+    names = ("row", "col", "weight", "first", "floor", "phase", "quality", "decay_days")
+    shapes = (seen, seen, seen, ground, ground, stack, stack, ground)
+    for name, array, shape in zip(names, (*arrays, decay_days), shapes, strict=True):
         if array.shape != shape:
-            raise ValueError(f"{name} must have shape {shape}, instead got shape={array.shape}: see single_looks")
+            raise ValueError(f"{name} must be of shape {shape}, instead got shape={array.shape}: see single_looks")
+    return ground[0], ground[1]
 
 
 def _key(seed: int, number: int, kind: int) -> np.uint64:
@@ -144,7 +143,7 @@ def _key(seed: int, number: int, kind: int) -> np.uint64:
 
 @jit
 def _draw(  # type: ignore[no-untyped-def]
-    row, col, weight, first, floor, phase, quality, rho, nodes, slots, keys, constant, fresh, y0, x0, sides,
+    row, col, weight, first, floor, phase, quality, rho, shape, nodes, slots, keys, constant, fresh, y0, x0, sides,
     words, floats, out,
 ):  # fmt: skip
     count, lines, cols = slots.size, weight.shape[1], weight.shape[2]
@@ -158,20 +157,22 @@ def _draw(  # type: ignore[no-untyped-def]
         for left in range(0, cols, RUN):
             n = min(RUN, cols - left)
             place = np.int64(y0 + r) * np.int64(2**32) + np.int64(x0 + left)
-            image[:, :, :n] = _ZERO
-            lost[:, :n] = np.float32(THERMAL_POWER)
+            for i in range(count):
+                for k in range(n):
+                    image[i, 0, k] = image[i, 1, k] = _ZERO
+                    lost[i, k] = _THERMAL
             for b in range(BRANCHES):
                 start, stop = _seen(weight[b, r, left : left + n])
                 if start < stop:
                     cut = slice(left + start, left + stop)
                     _add_branch(
-                        row[b, r, cut], col[b, r, cut], weight[b, r, cut], first, floor, phase, quality, rho, nodes,
-                        slots, keys[b], constant[b], np.uint64(place + start), words, floats, value, ground, mixes,
-                        image[:, :, start:stop], lost[:, start:stop],
+                        row[b, r, cut], col[b, r, cut], weight[b, r, cut], first, floor, phase, quality, rho, shape,
+                        nodes, slots, keys[b], constant[b], np.uint64(place + start), words, floats, value, ground, mixes,
+                        image, lost, start,
                     )  # fmt: skip
             for i in range(count):
                 _add_fresh(
-                    fresh[i], np.uint64(place), words, floats, ground[0], image[i, :, :n], lost[i, :n],
+                    fresh[i], np.uint64(place), words, floats, ground[0], image[i], lost[i, :n],
                     white[i, 2 * left : 2 * (left + n)],
                 )  # fmt: skip
         for i in range(count):
@@ -203,47 +204,59 @@ def _add_fresh(key, place, words, floats, scratch, image, lost, white):  # type:
 
 @jit
 def _add_branch(  # type: ignore[no-untyped-def]
-    row, col, weight, first, floor, phase, quality, rho, nodes, slots, keys, constant, place, words, floats, value,
-    ground, mixes, image, lost,
+    row, col, weight, first, floor, phase, quality, rho, shape, nodes, slots, keys, constant, place, words, floats, value,
+    ground, mixes, image, lost, start,
 ):  # fmt: skip
     n = weight.size
-    numbers, cells = ground[0][:, :n], ground[1][:, :n]
+    stop = start + n
+    numbers, cells = ground
     share, fresh, active = mixes
-    steady, moving, most, scratch = numbers[2], numbers[3], numbers[4], numbers[5]
-    _locate(row, col, weight, first.shape, numbers, cells)
-    _look_up(cells[3], weight, first.ravel(), floor.ravel(), rho.ravel(), steady, moving, most, scratch)
-    blends(scratch, share, fresh, active)
+    y, x, steady, moving, most = numbers[0, :n], numbers[1, :n], numbers[2, :n], numbers[3, :n], numbers[4, :n]
+    turn, good, re, im, cell = numbers[5, :n], numbers[6, :n], numbers[7, :n], numbers[8, :n], cells[0, :n]
+    still_re, still_im = numbers[9, :n], numbers[10, :n]
+    down, right, near = cells[1, :n], cells[2, :n], cells[3, :n]
+    _locate(row, col, weight, shape, y, x, cell, down, right, near)
+    _look_up(near, weight, first, floor, rho, steady, moving, most, turn)
+    blends(turn, share, fresh, active)
     needed = np.zeros(nodes.shape[0] + 1, np.bool_)
     for i in range(slots.size):
         needed[slots[i]] = True
-    draw_walk(nodes, keys, place, needed, share, fresh, active, words, floats, value[:, :, :n])
-    still = numbers[6:8]
-    complex_normal(constant, place, words, floats, still[0], still[1])
+    draw_walk(nodes, keys, place, needed, share, fresh, active, words, floats, value, n)
+    complex_normal(constant, place, words, floats, still_re, still_im)
     for i in range(slots.size):
-        phases, qualities = phase[i].ravel(), quality[i].ravel()
-        turn, good, signal = numbers[5], numbers[8], numbers[9:11]
-        for k in range(n):
-            seen = weight[k] > 0
-            turn[k] = _bilinear(phases, cells[0, k], cells[1, k], cells[2, k], numbers[0, k], numbers[1, k]) if seen else _ZERO
-            good[k] = qualities[cells[3, k]] if seen else _ZERO
-        _add_fading(lost[i], weight, good, most)
-        for axis in range(2):
-            _mix(good, steady, moving, still[axis], value[slots[i], axis], signal[axis])
-        _add_turned(turn, signal, numbers[11:13], image[i])
+        _seen_now(phase[i], quality[i], weight, y, x, cell, down, right, near, turn, good)
+        _add_fading(lost[i, start:stop], weight, good, most)
+        _mix(good, steady, moving, still_re, value[slots[i], 0, :n], re)
+        _mix(good, steady, moving, still_im, value[slots[i], 1, :n], im)
+        _turn(turn, good)
+        _add_turned(turn, good, re, im, _ONE, image[i, 0, start:stop])
+        _add_turned(turn, good, im, re, -_ONE, image[i, 1, start:stop])
 
 
 @part
-def _locate(row, col, weight, shape, numbers, cells):  # type: ignore[no-untyped-def]
+def _seen_now(phase, quality, weight, y, x, cell, down, right, near, turn, good):  # type: ignore[no-untyped-def]
+    for k in range(weight.size):
+        if weight[k] > 0:
+            c, d, e = cell[k], cell[k] + down[k], right[k]
+            upper = phase[c] + x[k] * (phase[c + e] - phase[c])
+            lower = phase[d] + x[k] * (phase[d + e] - phase[d])
+            turn[k], good[k] = upper + y[k] * (lower - upper), quality[near[k]]
+        else:
+            turn[k] = good[k] = _ZERO
+
+
+@part
+def _locate(row, col, weight, shape, y, x, cell, down, right, near):  # type: ignore[no-untyped-def]
     last_y, last_x = np.float32(shape[0] - 1), np.float32(shape[1] - 1)
     for k in range(weight.size):
-        y = min(max(row[k], _ZERO), last_y) if weight[k] > 0 else _ZERO
-        x = min(max(col[k], _ZERO), last_x) if weight[k] > 0 else _ZERO
-        i, j = np.int64(y), np.int64(x)
-        numbers[0, k], numbers[1, k] = y - np.float32(i), x - np.float32(j)
-        cells[0, k] = i * shape[1] + j
-        cells[1, k] = shape[1] if i + 1 < shape[0] else 0
-        cells[2, k] = 1 if j + 1 < shape[1] else 0
-        cells[3, k] = np.int64(y + _HALF) * shape[1] + np.int64(x + _HALF)
+        seen = weight[k] > 0
+        u, v = min(max(row[k], _ZERO), last_y) if seen else _ZERO, min(max(col[k], _ZERO), last_x) if seen else _ZERO
+        i, j = np.int64(u), np.int64(v)
+        y[k], x[k] = u - np.float32(i), v - np.float32(j)
+        cell[k] = i * shape[1] + j
+        down[k] = shape[1] if i + 1 < shape[0] else 0
+        right[k] = 1 if j + 1 < shape[1] else 0
+        near[k] = np.int64(u + _HALF) * shape[1] + np.int64(v + _HALF)
 
 
 @part
@@ -255,13 +268,6 @@ def _look_up(cells, weight, first, floor, rho, steady, moving, most, memory):  #
         steady[k] = np.sqrt(low) * weight[k]
         moving[k] = np.sqrt(most[k] - low) * weight[k]
         memory[k] = rho[cell] if seen else _ZERO
-
-
-@part
-def _bilinear(values, cell, down, right, y, x):  # type: ignore[no-untyped-def]
-    upper = values[cell] + x * (values[cell + right] - values[cell])
-    lower = values[cell + down] + x * (values[cell + down + right] - values[cell + down])
-    return upper + y * (lower - upper)
 
 
 @part
@@ -277,16 +283,18 @@ def _mix(good, steady, moving, still, wander, signal):  # type: ignore[no-untype
 
 
 @part
-def _add_turned(turn, signal, scratch, image):  # type: ignore[no-untyped-def]
-    c, s = scratch[0], scratch[1]
+def _turn(turn, other):  # type: ignore[no-untyped-def]
+    """Exchange an angle for its cosine, and what `other` holds for its sine."""
     for k in range(turn.size):
         # Half turns become the sign, the rest lies between -pi/2 and pi/2.
         halves = turn[k] / _HALF_TURN
         whole = np.floor(halves + _HALF)
         sign = _ONE - _TWO * (whole - _TWO * np.floor(whole * _HALF))
         rest = (halves - whole) * _HALF_TURN
-        c[k], s[k] = sign * cosine(rest), sign * sine(rest)
-    for k in range(turn.size):
-        image[0, k] += c[k] * signal[0, k] + s[k] * signal[1, k]
-    for k in range(turn.size):
-        image[1, k] += c[k] * signal[1, k] - s[k] * signal[0, k]
+        turn[k], other[k] = sign * cosine(rest), sign * sine(rest)
+
+
+@part
+def _add_turned(c, s, straight, across, sign, image):  # type: ignore[no-untyped-def]
+    for k in range(c.size):
+        image[k] += c[k] * straight[k] + sign * s[k] * across[k]
