@@ -13,6 +13,7 @@ from insarflow.kernels.goldstein import goldstein, patch_reads
 from insarflow.kernels.multilook import multilook
 from insarflow.kernels.phase import conjugate_product
 from insarflow.ops.presets import PRESETS, Settings
+from insarflow.simulate.radar_grid import LINE_SPACING, SAMPLE_SPACING
 from insarflow.types import JsonValue, Looks, Tile, Window
 
 _PHASE_WINDOW: Final = Looks(5, 5)
@@ -37,6 +38,8 @@ class Processing:
         Whether the product keeps the interferogram's magnitude, or phase alone.
     coherence
         ``"images"``: of the two images. ``"phase"``: from the phase of 5 x 5 cells, as for products without.
+    effective_looks
+        Independent looks whose mean has a phase as noisy as the product's, filter included, at a coherence of 0.5.
     """
 
     looks: Looks
@@ -46,6 +49,12 @@ class Processing:
     resampling: Literal["nearest", "bilinear"] = "nearest"
     magnitude: bool = True
     coherence: Literal["images", "phase"] = "images"
+    effective_looks: float = 9.0
+
+    @property
+    def cell(self) -> float:
+        """Ground size of a cell, m."""
+        return max(self.looks.y * LINE_SPACING, self.looks.x * SAMPLE_SPACING / 0.62)
 
     def noted(self) -> dict[str, JsonValue]:
         """What a recipe tells of it."""

@@ -1,175 +1,304 @@
-"""A simulated region: interferogram stack and truth, consistent in time."""
+"""A simulated region: numbers that everything before noise is a function of, in any window."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import combinations
+from types import MappingProxyType
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
-from dask.threaded import get
 
-from insarflow.constants import DAYS_PER_YEAR, SENTINEL1_WAVELENGTH
-from insarflow.kernels.coherence import coherence
-from insarflow.kernels.multilook import multilook
-from insarflow.kernels.speckle import speckle
-from insarflow.simulate.atmosphere import atmosphere
-from insarflow.simulate.cover import Cover, land_cover, wet_snow
-from insarflow.simulate.fields import power_law_field
-from insarflow.simulate.movers import Movers, place_movers
-from insarflow.simulate.terrain import Terrain, fractal_terrain, line_of_sight
-from insarflow.types import Looks, Window
+from insarflow.constants import SENTINEL1_WAVELENGTH
+from insarflow.simulate.air import Air
+from insarflow.simulate.bodies import Bodies
+from insarflow.simulate.fields import stream_of
+from insarflow.simulate.ground_cover import GroundCover
+from insarflow.simulate.look_alikes import LookAlikes
+from insarflow.simulate.orbit import Bursts, DemError, Orbit
+from insarflow.simulate.radar_grid import RadarGrid
+from insarflow.simulate.relief import FractalRelief, Relief
+from insarflow.simulate.slides import Slides
+from insarflow.simulate.snow import Snow
+from insarflow.simulate.viewing import Viewing
+from insarflow.types import Window
 
-COHERENCE_WINDOW = Looks(3, 10)
-SINGLE_LOOKS = Looks(2, 8)
-SLANT_RANGE = 850_000.0
-TILE = 256
+TO_PHASE: Final = 4 * np.pi / SENTINEL1_WAVELENGTH
+
+Direction = Literal["ascending", "descending"]
+
+HEADINGS: Final[Mapping[Direction, float]] = MappingProxyType(
+    {"ascending": float(np.radians(-12.0)), "descending": float(np.radians(192.0))}
+)
+"""Flight direction at middle latitudes, rad clockwise from north."""
+
+GROUND_SPACING: Final = 15.0
+"""What the spacing of ground cells is near to, m."""
+
+Given = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Ranges that scenes are drawn from, by what they are passed to; what is not named has the default there.
+
+    Attributes
+    ----------
+    relief
+        Of `insarflow.simulate.relief.FractalRelief.draw`.
+    slides
+        Of `insarflow.simulate.slides.Slides`.
+    cover
+        Of `insarflow.simulate.ground_cover.GroundCover.draw`.
+    look_alikes
+        Of `insarflow.simulate.look_alikes.LookAlikes.draw`.
+    air
+        Of `insarflow.simulate.air.Air.draw`.
+    snow
+        Of `insarflow.simulate.snow.Snow.draw`.
+    orbit
+        Of `insarflow.simulate.orbit.Orbit.draw`.
+    bursts
+        Of `insarflow.simulate.orbit.Bursts.draw`.
+    dem_error
+        Of `insarflow.simulate.orbit.DemError.draw`.
+    incidence
+        Range, rad.
+    """
+
+    relief: Given = field(default_factory=dict)
+    slides: Given = field(default_factory=dict)
+    cover: Given = field(default_factory=dict)
+    look_alikes: Given = field(default_factory=dict)
+    air: Given = field(default_factory=dict)
+    snow: Given = field(default_factory=dict)
+    orbit: Given = field(default_factory=dict)
+    bursts: Given = field(default_factory=dict)
+    dem_error: Given = field(default_factory=dict)
+    incidence: tuple[float, float] = (float(np.radians(31.0)), float(np.radians(45.0)))
+
+    def with_density(self, density: float) -> Scenario:
+        """The same with so many movers per km2."""
+        return replace(self, slides={**self.slides, "density": density})
+
+
+class Surface(NamedTuple):
+    """What a window of the ground is like at all acquisitions, each float32 of its shape.
+
+    Attributes
+    ----------
+    first, floor, decay_days
+        Coherence in time, see `insarflow.kernels.single_look.single_looks`.
+    backscatter
+        Amplitude.
+    """
+
+    first: np.ndarray
+    floor: np.ndarray
+    decay_days: np.ndarray
+    backscatter: np.ndarray
 
 
 @dataclass(frozen=True)
 class Scene:
-    """All that is drawn before noise: terrain, movers, cover and each acquisition's phase.
+    """A region as one orbit sees it.
 
     Attributes
     ----------
+    seed
+        Of the ground, and with `direction` of all that changes from one acquisition to the next.
+    shape
+        ``(y, x)`` pixels.
     pixel_size
         m.
-    looks
-        Single-look samples per pixel.
-    days
-        Acquisition times, days from the first, float64 ascending.
-    baselines
-        Perpendicular position of each acquisition, m.
+    refine
+        Ground cells along a side of a pixel, odd, so that one lies in its middle.
+    first_day
+        Day of the year of acquisition 0, 1 to 366.
+    repeat_days
+        From an acquisition to the next.
+    direction
+        Of the flight.
     incidence
-        rad.
-    heading
-        rad clockwise from north.
-    range_phase
-        float32, ``(acquisition, y, x)``: ``4 pi / wavelength`` times the extra path, rad.
-    quality
-        float32, ``(acquisition, y, x)``; see `insarflow.kernels.speckle`.
+        At the region's middle, rad.
+    subswath
+        1, 2 or 3.
+    scenario
+        What the air, the snow and the orbits of acquisitions are drawn from.
+    relief, slides, cover, look_alikes, bursts, dem_error
+        What is there.
     """
 
     seed: int
+    shape: tuple[int, int]
     pixel_size: float
-    looks: Looks
-    days: np.ndarray
-    baselines: np.ndarray
+    refine: int
+    first_day: float
+    repeat_days: int
+    direction: Direction
     incidence: float
-    heading: float
-    terrain: Terrain
-    movers: Movers
-    cover: Cover
-    range_phase: np.ndarray
-    quality: np.ndarray
+    subswath: int
+    scenario: Scenario
+    relief: Relief
+    slides: Slides
+    cover: GroundCover
+    look_alikes: LookAlikes
+    bursts: Bursts
+    dem_error: DemError
+    _drawn: dict[tuple[str, int], object] = field(init=False, repr=False, compare=False, default_factory=dict)
 
-    def pairs(self, delays: Sequence[int]) -> list[tuple[int, int]]:
-        """Acquisition numbers (earlier, later) of all pairs with one of these delays in days."""
+    @classmethod
+    def draw(
+        cls,
+        seed: int,
+        shape: tuple[int, int],
+        *,
+        pixel_size: float,
+        relief: Relief | None = None,
+        refine: int | None = None,
+        first_day: float = 184.0,
+        repeat_days: int = 6,
+        direction: Direction = "ascending",
+        scenario: Scenario = Scenario(),  # noqa: B008 - frozen
+    ) -> Scene:
+        """Draw a region; the ground is the same for both directions.
+
+        Parameters
+        ----------
+        relief
+            Of ground cells of ``pixel_size / refine``; by default drawn.
+        """
+        cells = refine_of(pixel_size) if refine is None else refine
+        spacing = pixel_size / cells
+        rng = np.random.default_rng((seed, stream_of("scene")))
+        ground = FractalRelief.draw(rng, spacing=spacing, **scenario.relief)
+        if relief is not None:
+            ground = relief
+        bodies = Slides(seed=int(rng.integers(2**62)), spacing=spacing, relief=ground, **scenario.slides)
+        cover = GroundCover.draw(rng, spacing=spacing, **scenario.cover)
+        others = LookAlikes.draw(rng, spacing=spacing, first_day=first_day, **scenario.look_alikes)
+        error = DemError.draw(rng, spacing=spacing, **scenario.dem_error)
+        own = np.random.default_rng((seed, stream_of(direction)))
+        heading, incidence = HEADINGS[direction], float(own.uniform(*scenario.incidence))
+        bursts = Bursts.draw(own, spacing=spacing, heading=heading, **scenario.bursts)
+        return cls(
+            seed, shape, pixel_size, cells, first_day, repeat_days, direction, incidence, int(own.integers(1, 4)),
+            scenario, ground, bodies, cover, others, bursts, error,
+        )  # fmt: skip
+
+    def __getstate__(self) -> dict[str, object]:
+        """What a worker needs: it draws acquisitions again."""
+        return {**{k: v for k, v in self.__dict__.items() if k != "radar"}, "_drawn": {}}
+
+    @property
+    def spacing(self) -> float:
+        """Of ground cells, m."""
+        return self.pixel_size / self.refine
+
+    @cached_property
+    def radar(self) -> RadarGrid:
+        """Lines and samples of its radar images."""
+        cells = self.shape[0] * self.refine, self.shape[1] * self.refine
+        viewing = Viewing(HEADINGS[self.direction], self.incidence, self.spacing, cells)
+        return RadarGrid(viewing, self.relief.low, self.relief.high)
+
+    @property
+    def noise_seed(self) -> int:
+        """Of what changes from one acquisition to the next."""
+        return stream_of(f"{self.direction} {self.seed}") >> 2
+
+    def ground_of(self, pixels: Window) -> Window:
+        """Ground cells of a window of pixels."""
+        n = self.refine
+        return Window(pixels.y0 * n, pixels.x0 * n, pixels.height * n, pixels.width * n)
+
+    def middles(self, pixels: Window) -> tuple[np.ndarray, np.ndarray]:
+        """Rows (a column) and columns (a row) of the ground cells in the middle of pixels."""
+        n = self.refine
+        rows, cols = np.arange(pixels.y0, pixels.y1) * n + n // 2, np.arange(pixels.x0, pixels.x1) * n + n // 2
+        return rows[:, None], cols[None, :]
+
+    def pairs(self, numbers: Sequence[int], delays: Sequence[int]) -> list[tuple[int, int]]:
+        """Acquisitions (earlier, later) of all pairs with one of these delays in days."""
         wanted = {int(d) for d in delays}
-        return [(i, j) for i, j in combinations(range(self.days.size), 2) if int(self.days[j] - self.days[i]) in wanted]
+        return [(i, j) for i, j in combinations(sorted(numbers), 2) if (j - i) * self.repeat_days in wanted]
 
-    def peak_phase(self, days: float) -> np.ndarray:
-        """Each mover's largest interferometric phase over `days`, rad, shape ``(movers.count,)``."""
-        return 4 * np.pi / SENTINEL1_WAVELENGTH * self.movers.peak_rate() * days / DAYS_PER_YEAR
+    def day(self, number: int) -> float:
+        """Days from the 1 January before the first acquisition."""
+        return self.first_day - 1 + number * self.repeat_days
 
+    def air(self, number: int) -> Air:
+        """At an acquisition."""
+        key = ("air", number)
+        if key not in self._drawn:
+            self._drawn[key] = Air.draw(self.noise_seed, number, spacing=self.spacing, **self.scenario.air)
+        return self._drawn[key]  # type: ignore[return-value]
 
-def draw_scene(
-    seed: int,
-    shape: tuple[int, int],
-    *,
-    pixel_size: float = 20.0,
-    looks: Looks = SINGLE_LOOKS,
-    acquisitions: int = 8,
-    repeat_days: int = 6,
-    movers: int = 12,
-    turbulence: tuple[float, float] = (0.2, 0.9),
-    stratification: float = 0.6,
-    snow_chance: float = 0.1,
-) -> Scene:
-    """Draw a region of `shape` ``(y, x)`` pixels and `acquisitions` images every `repeat_days` days."""
-    rng = np.random.default_rng(seed)
-    side_km = max(shape) * pixel_size / 1000.0
-    # Relief grows with the region as its slopes stay the same, up to that of a mountain range.
-    terrain = fractal_terrain(rng, shape, pixel_size, relief=rng.uniform(450, 750) * min(side_km / 10.0, 1.5) ** 0.8)
-    incidence = float(np.radians(rng.uniform(31, 45)))
-    heading = float(np.radians(rng.choice([-12.0, 192.0])))
-    los = line_of_sight(np.asarray(incidence), heading)
-    bodies = place_movers(rng, terrain, los, pixel_size, count=movers)
-    days = repeat_days * np.arange(acquisitions, dtype=np.float64)
-    baselines = rng.normal(0, 55.0, acquisitions)
-    # DEM minus truth: its phase is left in when the DEM's is removed.
-    height_error = 6.0 * power_law_field(rng, shape, pixel_size, exponent=-2.5)
-    to_phase = 4 * np.pi / SENTINEL1_WAVELENGTH
-    phase = np.empty((acquisitions, *shape), np.float32)
-    quality = np.empty((acquisitions, *shape), np.float32)
-    for i in range(acquisitions):
-        air = atmosphere(
-            rng, terrain.height, pixel_size, turbulence=rng.uniform(*turbulence), stratification=stratification
-        )
-        topographic = to_phase * baselines[i] * height_error / (SLANT_RANGE * np.sin(incidence))
-        phase[i] = air + topographic - to_phase * bodies.rate * days[i] / DAYS_PER_YEAR
-        quality[i] = wet_snow(rng, terrain, pixel_size, chance=snow_chance)
-    cover = land_cover(rng, terrain, bodies, pixel_size)
-    return Scene(seed, pixel_size, looks, days, baselines, incidence, heading, terrain, bodies, cover, phase, quality)
+    def orbit(self, number: int) -> Orbit:
+        """Of an acquisition."""
+        key = ("orbit", number)
+        if key not in self._drawn:
+            self._drawn[key] = Orbit.draw(self.noise_seed, number, **self.scenario.orbit)
+        return self._drawn[key]  # type: ignore[return-value]
 
+    def snow(self, number: int) -> Snow:
+        """At an acquisition."""
+        key = ("snow", number)
+        if key not in self._drawn:
+            day = self.day(number) % 365.25 + 1
+            self._drawn[key] = Snow.draw(self.seed, number, day, spacing=self.spacing, **self.scenario.snow)
+        return self._drawn[key]  # type: ignore[return-value]
 
-def observe(scene: Scene, pairs: Sequence[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
-    """Interferograms and coherence of some pairs, noise included, tile by tile on dask's threads.
+    def surface(self, window: Window, bodies: Bodies) -> Surface:
+        """Coherence and brightness of ground cells, movers and look-alikes included."""
+        cover = self.cover.at(window, self.relief)
+        haste = bodies.haste() * self.look_alikes.haste(window, self.relief)
+        return Surface(cover.first, cover.floor / haste, cover.decay_days / haste, cover.backscatter)
 
-    Returns
-    -------
-    igram, coherence
-        complex64 and float32, each ``(pair, y, x)``: single-look images are drawn, multiplied and averaged as a
-        processor would; coherence is the mean over a pixel of the sliding 3 x 10 single-look estimate.
-    """
-    height, width = scene.terrain.height.shape
-    igram = np.empty((len(pairs), height, width), np.complex64)
-    gamma = np.empty((len(pairs), height, width), np.float32)
-    tiles = [
-        Window(y0, x0, min(TILE, height - y0), min(TILE, width - x0))
-        for y0 in range(0, height, TILE)
-        for x0 in range(0, width, TILE)
-    ]
-    fill = partial(_observe_tile, scene, pairs, igram, gamma)
-    # A graph, so that whoever watches dask sees the progress; these threads share the arrays they fill.
-    get({("observe", k): (fill, tile) for k, tile in enumerate(tiles)}, [("observe", k) for k in range(len(tiles))])
-    return igram, gamma
+    def quality(self, number: int, window: Window, height: np.ndarray) -> np.ndarray:
+        """Part of an acquisition's correlation that is left, float32, 0..1."""
+        days = number * self.repeat_days
+        return self.snow(number).quality(window, height) * self.look_alikes.quality(days, window, self.relief)
 
+    def look(self, window: Window, height: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Unit vector from ground cells to the satellite, east, north and up, each float32."""
+        rows, cols = np.arange(window.y0, window.y1)[:, None], np.arange(window.x0, window.x1)[None, :]
+        east, north, up = self.radar.viewing.line_of_sight(rows, cols, height)
+        return east.astype(np.float32), north.astype(np.float32), up.astype(np.float32)
 
-def _observe_tile(
-    scene: Scene, pairs: Sequence[tuple[int, int]], igram: np.ndarray, gamma: np.ndarray, core: Window
-) -> None:
-    height, width = scene.terrain.height.shape
-    top, left = min(2, core.y0), min(2, core.x0)
-    bottom, right = min(2, height - core.y1), min(2, width - core.x1)
-    window = Window(core.y0 - top, core.x0 - left, core.height + top + bottom, core.width + left + right)
-    cut = window.within(Window(0, 0, height, width))
-    images = speckle(
-        scene.cover.first[cut], scene.cover.floor[cut], scene.cover.decay_days[cut],
-        np.ascontiguousarray(scene.quality[(slice(None), *cut)]), scene.days,
-        looks=scene.looks, window=window, width=width, seed=scene.seed,
-    )  # fmt: skip
-    for image, phase in zip(images, scene.range_phase, strict=True):
-        image *= np.exp(-1j * _spread(phase[cut], scene.looks))
-    inner = core.within(window)
-    target = core.within(Window(0, 0, height, width))
-    for k, (i, j) in enumerate(pairs):
-        product = images[i] * np.conj(images[j])
-        igram[k][target] = multilook(product, looks=scene.looks)[inner]
-        estimate = coherence(images[i], images[j], window=COHERENCE_WINDOW)
-        gamma[k][target] = multilook(estimate, looks=scene.looks)[inner]
+    def motion(
+        self, pair: tuple[int, int], bodies: Bodies, look: tuple[np.ndarray, np.ndarray, np.ndarray]
+    ) -> np.ndarray:
+        """Phase of the movers' motion in a pair, rad, float32, positive away from the satellite, not wrapped."""
+        first, second = (bodies.displacement(self.day(number), *look) for number in pair)
+        return np.float32(-TO_PHASE) * (second - first)
+
+    def phases(self, number: int, window: Window, height: np.ndarray, bodies: Bodies) -> dict[str, np.ndarray]:
+        """Parts of an acquisition's range phase, rad, float32, positive for a longer path.
+
+        Returns
+        -------
+        dict
+            ``motion`` (of the movers since 1 January), ``look_alike``, ``atmosphere``, ``orbit`` (ramp and burst
+            edges), ``topography`` (what the DEM's error leaves).
+        """
+        east, north, up = self.look(window, height)
+        path = self.orbit(number)
+        viewing = self.radar.viewing
+        reach = float(viewing.slant_range(viewing.middle_across, 0.0))
+        return {
+            "motion": np.float32(-TO_PHASE) * bodies.displacement(self.day(number), east, north, up),
+            "look_alike": self.look_alikes.phase(number * self.repeat_days, window, self.relief, up),
+            "atmosphere": self.air(number).phase(window, height),
+            "orbit": path.phase(window, self.spacing) + self.bursts.phase(number, window),
+            "topography": self.dem_error.phase(
+                window, path.position, slant_range=reach, incidence=self.incidence
+            ),
+        }
 
 
-def _spread(cells: np.ndarray, looks: Looks) -> np.ndarray:
-    """Cell-centre values interpolated linearly to single-look samples, float32."""
-
-    def along(values: np.ndarray, n: int) -> np.ndarray:
-        place = np.clip((np.arange(values.shape[0] * n) + 0.5) / n - 0.5, 0, values.shape[0] - 1)
-        low = np.minimum(place.astype(np.intp), max(values.shape[0] - 2, 0))
-        part = (place - low).astype(np.float32)[:, None]
-        high = np.minimum(low + 1, values.shape[0] - 1)
-        spread: np.ndarray = values[low] * (1 - part) + values[high] * part
-        return spread
-
-    return along(along(cells, looks.y).T, looks.x).T
+def refine_of(pixel_size: float) -> int:
+    """Ground cells along a side of a pixel: odd, and about `GROUND_SPACING` large."""
+    return 2 * round((pixel_size / GROUND_SPACING - 1) / 2) + 1 if pixel_size > GROUND_SPACING else 1

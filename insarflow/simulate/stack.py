@@ -1,9 +1,10 @@
-"""Simulated stacks in the contract, with their truth."""
+"""Simulated stacks in the contract, with their truth: lazy, of any size."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.metadata import version
+from typing import Final, get_args
 
 import numpy as np
 import xarray as xr
@@ -11,16 +12,17 @@ from pyproj import CRS
 
 from insarflow.constants import SENTINEL1_WAVELENGTH
 from insarflow.ops.checks import check_number, check_whole
-from insarflow.simulate.memory import check_fits
-from insarflow.simulate.scene import Scene, draw_scene, observe
-from insarflow.simulate.terrain import line_of_sight
-from insarflow.simulate.truth import visible_movers
+from insarflow.simulate.blocks import image, pair_images
+from insarflow.simulate.dem import relief_of
+from insarflow.simulate.processing import PROCESSING
+from insarflow.simulate.scene import Direction, Scenario, Scene
+from insarflow.simulate.truths import truth_of
 from insarflow.stack.assemble import stack_pairs
 from insarflow.types import DelayLike, Grid, Pair, Recipe, parse_date, parse_delay
 
-_CORNER = (330_000.0, 4_990_000.0)
+_CORNER: Final = (330_000.0, 4_990_000.0)
 
-_REPEAT = 6
+REPEAT: Final = 6
 """Days between acquisitions."""
 
 
@@ -33,15 +35,19 @@ def simulate_stack(
     acquisitions: int = 8,
     delays: Sequence[DelayLike] = (6, 12, 18),
     movers: int = 40,
+    processing: str = "unfiltered",
+    direction: Direction = "ascending",
+    dem: xr.DataArray | None = None,
+    scenario: Scenario | None = None,
 ) -> tuple[xr.Dataset, xr.Dataset]:
-    """Simulate a mountain region: an interferogram stack, and the truth behind it.
+    """Simulate a mountain region: an interferogram stack, and the truth behind it, both lazy.
 
     Parameters
     ----------
     shape
-        ``(y, x)`` pixels.
+        ``(y, x)`` pixels; any size, since each block is simulated when it is asked for.
     seed
-        The same seed gives the same region.
+        The same seed gives the same region, whatever its size.
     pixel_size
         m.
     start
@@ -51,100 +57,123 @@ def simulate_stack(
     delays
         Temporal baselines in days of the pairs formed; multiples of 6.
     movers
-        Moving slopes wanted; fewer where there is no room.
+        Moving slopes wanted: their density is such that about so many find room where all slopes may move.
+    processing
+        How interferograms are made from single-look images: ``"unfiltered"`` (2 x 8 looks), ``"isslide"`` (Goldstein
+        filter of the single looks, 2 x 8 looks, phase alone), ``"looks1x4"``, ``"looks4x20"``, ``"looks5x20"``; see
+        `insarflow.simulate.processing.PROCESSING`.
+    direction
+        Of the flight: ``"ascending"`` or ``"descending"``. Both see the same ground, each with acquisitions of its own.
+    dem
+        Heights, m, on a north-up grid with square pixels in metres: the terrain, and the grid of the result; `shape`
+        and `pixel_size` are not looked at. By default mountains are drawn.
+    scenario
+        Ranges that the rest is drawn from.
 
     Returns
     -------
     stack : Dataset
-        As `insarflow.schema`, with ``igram``, ``coherence``, ``dem``, ``incidence``, ``los_east/north/up``.
+        As `insarflow.schema`, with ``igram``, ``coherence``, ``dem``, ``incidence``, ``los_east/north/up``, ``layover``,
+        ``shadow`` and ``water``, in blocks of 512 pixels. What is computed is not kept: store it, or ``load()`` it.
     truth : Dataset
-        ``label`` (int32, ``(y, x)``): 0 stable, else the mover's number; ``los_rate`` (m/yr, positive toward the
-        satellite); ``visible`` (bool, ``(date, delay, mover)``): the pair shows the mover, that is, a peak phase of at
-        least 0.8 rad at a mean coherence of at least 0.3.
+        Of each pixel ``label`` (int32: 0 stable, else the mover's number), ``los_rate`` (m/yr, mean of the first year,
+        positive toward the satellite), ``look_alike`` (uint8). Of each mover ``kind``, ``confidence``, ``speed`` (m/yr
+        down the slope), ``peak_rate`` (m/yr along the line of sight). Of each pair and mover ``visible`` (bool) and
+        ``peak_phase`` (rad); of each pair and pixel ``target`` (uint8: 0 stable or at rest, 1 moves visibly, 2 moves
+        but is not seen) and the parts of the phase: ``motion``, ``look_alike_phase``, ``atmosphere``, ``orbit``,
+        ``topography`` (rad, not wrapped, positive away from the satellite).
 
     Raises
     ------
-    ValueError
-        If no pair has one of the delays, or the region does not fit into this machine's memory.
+    TypeError, ValueError
+        If an argument is wrong, no pair has one of the delays, or there is no room for so many movers.
+    InsarError
+        If the DEM misses heights, or is on no grid in metres.
 
     Notes
     -----
-    All of it is drawn at once, in memory: see `insarflow.simulate.memory.simulation_memory`.
+    Acquisitions are drawn as single-look complex images in radar geometry (2.3 x 13.9 m, Sentinel-1's bandwidths), with
+    one coherence matrix over all dates for each sample, layover folded and shadow dark; each has an atmosphere, a path
+    and snow of its own, so pairs of one date share them and triplets without noise close. Pairs are then processed as
+    real ones.
 
-    Motion is steady. Acquisitions are drawn as single-look images (2 x 8 per pixel) with one coherence matrix over all
-    dates per pixel and an atmosphere of their own, so pairs of one date share it and triplets without noise close.
+    Examples
+    --------
+    >>> import insarflow
+    >>> ds, truth = insarflow.simulate_stack((64, 64), acquisitions=3, delays=[6], movers=1)
+    >>> dict(ds.sizes)
+    {'date': 2, 'delay': 1, 'y': 64, 'x': 64}
     """
-    height, width = shape
-    shape = check_whole("shape", height, low=2, high=20_000), check_whole("shape", width, low=2, high=20_000)
-    check_whole("seed", seed, low=0)
-    check_whole("acquisitions", acquisitions, low=2, high=1_000)
-    check_whole("movers", movers, low=0)
-    days_wanted = [int(parse_delay(d) / np.timedelta64(1, "D")) for d in delays]
-    if check_number("pixel_size", pixel_size) <= 0.0:
-        raise ValueError(f"pixel_size must be more than 0 m, instead got pixel_size={pixel_size}")
+    days_wanted = _checked(shape, seed, acquisitions, movers, delays, processing, direction)
     first = parse_date(start)
-    count = sum(max(0, acquisitions - days // _REPEAT) for days in set(days_wanted) if days % _REPEAT == 0)
-    if not count:
-        raise ValueError(
-            f"delays must hold a multiple of {_REPEAT} up to {_REPEAT * (acquisitions - 1)} days for {acquisitions} "
-            f"acquisitions, instead got delays={tuple(delays)}"
-        )
-    check_fits(shape, acquisitions, count)
-    scene = draw_scene(
-        seed, shape, pixel_size=pixel_size, acquisitions=acquisitions, repeat_days=_REPEAT, movers=movers
-    )
-    pairs = scene.pairs(days_wanted)
-    dates = [first + np.timedelta64(int(d), "D") for d in scene.days]
-    names = [Pair(dates[i], dates[j]) for i, j in pairs]
-    igrams, gammas = observe(scene, pairs)
-    grid = Grid((_CORNER[0], pixel_size, 0.0, _CORNER[1], 0.0, -pixel_size), shape, CRS.from_epsg(32632).to_wkt())
+    relief, grid = relief_of(dem, seed) if dem is not None else (None, None)
+    if grid is None:
+        if check_number("pixel_size", pixel_size) <= 0.0:
+            raise ValueError(f"pixel_size must be more than 0 m, instead got pixel_size={pixel_size}")
+        corner = (_CORNER[0], pixel_size, 0.0, _CORNER[1], 0.0, -pixel_size)
+        grid = Grid(corner, (int(shape[0]), int(shape[1])), CRS.from_epsg(32632).to_wkt())
+    pixel = grid.transform[1]
+    ranges = Scenario() if scenario is None else scenario
+    if "density" not in ranges.slides:
+        area = grid.shape[0] * grid.shape[1] * (pixel / 1000.0) ** 2
+        ranges = ranges.with_density(movers / area)
+    scene = Scene.draw(
+        seed, grid.shape, pixel_size=pixel, relief=relief, first_day=_day_of_year(first), repeat_days=REPEAT,
+        direction=direction, scenario=ranges,
+    )  # fmt: skip
+    numbers = scene.pairs(range(acquisitions), days_wanted)
+    dates = [first + np.timedelta64(REPEAT * k, "D") for k in range(acquisitions)]
+    pairs = {Pair(dates[i], dates[j]): (i, j) for i, j in numbers}
+    steps = PROCESSING[processing]
+    images = pair_images(scene, list(pairs.values()), steps)
     stack = stack_pairs(
-        {pair: {"igram": z, "coherence": g} for pair, z, g in zip(names, igrams, gammas, strict=True)},
+        dict(zip(pairs, images, strict=True)),
         grid,
-        static=_static(scene),
-        baselines={
-            pair: float(scene.baselines[j] - scene.baselines[i]) for pair, (i, j) in zip(names, pairs, strict=True)
-        },
+        static={name: image(scene, name) for name in STATIC},
+        baselines={pair: scene.orbit(j).position - scene.orbit(i).position for pair, (i, j) in pairs.items()},
         attrs={
             "wavelength": SENTINEL1_WAVELENGTH,
             "platform": "simulated Sentinel-1",
-            "looks": [scene.looks.y, scene.looks.x],
-            "pass": "ascending" if np.cos(scene.heading) > 0 else "descending",
+            "looks": [steps.looks.y, steps.looks.x],
+            "pass": direction,
         },
         recipe=Recipe().then(
-            "simulate", seed=seed, shape=list(shape), pixel_size=pixel_size, start=start, acquisitions=acquisitions,
-            delays=list(days_wanted), movers=movers, insarflow=version("insarflow"),
+            "simulate", seed=seed, shape=list(grid.shape), pixel_size=pixel, start=start, acquisitions=acquisitions,
+            delays=days_wanted, movers=movers, direction=direction, processing=processing, **steps.noted(),
+            insarflow=version("insarflow"),
         ),
     )  # fmt: skip
-    return stack, _truth(scene, stack, names, gammas)
+    return stack, truth_of(scene, stack, pairs, steps)
 
 
-def _static(scene: Scene) -> dict[str, np.ndarray]:
-    shape = scene.terrain.height.shape
-    incidence = np.full(shape, scene.incidence, np.float32)
-    east, north, up = line_of_sight(incidence, scene.heading)
-    look = {"los_east": east, "los_north": north, "los_up": up}
-    return {"dem": scene.terrain.height, "incidence": incidence} | {k: v.astype(np.float32) for k, v in look.items()}
+STATIC: Final = ("dem", "incidence", "los_east", "los_north", "los_up", "layover", "shadow", "water")
 
 
-def _truth(scene: Scene, stack: xr.Dataset, names: list[Pair], gammas: np.ndarray) -> xr.Dataset:
-    movers = scene.movers
-    visible = np.zeros((stack.sizes["date"], stack.sizes["delay"], movers.count), bool)
-    dates, delays = stack.indexes["date"], stack.indexes["delay"]
-    for pair, gamma in zip(names, gammas, strict=True):
-        where = dates.get_loc(pair.reference), delays.get_loc(parse_delay(pair.delay_days))
-        visible[where] = visible_movers(scene, pair.delay_days, gamma)
-    peak = movers.peak_rate().astype(np.float32)
-    peak_attrs = {"units": "m/yr", "long_name": "largest absolute speed along the line of sight"}
-    return xr.Dataset(
-        {
-            "label": (("y", "x"), movers.label, {"long_name": "number of the moving slope, 0 where stable"}),
-            "los_rate": (("y", "x"), movers.rate, {"units": "m/yr", "long_name": "speed toward the satellite"}),
-            "peak_rate": ("mover", peak, peak_attrs),
-            "visible": (("date", "delay", "mover"), visible, {"long_name": "the interferogram shows the mover"}),
-        },
-        {
-            "date": stack["date"], "delay": stack["delay"], "y": stack["y"], "x": stack["x"],
-            "spatial_ref": stack["spatial_ref"], "mover": np.arange(1, movers.count + 1),
-        },
-    )  # fmt: skip
+def _checked(
+    shape: tuple[int, int], seed: int, acquisitions: int, movers: int, delays: Sequence[DelayLike], processing: str,
+    direction: str,
+) -> list[int]:  # fmt: skip
+    """The delays in days."""
+    height, width = shape
+    check_whole("shape", height, low=2, high=200_000)
+    check_whole("shape", width, low=2, high=200_000)
+    check_whole("seed", seed, low=0)
+    check_whole("acquisitions", acquisitions, low=2, high=1_000)
+    check_whole("movers", movers, low=0)
+    for name, value, allowed in (
+        ("processing", processing, tuple(PROCESSING)),
+        ("direction", direction, get_args(Direction)),
+    ):
+        if value not in allowed:
+            raise ValueError(f"{name} must be one of {allowed}, instead got {name}={value!r}")
+    days = [int(parse_delay(d) / np.timedelta64(1, "D")) for d in delays]
+    if not any(d % REPEAT == 0 and d <= REPEAT * (acquisitions - 1) for d in days):
+        raise ValueError(
+            f"delays must hold a multiple of {REPEAT} up to {REPEAT * (acquisitions - 1)} days for {acquisitions} "
+            f"acquisitions, instead got delays={tuple(delays)}"
+        )
+    return days
+
+
+def _day_of_year(date: np.datetime64) -> float:
+    return float((date - date.astype("datetime64[Y]")) / np.timedelta64(1, "D")) + 1.0

@@ -12,10 +12,10 @@ from importlib.metadata import PackageNotFoundError, distribution, requires, ver
 from pathlib import Path
 from typing import Any
 
-from insarflow.simulate.memory import machine_memory
-
 _TOOLS = {"hypothesis", "mypy", "pandas-stubs", "pre-commit", "pytest", "pytest-xdist", "ruff"}
 """For those who write this package, not for those who use it."""
+
+_CGROUP = Path("/sys/fs/cgroup/memory.max")
 
 _BELOW = {"distributed", "llvmlite"}
 """Dependencies of dependencies that reports turn on."""
@@ -58,8 +58,20 @@ def _installed() -> str:
     return "editable" if text and json.loads(text).get("dir_info", {}).get("editable") else "package"
 
 
+def _memory() -> int | None:
+    """Memory that this process may have at most, bytes; None where the system does not say."""
+    try:
+        total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return None
+    try:
+        return min(total, int(_CGROUP.read_text()))
+    except (OSError, ValueError):
+        return total
+
+
 def _machine() -> dict[str, Any]:
-    memory = machine_memory()
+    memory = _memory()
     return {
         "python": platform.python_version(),
         "system": platform.platform(),
