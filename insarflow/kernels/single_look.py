@@ -106,8 +106,8 @@ def single_looks(
     fresh = [_key(seed, number, 2 * BRANCHES) for number in wanted]
     out = np.empty((len(wanted), *window.shape), np.complex64)
     _draw(
-        *arrays[:3], *(a.ravel() for a in arrays[3:5]), *(a.reshape(len(wanted), -1) for a in arrays[5:]), rho.ravel(),
-        shape, nodes, slots, np.array(keys, np.uint64).reshape(BRANCHES, -1), np.array(constant, np.uint64),
+        *arrays[:3], *(a.ravel() for a in arrays[3:5]), *(a.reshape(len(wanted), rho.size) for a in arrays[5:]),
+        rho.ravel(), shape, nodes, slots, np.array(keys, np.uint64).reshape(BRANCHES, -1), np.array(constant, np.uint64),
         np.array(fresh, np.uint64), window.y0 - MARGIN, window.x0 - MARGIN, taps(subswath), *workspace(),
         out.view(np.float32),
     )  # fmt: skip
@@ -152,7 +152,11 @@ def _draw(  # type: ignore[no-untyped-def]
     image, lost = np.empty((count, 2, RUN), np.float32), np.empty((count, RUN), np.float32)
     value = np.zeros((nodes.shape[0] + 1, 2, RUN), np.float32)
     ground = np.empty((13, RUN), np.float32), np.empty((4, RUN), np.int64)
-    mixes = np.empty((START + 1, RUN), np.float32), np.empty((START + 1, RUN), np.float32), np.empty(START + 1, np.bool_)
+    mixes = (
+        np.empty((START + 1, RUN), np.float32),
+        np.empty((START + 1, RUN), np.float32),
+        np.empty(START + 1, np.bool_),
+    )
     for r in range(lines):
         for left in range(0, cols, RUN):
             n = min(RUN, cols - left)
@@ -167,8 +171,8 @@ def _draw(  # type: ignore[no-untyped-def]
                     cut = slice(left + start, left + stop)
                     _add_branch(
                         row[b, r, cut], col[b, r, cut], weight[b, r, cut], first, floor, phase, quality, rho, shape,
-                        nodes, slots, keys[b], constant[b], np.uint64(place + start), words, floats, value, ground, mixes,
-                        image, lost, start,
+                        nodes, slots, keys[b], constant[b], np.uint64(place + start), words, floats, value, ground,
+                        mixes, image, lost, start,
                     )  # fmt: skip
             for i in range(count):
                 _add_fresh(
@@ -204,8 +208,8 @@ def _add_fresh(key, place, words, floats, scratch, image, lost, white):  # type:
 
 @jit
 def _add_branch(  # type: ignore[no-untyped-def]
-    row, col, weight, first, floor, phase, quality, rho, shape, nodes, slots, keys, constant, place, words, floats, value,
-    ground, mixes, image, lost, start,
+    row, col, weight, first, floor, phase, quality, rho, shape, nodes, slots, keys, constant, place, words, floats,
+    value, ground, mixes, image, lost, start,
 ):  # fmt: skip
     n = weight.size
     stop = start + n
