@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from insarflow.kernels._jit import jit, part
-from insarflow.kernels.bridge import START, blends, complex_normal, draw_walk, walk
-from insarflow.kernels.elementary import RUN, cosine, sine, workspace
+from insarflow.kernels.branch import CELL_ROWS, NUMBER_ROWS, add_branch
+from insarflow.kernels.bridge import START, complex_normal, walk
+from insarflow.kernels.elementary import RUN, workspace
 from insarflow.kernels.impulse import REACH, filtered_row, filtered_rows, taps
 from insarflow.kernels.noise import stream_key
 from insarflow.types import Window
@@ -23,8 +24,7 @@ MARGIN = REACH
 """Lines, and samples, around the window drawn that the geometry must be known of."""
 
 _STREAM = 0x51C  # keeps these random numbers apart from other fields of the same seed
-_ZERO, _HALF, _ONE, _TWO = np.float32(0.0), np.float32(0.5), np.float32(1.0), np.float32(2.0)
-_THERMAL, _HALF_TURN = np.float32(THERMAL_POWER), np.float32(np.pi)
+_ZERO, _THERMAL = np.float32(0.0), np.float32(THERMAL_POWER)
 
 
 def single_looks(
@@ -101,15 +101,17 @@ def single_looks(
         raise ValueError(f"repeat_days must be a positive number of days, instead got repeat_days={repeat_days}")
     rho = np.exp(-repeat_days / np.asarray(decay_days, np.float64)).astype(np.float32)
     nodes, slots = walk(wanted)
+    words, floats = workspace()
     keys = [[_key(seed, int(step), branch) for step in nodes[:, 0]] for branch in range(BRANCHES)]
     constant = [_key(seed, 0, BRANCHES + branch) for branch in range(BRANCHES)]
     fresh = [_key(seed, number, 2 * BRANCHES) for number in wanted]
+    row, col, weight, first, floor, phase, quality = arrays
     out = np.empty((len(wanted), *window.shape), np.complex64)
     _draw(
-        *arrays[:3], *(a.ravel() for a in arrays[3:5]), *(a.reshape(len(wanted), rho.size) for a in arrays[5:]),
-        rho.ravel(), shape, nodes, slots, np.array(keys, np.uint64).reshape(BRANCHES, -1), np.array(constant, np.uint64),
-        np.array(fresh, np.uint64), window.y0 - MARGIN, window.x0 - MARGIN, taps(subswath), *workspace(),
-        out.view(np.float32),
+        row, col, weight, first.ravel(), floor.ravel(), phase.reshape(len(wanted), rho.size),
+        quality.reshape(len(wanted), rho.size), rho.ravel(), shape, nodes, slots,
+        np.array(keys, np.uint64).reshape(BRANCHES, -1), np.array(constant, np.uint64), np.array(fresh, np.uint64),
+        window.y0 - MARGIN, window.x0 - MARGIN, taps(subswath), words, floats, out.view(np.float32),
     )  # fmt: skip
     return out
 
@@ -151,12 +153,9 @@ def _draw(  # type: ignore[no-untyped-def]
     recent = np.empty((count, 2 * REACH + 1, out.shape[2]), np.float32)
     image, lost = np.empty((count, 2, RUN), np.float32), np.empty((count, RUN), np.float32)
     value = np.zeros((nodes.shape[0] + 1, 2, RUN), np.float32)
-    ground = np.empty((13, RUN), np.float32), np.empty((4, RUN), np.int64)
-    mixes = (
-        np.empty((START + 1, RUN), np.float32),
-        np.empty((START + 1, RUN), np.float32),
-        np.empty(START + 1, np.bool_),
-    )
+    ground = np.empty((NUMBER_ROWS, RUN), np.float32), np.empty((CELL_ROWS, RUN), np.int64)
+    share, renewed = np.empty((START + 1, RUN), np.float32), np.empty((START + 1, RUN), np.float32)
+    mixes = share, renewed, np.empty(START + 1, np.bool_)
     for r in range(lines):
         for left in range(0, cols, RUN):
             n = min(RUN, cols - left)
@@ -169,7 +168,7 @@ def _draw(  # type: ignore[no-untyped-def]
                 start, stop = _seen(weight[b, r, left : left + n])
                 if start < stop:
                     cut = slice(left + start, left + stop)
-                    _add_branch(
+                    add_branch(
                         row[b, r, cut], col[b, r, cut], weight[b, r, cut], first, floor, phase, quality, rho, shape,
                         nodes, slots, keys[b], constant[b], np.uint64(place + start), words, floats, value, ground,
                         mixes, image, lost, start,
@@ -204,101 +203,3 @@ def _add_fresh(key, place, words, floats, scratch, image, lost, white):  # type:
         size = np.sqrt(lost[k])
         white[2 * k] = image[0, k] + size * re[k]
         white[2 * k + 1] = image[1, k] + size * im[k]
-
-
-@jit
-def _add_branch(  # type: ignore[no-untyped-def]
-    row, col, weight, first, floor, phase, quality, rho, shape, nodes, slots, keys, constant, place, words, floats,
-    value, ground, mixes, image, lost, start,
-):  # fmt: skip
-    n = weight.size
-    stop = start + n
-    numbers, cells = ground
-    share, fresh, active = mixes
-    y, x, steady, moving, most = numbers[0, :n], numbers[1, :n], numbers[2, :n], numbers[3, :n], numbers[4, :n]
-    turn, good, re, im, cell = numbers[5, :n], numbers[6, :n], numbers[7, :n], numbers[8, :n], cells[0, :n]
-    still_re, still_im = numbers[9, :n], numbers[10, :n]
-    down, right, near = cells[1, :n], cells[2, :n], cells[3, :n]
-    _locate(row, col, weight, shape, y, x, cell, down, right, near)
-    _look_up(near, weight, first, floor, rho, steady, moving, most, turn)
-    blends(turn, share, fresh, active)
-    needed = np.zeros(nodes.shape[0] + 1, np.bool_)
-    for i in range(slots.size):
-        needed[slots[i]] = True
-    draw_walk(nodes, keys, place, needed, share, fresh, active, words, floats, value, n)
-    complex_normal(constant, place, words, floats, still_re, still_im)
-    for i in range(slots.size):
-        _seen_now(phase[i], quality[i], weight, y, x, cell, down, right, near, turn, good)
-        _add_fading(lost[i, start:stop], weight, good, most)
-        _mix(good, steady, moving, still_re, value[slots[i], 0, :n], re)
-        _mix(good, steady, moving, still_im, value[slots[i], 1, :n], im)
-        _turn(turn, good)
-        _add_turned(turn, good, re, im, _ONE, image[i, 0, start:stop])
-        _add_turned(turn, good, im, re, -_ONE, image[i, 1, start:stop])
-
-
-@part
-def _seen_now(phase, quality, weight, y, x, cell, down, right, near, turn, good):  # type: ignore[no-untyped-def]
-    for k in range(weight.size):
-        if weight[k] > 0:
-            c, d, e = cell[k], cell[k] + down[k], right[k]
-            upper = phase[c] + x[k] * (phase[c + e] - phase[c])
-            lower = phase[d] + x[k] * (phase[d + e] - phase[d])
-            turn[k], good[k] = upper + y[k] * (lower - upper), quality[near[k]]
-        else:
-            turn[k] = good[k] = _ZERO
-
-
-@part
-def _locate(row, col, weight, shape, y, x, cell, down, right, near):  # type: ignore[no-untyped-def]
-    last_y, last_x = np.float32(shape[0] - 1), np.float32(shape[1] - 1)
-    for k in range(weight.size):
-        seen = weight[k] > 0
-        u, v = min(max(row[k], _ZERO), last_y) if seen else _ZERO, min(max(col[k], _ZERO), last_x) if seen else _ZERO
-        i, j = np.int64(u), np.int64(v)
-        y[k], x[k] = u - np.float32(i), v - np.float32(j)
-        cell[k] = i * shape[1] + j
-        down[k] = shape[1] if i + 1 < shape[0] else 0
-        right[k] = 1 if j + 1 < shape[1] else 0
-        near[k] = np.int64(u + _HALF) * shape[1] + np.int64(v + _HALF)
-
-
-@part
-def _look_up(cells, weight, first, floor, rho, steady, moving, most, memory):  # type: ignore[no-untyped-def]
-    for k in range(weight.size):
-        cell, seen = cells[k], weight[k] > 0
-        low = max(floor[cell], _ZERO) if seen else _ZERO
-        most[k] = max(first[cell], low) if seen else _ZERO
-        steady[k] = np.sqrt(low) * weight[k]
-        moving[k] = np.sqrt(most[k] - low) * weight[k]
-        memory[k] = rho[cell] if seen else _ZERO
-
-
-@part
-def _add_fading(lost, weight, good, most):  # type: ignore[no-untyped-def]
-    for k in range(weight.size):
-        lost[k] += weight[k] * weight[k] * max(_ONE - good[k] * most[k], _ZERO)
-
-
-@part
-def _mix(good, steady, moving, still, wander, signal):  # type: ignore[no-untyped-def]
-    for k in range(good.size):
-        signal[k] = np.sqrt(good[k]) * (steady[k] * still[k] + moving[k] * wander[k])
-
-
-@part
-def _turn(turn, other):  # type: ignore[no-untyped-def]
-    """Exchange an angle for its cosine, and what `other` holds for its sine."""
-    for k in range(turn.size):
-        # Half turns become the sign, the rest lies between -pi/2 and pi/2.
-        halves = turn[k] / _HALF_TURN
-        whole = np.floor(halves + _HALF)
-        sign = _ONE - _TWO * (whole - _TWO * np.floor(whole * _HALF))
-        rest = (halves - whole) * _HALF_TURN
-        turn[k], other[k] = sign * cosine(rest), sign * sine(rest)
-
-
-@part
-def _add_turned(c, s, straight, across, sign, image):  # type: ignore[no-untyped-def]
-    for k in range(c.size):
-        image[k] += c[k] * straight[k] + sign * s[k] * across[k]
