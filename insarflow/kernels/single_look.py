@@ -95,7 +95,8 @@ def single_looks(
     branches and of the receiver are drawn as one. Any window and any set of numbers gives the same bits.
     """
     wanted = _whole(numbers)
-    arrays = [np.ascontiguousarray(a, np.float32) for a in (row, col, weight, first, floor, phase, quality)]
+    # Writable, since the loops would be compiled again for arrays that are not.
+    arrays = [np.require(a, np.float32, ["C", "W"]) for a in (row, col, weight, first, floor, phase, quality)]
     shape = _ground_shape(len(wanted), arrays, decay_days, window)
     if not repeat_days > 0:
         raise ValueError(f"repeat_days must be a positive number of days, instead got repeat_days={repeat_days}")
