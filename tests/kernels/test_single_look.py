@@ -9,7 +9,7 @@ from scipy.stats import kstest
 from insarflow.kernels.coherence import coherence
 from insarflow.kernels.impulse import taps
 from insarflow.kernels.noise import mix, stream_key
-from insarflow.kernels.single_look import BRANCHES, MARGIN, THERMAL_POWER, single_looks
+from insarflow.kernels.single_look import BRANCHES, MARGIN, THERMAL_POWER, _key, single_looks
 from insarflow.types import Looks, Window
 
 CELLS = (12, 15)
@@ -164,6 +164,22 @@ def test_a_seed_and_an_acquisition_have_numbers_of_their_own():
         for j in range(i):
             assert abs(correlation(images[i], images[j])) < (0.02 if (i, j) != (3, 0) else 0.7)
     assert correlation(images[0][1:], images[3][:-1]) == pytest.approx(1)
+
+
+def test_no_two_numbers_come_from_the_same_hash():
+    keys = {_key(seed, number, kind) for seed in range(3) for number in range(300) for kind in range(7)}
+    assert len(keys) == 3 * 300 * 7
+    places = (np.arange(-150, 150)[:, None] * 2**32 + np.arange(-150, 150)).astype(np.uint64)
+    with np.errstate(over="ignore"):
+        bits = [mix.py_func(key, places).ravel() for key in sorted(keys)[::700]]
+    assert np.unique(bits).size == len(bits) * places.size
+
+
+def test_a_place_that_is_no_number_reads_the_first_cell():
+    ground = np.zeros(CELLS)
+    ground[0, 0] = 1.0
+    images = draw([0, 1], first=1.0, floor=ground, row=np.nan, col=np.nan, decay=0.1)
+    assert abs(correlation(*images)) > 0.98
 
 
 # --- statistics --------------------------------------------------------------------------------------------------
