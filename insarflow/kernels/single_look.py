@@ -48,7 +48,8 @@ def single_looks(
     Parameters
     ----------
     numbers
-        The acquisitions drawn, n of them; number i is taken at time ``i * repeat_days``. From 0 on, in any order.
+        The acquisitions drawn, n of them; number i is taken at time ``i * repeat_days``. From 0 on, in any order;
+        every 128 of them before the first cost one draw more.
     row, col, weight
         float32, shape ``(BRANCHES, window.height + 2 * MARGIN, window.width + 2 * MARGIN)``: what each sample of the
         window and a margin around it sees: places in index coordinates of the ground rasters (a whole number is a
@@ -56,7 +57,8 @@ def single_looks(
         is 0 a branch sees nothing and its place has no meaning.
     first, floor, decay_days
         float32, shape ``(y, x)``, ground rasters: coherence between acquisitions t days apart is
-        ``floor + (first - floor) exp(-t / decay_days)``, ``0 <= floor <= first <= 1``. The nearest cell counts.
+        ``floor + (first - floor) exp(-t / decay_days)``, ``0 <= floor <= first <= 1``, decay above 0, without NaN.
+        The nearest cell counts.
     phase
         float32, shape ``(n, y, x)``: range phase in radians of each acquisition, taken bilinearly; the image has its
         negative.
@@ -95,7 +97,8 @@ def single_looks(
     branches and of the receiver are drawn as one. Any window and any set of numbers gives the same bits.
     """
     wanted = _whole(numbers)
-    arrays = [np.ascontiguousarray(a, np.float32) for a in (row, col, weight, first, floor, phase, quality)]
+    # Writable, since the loops would be compiled again for arrays that are not.
+    arrays = [np.require(a, np.float32, ["C", "W"]) for a in (row, col, weight, first, floor, phase, quality)]
     shape = _ground_shape(len(wanted), arrays, decay_days, window)
     if not repeat_days > 0:
         raise ValueError(f"repeat_days must be a positive number of days, instead got repeat_days={repeat_days}")
