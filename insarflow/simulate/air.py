@@ -167,10 +167,10 @@ class Air:
                                                   shortest=valley_size[0]))
             for name, wide in (("valley rates", valley_rate), ("valley offsets", valley_phase))
         )  # fmt: skip
-        waves = LeeWaves.draw(rng, spacing=spacing, wavelength=wavelength, amplitude=wave_amplitude)
+        waves = LeeWaves.draw(rng, spacing=spacing, wavelength=wavelength, amplitude=wave_amplitude) if wavy else None
         return cls(
             turbulent, float(height), float(rate), limit, rates if valleys else None, offsets if valleys else None,
-            waves if wavy else None,
+            waves,
         )  # fmt: skip
 
     def phase(self, window: Window, height: np.ndarray) -> np.ndarray:

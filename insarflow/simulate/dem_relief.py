@@ -10,9 +10,12 @@ import numpy as np
 
 from insarflow.errors import InsarError
 from insarflow.simulate.fields import Field
-from insarflow.simulate.relief import DETAIL, Relief, check_positive
+from insarflow.simulate.relief import Relief, check_positive
 from insarflow.simulate.unit_fields import unit_field
 from insarflow.types import Window
+
+_DETAIL = -4.0
+"""Exponent of the spectrum of detail."""
 
 _DETAIL_LIMIT = 4.0
 """Standard deviations beyond which detail is cut off, so that heights have bounds."""
@@ -102,7 +105,7 @@ class DemRelief(Relief):
         fine = spacing / factor
         drawn = None
         if detail > 0 and factor > 1:
-            drawn = unit_field(seed, "relief of dem", spacing=fine, exponent=DETAIL, longest=2 * spacing)
+            drawn = unit_field(seed, "relief of dem", spacing=fine, exponent=_DETAIL, longest=2 * spacing)
         extra = _DETAIL_LIMIT * detail if drawn else 0.0
         return cls(fine, bounds[0] - extra, bounds[1] + extra, load, shape, factor, drawn, detail)
 

@@ -36,7 +36,7 @@ _LONG: Final[Mapping[int, tuple[float, float]]] = {
 """Range of length by width; glaciers are long down the slope."""
 
 _STEEPEST: Final[Mapping[int, float]] = {
-    BOWL: np.radians(6.0), GLACIER: np.radians(32.0), FIELD: np.radians(4.0), SNOW: np.radians(45.0)
+    BOWL: np.radians(8.0), GLACIER: np.radians(32.0), FIELD: np.radians(4.0), SNOW: np.radians(45.0)
 }  # fmt: skip
 
 
@@ -87,7 +87,7 @@ class Body:
     rate
         Of bowls and glaciers, m/yr down.
     parcel
-        Sides of the parcels of fields, m.
+        Sides of the parcels of fields, along the long axis and across it, m.
     melted, snowed
         Days of the year on which snow is gone and new snow comes.
     """
@@ -131,11 +131,63 @@ class Body:
             end = np.exp(-0.5 * _BOWL_END**2)
             deep: np.ndarray = np.maximum((np.exp(-2.0 * square) - end) / (1 - end), 0.0).astype(np.float32)
             return deep
-        turn = np.arctan2(across / self.across, along / self.along)
-        rim = 1.0 + sum(a * np.cos((k + 1) * turn + p) for k, (a, p) in enumerate(self.rim))
-        inside = 1.0 - np.sqrt(square) / np.clip(rim, 0.4, _RIM)
+        distance = np.sqrt(square)
+        rim = self._rim(along / self.along, across / self.across, np.maximum(distance, 1e-9))
+        inside = 1.0 - distance / np.clip(rim, 0.4, _RIM)
         soft = 0.6 if self.kind == GLACIER else 0.25
         return smoothstep(inside / soft).astype(np.float32)
+
+    def _rim(self, along: np.ndarray, across: np.ndarray, distance: np.ndarray) -> np.ndarray:
+        """Distance of the rim, in half sizes, in the direction of each cell."""
+        cosine, sine = along / distance, across / distance
+        rim = np.ones(distance.shape)
+        turned, other = cosine, sine
+        for k, (amplitude, start) in enumerate(self.rim):
+            if k:
+                # By the sums of angles, which cost less than a cosine.
+                turned, other = turned * cosine - other * sine, other * cosine + turned * sine
+            rim += amplitude * np.cos(start) * turned - amplitude * np.sin(start) * other
+        return rim
+
+
+def parcels_of(body: Body) -> int:
+    """Number of parcels of a body of fields."""
+    return (2 * _half(body)) ** 2
+
+
+def parcel_of(body: Body, window: Window, spacing: float) -> np.ndarray:
+    """Number of the parcel that each cell belongs to: int64, shape ``window.shape``."""
+    along, across = body.axes(window, spacing)
+    half = _half(body)
+    rows, cols = (
+        np.clip(np.floor(place / side).astype(np.int64) + half, 0, 2 * half - 1)
+        for place, side in zip((along, across), body.parcel, strict=True)
+    )
+    return np.asarray(rows * (2 * half) + cols)
+
+
+def _half(body: Body) -> int:
+    """Parcels from the middle to the end, at most."""
+    return int(np.ceil(body.reach / min(body.parcel))) + 1
+
+
+def bodies_near(terms: Terms, window: Window, relief: Relief) -> list[Body]:
+    """All bodies that may reach into a window, in an order that does not depend on it."""
+    found: list[Body] = []
+    for kind in SIZES:
+        reach = furthest(kind)
+        rows = _cells(window.y0 * terms.spacing - reach, window.y1 * terms.spacing + reach)
+        cols = _cells(window.x0 * terms.spacing - reach, window.x1 * terms.spacing + reach)
+        for row in rows:
+            for col in cols:
+                found.extend(bodies_of(terms, relief, kind, row, col))
+    touching = (b for b in found if b.window(terms.spacing).shared(window) is not None)
+    return sorted(touching, key=lambda b: (b.kind, b.key))
+
+
+def _cells(start: float, stop: float) -> range:
+    """Cells of the ground that lie between two places, m."""
+    return range(int(np.floor(start / CELL)), int(np.floor(stop / CELL)) + 1)
 
 
 def furthest(kind: int) -> float:
@@ -176,7 +228,7 @@ def _drawn(rng: np.random.Generator, terms: Terms, kind: int, y: float, x: float
     rim = tuple((float(rng.normal(0, 0.15 / k)), float(rng.uniform(0, 2 * np.pi))) for k in (1, 2, 3, 4))
     rates = terms.thinning if kind == GLACIER else terms.sinking
     rate = float(np.exp(rng.uniform(*np.log(rates))))
-    parcel = (float(rng.uniform(100, 250)), float(rng.uniform(150, 400)))
+    parcel = (float(rng.uniform(150, 400)), float(rng.uniform(100, 250)))
     melted, snowed = float(rng.uniform(130, 215)), float(rng.uniform(262, 310))
     return Body(kind, int(rng.integers(2**63)), y, x, long, wide, azimuth, rim, rate, parcel, melted, snowed)
 

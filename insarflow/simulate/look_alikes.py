@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, Self
+from functools import lru_cache
+from typing import Final, NamedTuple, Self
 
 import numpy as np
 
 from insarflow.constants import DAYS_PER_YEAR, SENTINEL1_WAVELENGTH
 from insarflow.simulate.look_alike_bodies import (
     BOWL,
-    CELL,
     FIELD,
     GLACIER,
-    SIZES,
     SNOW,
     Body,
     Terms,
-    bodies_of,
-    furthest,
+    bodies_near,
+    parcel_of,
+    parcels_of,
 )
 from insarflow.simulate.relief import Relief
 from insarflow.types import Window
@@ -44,8 +43,14 @@ _SEASON: Final = (90.0, 280.0)
 _WET_SNOW: Final = (90.0, 330.0)
 """Days of the year before and after which all snow is dry."""
 
-_Part = tuple[Body, Window, tuple[slice, slice], np.ndarray]
-"""A body, the part of its window that is asked for, slices of that part, and the profile there."""
+
+class _Part(NamedTuple):
+    """A body in a window: where it is, how strong, and of which parcel each cell of a field is."""
+
+    body: Body
+    cut: tuple[slice, slice]
+    profile: np.ndarray
+    parcels: np.ndarray | None
 
 
 @dataclass(frozen=True)
@@ -113,22 +118,12 @@ class LookAlikes:
 
     def near(self, window: Window, relief: Relief) -> list[Body]:
         """All that may reach into a window, in an order that does not depend on it."""
-        spacing = self.terms.spacing
-        found: list[Body] = []
-        for kind in SIZES:
-            reach = furthest(kind)
-            rows = _cells(window.y0 * spacing - reach, window.y1 * spacing + reach)
-            cols = _cells(window.x0 * spacing - reach, window.x1 * spacing + reach)
-            for row in rows:
-                for col in cols:
-                    found.extend(bodies_of(self.terms, relief, kind, row, col))
-        touching = (b for b in found if b.window(spacing).shared(window) is not None)
-        return sorted(touching, key=lambda b: (b.kind, b.key))
+        return bodies_near(self.terms, window, relief)
 
     def at(self, window: Window, relief: Relief) -> np.ndarray:
         """Class of each cell, uint8, shape ``window.shape``: an index into `look_alike_bodies.CLASSES`."""
         kind = np.zeros(window.shape, np.uint8)
-        for body, _, cut, profile in self._parts(window, relief):
+        for body, cut, profile, _ in _parts(self.terms, window, relief):
             edge = BOWL_EDGE if body.kind == BOWL else 0.0
             kind[cut] = np.where((profile > edge) & (kind[cut] == 0), np.uint8(body.kind), kind[cut])
         return kind
@@ -145,25 +140,27 @@ class LookAlikes:
         """
         phase = np.zeros(window.shape, np.float32)
         years = day / DAYS_PER_YEAR
-        for body, part, cut, profile in self._parts(window, relief):
+        for part in _parts(self.terms, window, relief):
+            body, cut, profile, _ = part
             if body.kind in (BOWL, GLACIER):
                 view = up if np.ndim(up) == 0 else np.asarray(up)[cut]
                 phase[cut] += np.asarray(_TO_PHASE * body.rate * years * view, np.float32) * profile
             elif body.kind == SNOW and self._is_wet(body, day):
                 phase[cut] += np.float32(self.slush * self._date(body, day).normal()) * profile
             elif body.kind == FIELD:
-                phase[cut] += np.float32(self.moisture) * self._moisture(body, day, part, profile)
+                phase[cut] += np.float32(self.moisture) * self._moisture(part, day)
         return phase
 
     def quality(self, day: float, window: Window, relief: Relief) -> np.ndarray:
         """Part of an acquisition's correlation that is left, float32, 0..1; see `kernels.speckle`."""
         quality = np.ones(window.shape, np.float32)
-        for body, part, cut, profile in self._parts(window, relief):
+        for part in _parts(self.terms, window, relief):
+            body, cut, profile, _ = part
             if body.kind == SNOW and self._is_wet(body, day):
                 left = self._date(body, day).uniform(0.05, 0.4)
                 quality[cut] *= np.float32(1.0) - np.float32(1 - left) * profile
             elif body.kind == FIELD:
-                wet = self._moisture(body, day, part, profile)
+                wet = self._moisture(part, day)
                 quality[cut] *= np.float32(1.0) - np.float32(0.25) * wet
         return quality
 
@@ -172,24 +169,6 @@ class LookAlikes:
         table = np.array([1.0] + [HASTE[k] for k in (BOWL, GLACIER, FIELD, SNOW)], np.float32)
         haste: np.ndarray = np.take(table, self.at(window, relief))
         return haste
-
-    def _parts(self, window: Window, relief: Relief) -> Iterator[_Part]:
-        """Each body, where it lies in the window, and its profile there; sharp ones leave out what is taken."""
-        taken: np.ndarray | None = None
-        spacing = self.terms.spacing
-        for body in self.near(window, relief):
-            part = body.window(spacing).shared(window)
-            if part is None:
-                continue
-            cut = part.within(window)
-            profile = body.profile(part, spacing)
-            if body.kind == FIELD:
-                profile = (profile > 0) * self._sown(body, part)
-            if body.kind != BOWL:
-                taken = np.zeros(window.shape, bool) if taken is None else taken
-                profile = np.where(taken[cut], np.float32(0.0), profile)
-                taken[cut] |= profile > 0
-            yield body, part, cut, profile
 
     def _date(self, body: Body, day: float) -> np.random.Generator:
         return np.random.default_rng((body.key, round(day) % 2**64))
@@ -201,29 +180,33 @@ class LookAlikes:
         today = self._day_of_year(day)
         return _WET_SNOW[0] < today < body.melted or body.snowed < today < _WET_SNOW[1]
 
-    def _parcels(self, body: Body, window: Window) -> tuple[np.ndarray, int]:
-        """Number of each cell's parcel, and how many there are."""
-        along, across = body.axes(window, self.terms.spacing)
-        half = int(np.ceil(body.reach / min(body.parcel))) + 1
-        rows = np.floor(along / body.parcel[1]).astype(np.intp) + half
-        cols = np.floor(across / body.parcel[0]).astype(np.intp) + half
-        return np.clip(rows, 0, 2 * half - 1) * (2 * half) + np.clip(cols, 0, 2 * half - 1), 4 * half * half
-
-    def _sown(self, body: Body, window: Window) -> np.ndarray:
-        number, count = self._parcels(body, window)
-        sown: np.ndarray = (np.random.default_rng(body.key).random(count) < _SOWN).astype(np.float32)
-        return np.asarray(sown[number])
-
-    def _moisture(self, body: Body, day: float, window: Window, profile: np.ndarray) -> np.ndarray:
+    def _moisture(self, part: _Part, day: float) -> np.ndarray:
         """How wet each cell is, 0..1, float32: of parcels that are irrigated at the time, each as a whole."""
-        if not _SEASON[0] < self._day_of_year(day) < _SEASON[1]:
-            return np.zeros(window.shape, np.float32)
-        number, count = self._parcels(body, window)
-        rng = self._date(body, day)
+        if not _SEASON[0] < self._day_of_year(day) < _SEASON[1] or part.parcels is None:
+            return np.zeros(part.profile.shape, np.float32)
+        rng, count = self._date(part.body, day), parcels_of(part.body)
         wet: np.ndarray = (rng.uniform(0.2, 1.0, count) * (rng.random(count) < _IRRIGATED)).astype(np.float32)
-        return np.asarray(wet[number] * profile)
+        return np.asarray(wet[part.parcels] * part.profile)
 
 
-def _cells(start: float, stop: float) -> range:
-    """Cells of the ground that lie between two places, m."""
-    return range(int(np.floor(start / CELL)), int(np.floor(stop / CELL)) + 1)
+@lru_cache(maxsize=8)
+def _parts(terms: Terms, window: Window, relief: Relief) -> tuple[_Part, ...]:
+    """The bodies in a window, kept for the next dates; sharp ones leave out what others have taken."""
+    parts: list[_Part] = []
+    taken = np.zeros(window.shape, bool)
+    for body in bodies_near(terms, window, relief):
+        inner = body.window(terms.spacing).shared(window)
+        if inner is None:
+            continue
+        cut, parcels = inner.within(window), None
+        profile = body.profile(inner, terms.spacing)
+        if body.kind == FIELD:
+            parcels = parcel_of(body, inner, terms.spacing)
+            sown = np.random.default_rng(body.key).random(parcels_of(body)) < _SOWN
+            profile = ((profile > 0) & sown[parcels]).astype(np.float32)
+        if body.kind != BOWL:
+            profile = np.where(taken[cut], np.float32(0.0), profile)
+            taken[cut] |= profile > 0
+        if profile.any():
+            parts.append(_Part(body, cut, profile, parcels))
+    return tuple(parts)

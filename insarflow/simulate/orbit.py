@@ -146,10 +146,15 @@ class Bursts:
     def phase(self, acquisition: int, window: Window) -> np.ndarray:
         """Phase of an acquisition, rad, float32, shape ``window.shape``."""
         place = self.along(window)
-        burst = np.floor(place)
-        first, last = int(burst.min()), int(burst.max())
+        # A plane is lowest and highest at corners.
+        corners = np.floor(place[:: max(1, len(place) - 1), :: max(1, place.shape[1] - 1)])
+        first, last = int(corners.min()), int(corners.max())
         steps = STEP_PER_LINE * np.array([self.shift_of(acquisition, b) for b in range(first, last + 1)])
-        sawtooth = steps[(burst - first).astype(np.intp)] * (place - burst - 0.5)
+        if first == last:
+            sawtooth = steps[0] * (place - first - 0.5)
+        else:
+            burst = np.floor(place)
+            sawtooth = np.take(steps, (burst - first).astype(np.intp)) * (place - burst - 0.5)
         phase: np.ndarray = sawtooth.astype(np.float32)
         return phase
 
@@ -198,17 +203,21 @@ class DemError:
         return np.float32(self.rms) * self.field.at(window)
 
     def phase(self, window: Window, position: float, *, slant_range: float, incidence: float) -> np.ndarray:
-        """Phase of an acquisition at a perpendicular position, rad, float32, shape ``window.shape``.
+        """Phase of an acquisition, rad, float32, shape ``window.shape``; see `rad_per_metre` for the parameters."""
+        return np.float32(rad_per_metre(position, slant_range=slant_range, incidence=incidence)) * self.at(window)
 
-        Parameters
-        ----------
-        position
-            See `Orbit`, m.
-        slant_range, incidence
-            m and rad, of the scene: over a burst's width they hardly change.
-        """
-        scale = 4 * np.pi / SENTINEL1_WAVELENGTH * position / (slant_range * np.sin(incidence))
-        return np.float32(scale * self.rms) * self.field.at(window)
+
+def rad_per_metre(position: float, *, slant_range: float, incidence: float) -> float:
+    """Phase, rad, of a DEM that is a metre too high, in the image of an acquisition.
+
+    Parameters
+    ----------
+    position
+        Perpendicular, see `Orbit`, m.
+    slant_range, incidence
+        m and rad, of the scene: over a burst's width they hardly change.
+    """
+    return float(4 * np.pi / SENTINEL1_WAVELENGTH * position / (slant_range * np.sin(incidence)))
 
 
 @lru_cache(maxsize=256)

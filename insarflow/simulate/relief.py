@@ -12,10 +12,6 @@ from insarflow.simulate.fields import Field
 from insarflow.simulate.unit_fields import unit_field
 from insarflow.types import Window
 
-_STEEPNESS = -4.0
-DETAIL = -3.4
-"""Exponent of the spectrum of what is small."""
-
 
 class Relief(ABC):
     """Heights on the ground grid.
@@ -63,9 +59,9 @@ class FractalRelief(Relief):
         Mean and standard deviation of height before valleys are filled, m.
     floor
         Level to which valleys are filled, in units of `relief` above the base.
-    massifs, ridges, detail, levels
-        Fields of unit standard deviation: the shape at large, crests where it is 0, what is small, and the rise and
-        fall of the valleys' level.
+    massifs, ridges, spurs, levels
+        Fields of unit standard deviation: the shape at large, crests and small crests where they are 0, and the rise
+        and fall of the valleys' level.
     """
 
     spacing: float
@@ -74,7 +70,7 @@ class FractalRelief(Relief):
     floor: float
     massifs: Field
     ridges: Field
-    detail: Field
+    spurs: Field
     levels: Field
 
     @classmethod
@@ -83,10 +79,10 @@ class FractalRelief(Relief):
         seed: int,
         *,
         spacing: float,
-        relief: float = 650.0,
+        relief: float = 600.0,
         base: float = 1900.0,
         floor: float = -0.9,
-        longest: float = 20_000.0,
+        longest: float = 35_000.0,
     ) -> Self:
         """Relief of this seed.
 
@@ -95,7 +91,7 @@ class FractalRelief(Relief):
         spacing
             Of the ground grid, m.
         relief
-            m: slopes are in proportion to it. At 700 and wavelengths up to 20 km they are alpine, with a median of
+            m: slopes are in proportion to it. At 600 and wavelengths up to 35 km they are alpine, with a median of
             about 25 degrees outside of valley floors; at 150 hills; at 20 a plain.
         base
             m.
@@ -111,8 +107,8 @@ class FractalRelief(Relief):
             return unit_field(seed, f"relief {name}", spacing=spacing, exponent=exponent, longest=long, shortest=short)
 
         return cls(
-            spacing, base, relief, floor, drawn("massifs", _STEEPNESS, longest), drawn("ridges", -4.2, 0.5 * longest),
-            drawn("detail", DETAIL, 0.1 * longest), drawn("levels", _STEEPNESS, 2 * longest, longest),
+            spacing, base, relief, floor, drawn("massifs", -4.8, longest), drawn("ridges", -5.0, 0.35 * longest),
+            drawn("spurs", -4.8, 0.1 * longest), drawn("levels", -4.0, 2 * longest, longest),
         )  # fmt: skip
 
     @classmethod
@@ -121,10 +117,10 @@ class FractalRelief(Relief):
         rng: np.random.Generator,
         *,
         spacing: float,
-        relief: tuple[float, float] = (450.0, 750.0),
+        relief: tuple[float, float] = (400.0, 700.0),
         base: tuple[float, float] = (1200.0, 2300.0),
         floor: tuple[float, float] = (-1.3, -0.6),
-        longest: tuple[float, float] = (15_000.0, 25_000.0),
+        longest: tuple[float, float] = (28_000.0, 45_000.0),
     ) -> Self:
         """Relief whose numbers lie in these ranges; see `of_seed`."""
         return cls.of_seed(
@@ -145,8 +141,9 @@ class FractalRelief(Relief):
     def height(self, window: Window) -> np.ndarray:
         """Height at cell centres, m."""
         part = np.float32
-        rise = part(0.75) * self.massifs.at(window) - part(0.6) * np.abs(self.ridges.at(window))
-        rise += part(0.1) * self.detail.at(window) + part(0.48)
+        rise = part(0.75) * self.massifs.at(window) - part(0.8) * np.abs(self.ridges.at(window))
+        # The means of both, which are 0.8 without their weights, are taken off.
+        rise += part(0.88) - part(0.3) * np.abs(self.spurs.at(window))
         level = part(0.33) * np.clip(self.levels.at(window), part(-3.0), part(3.0)) + part(self.floor)
         rise = level + _soft(rise - level, part(0.12))
         top = part(3.2)

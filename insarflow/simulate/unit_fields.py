@@ -9,7 +9,10 @@ import numpy as np
 from insarflow.simulate.fields import Field
 
 SPLINE_POWER: Final = 151.0 / 315.0
-"""Integral of the square of a cubic B-spline."""
+"""Integral of the square of a cubic B-spline: an octave's standard deviation is its gain times this, once per axis."""
+
+_WAVE: Final = 3.0
+"""Wavelength of which an octave of splines has most, in units of its lattice."""
 
 
 def unit_field(
@@ -21,16 +24,29 @@ def unit_field(
     longest: float,
     shortest: float = 0.0,
 ) -> Field:
-    """Field whose values have a standard deviation of 1; parameters as for `Field.power_law`.
+    """Field whose values have a standard deviation of 1, with a spectrum of about ``k ** exponent``.
+
+    Parameters
+    ----------
+    spacing
+        Of the grid, m.
+    exponent
+        Negative.
+    longest, shortest
+        Wavelengths, m, beyond which the spectrum is flat and below which it falls off.
 
     Notes
     -----
-    A power law that is flat beyond `longest` has a good part of its variance there, which `Field.power_law` does not
-    count. An octave's variance is the square of its gain times that of a spline's integral, along both axes.
+    `Field.power_law` keeps the spectrum within some percent and the variance of a part of it; here the variance of the
+    whole is kept, and hardly depends on the spacing: an octave stands for half an octave on both sides of its lattice,
+    the longest and the shortest for what is left of theirs.
     """
-    field = Field.power_law(
-        seed, name, spacing=spacing, std=1.0, exponent=exponent, longest=max(longest, 4 * spacing), shortest=shortest,
-        knee_exponent=exponent,
-    )  # fmt: skip
-    std = SPLINE_POWER * float(np.sqrt(np.sum(np.square(field.gains))))
-    return Field(seed, name, tuple(g / std for g in field.gains))
+    reach = max(longest / _WAVE, spacing)
+    octaves = max(0, int(np.ceil(np.log2(reach / spacing) - 0.5))) + 1
+    edges = spacing * 2.0 ** (np.arange(octaves + 1) - 0.5)
+    edges = np.clip(edges, max(shortest / _WAVE, edges[0]), max(reach, edges[1]))
+    power = -exponent - 2.0
+    total = np.log(edges) if abs(power) < 1e-9 else edges**power / power
+    shares = np.diff(total)
+    gains = np.sqrt(shares / shares.sum()) / SPLINE_POWER
+    return Field(seed, name, tuple(float(g) for g in gains))
