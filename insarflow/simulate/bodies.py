@@ -177,10 +177,14 @@ class Bodies:
         ndarray
             float32, ``window.shape``; 0 where nothing moves.
         """
-        view = np.zeros(self.window.shape, np.float32)
+        cells = np.flatnonzero(self.label)
+        of = self.label.ravel()[cells]
+        numbers = np.array([(0.0, 0.0, 0.0, 0.0), *((*m.direction, m.position(day)) for m in self.movers)], np.float32)
+        view = np.zeros(cells.size, np.float32)
         for k, part in enumerate((east, north, up)):
-            view += self._of_each([m.direction[k] for m in self.movers]) * np.asarray(part, np.float32)
-        toward: np.ndarray = self._of_each([m.position(day) for m in self.movers]) * self.profile * view
+            view += numbers[of, k] * np.broadcast_to(np.asarray(part, np.float32), self.window.shape).ravel()[cells]
+        toward = np.zeros(self.window.shape, np.float32)
+        toward.ravel()[cells] = numbers[of, 3] * self.profile.ravel()[cells] * view
         return toward
 
     def haste(self) -> np.ndarray:

@@ -31,6 +31,7 @@ _LANDSLIDE, _ROCK_GLACIER, _UNKNOWN = _ELONGATION
 _FITTED = 1.25
 _WAVES = 5
 _REMEMBERED = 50_000
+_ASK = object()
 _HALF_SPAN = 1 << 19
 
 Known = TypeVar("Known")
@@ -199,8 +200,8 @@ class Slides:
 
     def _kept(self, candidate: Candidate) -> Mover | None:
         """The mover that a candidate is; None if the terrain does not allow it or another is there before it."""
-        if ("kept", candidate.id) in self._memory:
-            known = self._memory["kept", candidate.id]
+        known = self._memory.get(("kept", candidate.id), _ASK)
+        if known is not _ASK:
             return known if isinstance(known, Mover) else None
         mover = self._body(candidate)
         if mover is not None and any(self._kept(c) is not None for c in self._rivals(candidate, mover)):
@@ -226,8 +227,8 @@ class Slides:
 
     def _body(self, candidate: Candidate) -> Mover | None:
         """The mover that a candidate would be were it alone; None where the slope does not allow it."""
-        if ("body", candidate.id) in self._memory:
-            known = self._memory["body", candidate.id]
+        known = self._memory.get(("body", candidate.id), _ASK)
+        if known is not _ASK:
             return known if isinstance(known, Mover) else None
         height, azimuth, slope = self._plane(candidate)
         possible = self.slopes[0] <= slope <= self.slopes[1]
