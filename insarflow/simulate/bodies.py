@@ -26,6 +26,7 @@ HASTE_SPEED: Final = 0.5
 """Speed, m/yr, that doubles the loss of coherence, and beyond which the surface breaks up."""
 
 _BREAK_UP = 10.0
+_WAVES = 5
 
 
 @dataclass(frozen=True)
@@ -177,10 +178,14 @@ class Bodies:
         ndarray
             float32, ``window.shape``; 0 where nothing moves.
         """
-        view = np.zeros(self.window.shape, np.float32)
+        cells = np.flatnonzero(self.label)
+        of = self.label.ravel()[cells]
+        numbers = np.array([(0.0, 0.0, 0.0, 0.0), *((*m.direction, m.position(day)) for m in self.movers)], np.float32)
+        view = np.zeros(cells.size, np.float32)
         for k, part in enumerate((east, north, up)):
-            view += self._of_each([m.direction[k] for m in self.movers]) * np.asarray(part, np.float32)
-        toward: np.ndarray = self._of_each([m.position(day) for m in self.movers]) * self.profile * view
+            view += numbers[of, k] * np.broadcast_to(np.asarray(part, np.float32), self.window.shape).ravel()[cells]
+        toward = np.zeros(self.window.shape, np.float32)
+        toward.ravel()[cells] = numbers[of, 3] * self.profile.ravel()[cells] * view
         return toward
 
     def haste(self) -> np.ndarray:
@@ -201,3 +206,11 @@ class Bodies:
         """A number of each mover on its cells, float32; 0 elsewhere."""
         each: np.ndarray = np.array([0.0, *values], np.float32)[self.label]
         return each
+
+
+def draw_rim(rng: np.random.Generator) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Waves of a rim that stays between 2 - `RIM_BOUND` and `RIM_BOUND`."""
+    sizes = rng.normal(0.0, 0.16 / np.arange(1, _WAVES + 1))
+    sizes *= min(1.0, (RIM_BOUND - 1.0) / np.abs(sizes).sum())
+    turns = rng.uniform(0.0, 2 * np.pi, _WAVES)
+    return tuple((sizes * np.cos(turns)).tolist()), tuple((sizes * np.sin(turns)).tolist())

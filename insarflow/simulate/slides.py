@@ -11,7 +11,7 @@ import numpy as np
 
 from insarflow.ops.checks import check_fraction, check_number, check_whole
 from insarflow.simulate.activity import HABITS, Activity, Habit
-from insarflow.simulate.bodies import REACH, RIM_BOUND, Bodies, Kind, Mover
+from insarflow.simulate.bodies import REACH, RIM_BOUND, Bodies, Kind, Mover, draw_rim
 from insarflow.simulate.fields import smoothstep, stream_of
 from insarflow.simulate.packing import trials_for
 from insarflow.types import Window
@@ -29,8 +29,8 @@ _ELONGATION: Final[dict[Kind, tuple[float, float]]] = {
 }
 _LANDSLIDE, _ROCK_GLACIER, _UNKNOWN = _ELONGATION
 _FITTED = 1.25
-_WAVES = 5
 _REMEMBERED = 50_000
+_ASK = object()
 _HALF_SPAN = 1 << 19
 
 Known = TypeVar("Known")
@@ -199,8 +199,8 @@ class Slides:
 
     def _kept(self, candidate: Candidate) -> Mover | None:
         """The mover that a candidate is; None if the terrain does not allow it or another is there before it."""
-        if ("kept", candidate.id) in self._memory:
-            known = self._memory["kept", candidate.id]
+        known = self._memory.get(("kept", candidate.id), _ASK)
+        if known is not _ASK:
             return known if isinstance(known, Mover) else None
         mover = self._body(candidate)
         if mover is not None and any(self._kept(c) is not None for c in self._rivals(candidate, mover)):
@@ -226,8 +226,8 @@ class Slides:
 
     def _body(self, candidate: Candidate) -> Mover | None:
         """The mover that a candidate would be were it alone; None where the slope does not allow it."""
-        if ("body", candidate.id) in self._memory:
-            known = self._memory["body", candidate.id]
+        known = self._memory.get(("body", candidate.id), _ASK)
+        if known is not _ASK:
             return known if isinstance(known, Mover) else None
         height, azimuth, slope = self._plane(candidate)
         possible = self.slopes[0] <= slope <= self.slopes[1]
@@ -272,7 +272,7 @@ class Slides:
             half_length=min(candidate.half_width * float(elongation), self.longest),
             margin=float(rng.uniform(*self.margin)),
             lobes=(float(rng.uniform(0.1, 0.35)), float(rng.uniform(1.5, 4.0))) if rocky else (0.0, 0.0),
-            rim=_draw_rim(rng),
+            rim=draw_rim(rng),
             speed=float(np.exp(rng.uniform(*np.log(self.creep if rocky else self.speed)))),
             activity=Activity.draw(rng, habit),
         )
@@ -282,14 +282,6 @@ class Slides:
             self._memory.clear()
         self._memory[key] = value
         return value
-
-
-def _draw_rim(rng: np.random.Generator) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Waves of a rim that stays between 2 - `RIM_BOUND` and `RIM_BOUND`."""
-    sizes = rng.normal(0.0, 0.16 / np.arange(1, _WAVES + 1))
-    sizes *= min(1.0, (RIM_BOUND - 1.0) / np.abs(sizes).sum())
-    turns = rng.uniform(0.0, 2 * np.pi, _WAVES)
-    return tuple((sizes * np.cos(turns)).tolist()), tuple((sizes * np.sin(turns)).tolist())
 
 
 def _check_positive(name: str, value: float) -> None:
