@@ -9,7 +9,7 @@ from insarflow.errors import InsarError
 from insarflow.kernels.phase_statistics import phase_std
 from insarflow.simulate.activity import Activity
 from insarflow.simulate.bodies import REACH, Bodies
-from insarflow.simulate.visibility import ABSENT, MISSING, MOVING, OPEN, Sight, pair_target, peak_phase, sight
+from insarflow.simulate.truth import ABSENT, MISSING, MOVING, OPEN, Sight, pair_target, peak_phase, sight
 from insarflow.types import Window
 
 UP = (0.0, 0.0, 1.0)
