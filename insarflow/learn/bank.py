@@ -5,35 +5,55 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial
+from itertools import combinations
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from insarflow.kernels.coherence import phase_coherence
 from insarflow.kernels.goldstein import goldstein
 from insarflow.kernels.noise import complex_noise
 from insarflow.learn.phase import encode
-from insarflow.simulate.scene import Scene, draw_scene, observe
-from insarflow.simulate.truth import MISSING, pair_target
-from insarflow.types import Looks, Recipe, Window
+from insarflow.ops.presets import Settings
+from insarflow.simulate.observe import observe
+from insarflow.simulate.processing import PROCESSING, Processing
+from insarflow.simulate.scene import Scenario, Scene
+from insarflow.simulate.sights import targets
+from insarflow.simulate.truth import MISSING
+from insarflow.types import Recipe, Window
 
 PATCH: Final = 128
-DELAYS: Final = (6, 12, 18)
-PATCHES_PER_SCENE: Final = 36
-"""Four corners of the 4 + 3 + 2 pairs of five acquisitions."""
+PATCHES_PER_SCENE: Final = 24
+"""Four corners of the six pairs of four acquisitions."""
+
+REPEAT: Final = 6
+"""Days between acquisitions."""
+
+_DATES: Final = 4
+_LONGEST_DELAY: Final = 48
+DELAYS: Final = tuple(range(REPEAT, _LONGEST_DELAY + 1, REPEAT))
 
 FILTER: Final = {"patch_size": 32, "step": 16, "alpha": 0.5}
 RECIPE: Final = Recipe().then("goldstein", **FILTER, min_valid=0.5, amplitude="input")
 """What the embedded model's input goes through, whatever product it comes from."""
 
-PIXEL_SIZE: Final = (10.0, 40.0)
 _SCENE: Final = (256, 256)
-LOOKS: Final = (Looks(1, 3), Looks(1, 4), Looks(2, 6), Looks(2, 8), Looks(3, 12))
-PRODUCT_ALPHA: Final = (0.3, 0.8)
+
+_PRODUCTS: Final = {"isslide": 0.35, "unfiltered": 0.27, "looks1x4": 0.12, "looks5x20": 0.16, "looks4x20": 0.1}
+"""Kinds of products, and how often each is drawn."""
+
+PIXELS: Final = {
+    "isslide": (12.0, 20.0), "unfiltered": (12.0, 30.0), "looks1x4": (10.0, 18.0), "looks5x20": (30.0, 60.0),
+    "looks4x20": (60.0, 100.0),
+}  # fmt: skip
+"""Sizes of their pixels, m."""
+
+PIXEL_SIZE: Final = (10.0, 100.0)
+LOOKS: Final = tuple(PROCESSING[name].looks for name in _PRODUCTS)
+PRODUCT_ALPHA: Final = (0.3, 1.0)
 """Strengths of the filter that some products went through before."""
 
 
@@ -84,7 +104,7 @@ def generate(
     folder
         Made if missing; gets one ``.npy`` file for each field of `Bank`.
     scenes
-        How many; each gives the patches of its 6, 12 and 18 day pairs.
+        How many; each gives the patches of the pairs of four dates within 48 days.
     seed
         Scene k is a function of ``(seed, k)``.
     beyond
@@ -128,21 +148,25 @@ def _mapper(workers: int) -> Iterator[Callable[..., Iterable[Any]]]:
 def scene_patches(seed: int, number: int, *, beyond: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """All patches ``(image, target, delay)`` of one random scene, corner after corner of each pair; see `Bank`."""
     rng = np.random.default_rng((seed, number))
-    scene = _random_scene(rng, beyond)
-    pairs = scene.pairs(DELAYS)
-    igrams, gammas = observe(scene, pairs)
-    product = _random_product(rng)
-    images, targets, delays = [], [], []
-    for pair, igram, gamma in zip(pairs, igrams, gammas, strict=True):
-        target = pair_target(scene, pair, gamma)
-        image, target = product(igram, gamma, target)
+    processing, pixel_size = random_product(rng)
+    scene = random_scene(rng, pixel_size, _SCENE, beyond=beyond)
+    dates = np.sort(rng.choice(_LONGEST_DELAY // REPEAT + 1, _DATES, replace=False)).tolist()
+    pairs = list(combinations(dates, 2))
+    whole = Window(0, 0, *_SCENE)
+    missing = _wedge(rng) if rng.random() < 0.25 else np.zeros(_SCENE, bool)
+    seen = targets(scene, pairs, whole, looks=processing.effective_looks, cell=processing.cell)
+    images, found, delays = [], [], []
+    for (i, j), pair, target in zip(pairs, observe(scene, pairs, whole, processing), seen, strict=True):
+        igram, gamma = pair["igram"].copy(), pair["coherence"].copy()
+        igram[missing], target[missing] = np.nan, MISSING
+        image = encode(goldstein(igram, **FILTER), gamma)  # type: ignore[arg-type]
         for y in (0, _SCENE[0] - PATCH):
             for x in (0, _SCENE[1] - PATCH):
                 cut = np.s_[..., y : y + PATCH, x : x + PATCH]
                 images.append(image[cut].astype(np.float16))
-                targets.append(target[cut])
-                delays.append(scene.days[pair[1]] - scene.days[pair[0]])
-    return np.stack(images), np.stack(targets), np.array(delays, np.int16)
+                found.append(target[cut])
+                delays.append(REPEAT * (j - i))
+    return np.stack(images), np.stack(found), np.array(delays, np.int16)
 
 
 def filter_fingerprint() -> list[float]:
@@ -158,36 +182,44 @@ def filter_fingerprint() -> list[float]:
     return [round(float(p), 6) for p in phase.ravel()]
 
 
-def _random_scene(rng: np.random.Generator, beyond: bool) -> Scene:
-    pixel_size = float(np.exp(rng.uniform(*np.log(PIXEL_SIZE))))
-    crowd = 0 if rng.random() < 0.12 else round(16 * (pixel_size / 20.0) ** 1.2 * rng.uniform(0.5, 1.5))
-    return draw_scene(
-        int(rng.integers(2**62)), _SCENE, pixel_size=pixel_size, looks=LOOKS[rng.integers(len(LOOKS))],
-        acquisitions=5, movers=crowd, turbulence=(0.9, 1.3) if beyond else (0.1, 0.9),
-        stratification=1.0 if beyond else float(rng.uniform(0.1, 0.9)), snow_chance=0.15,
+def random_product(rng: np.random.Generator) -> tuple[Processing, float]:
+    """How interferograms reach the user, and the pixel size, m: what processors and archives give."""
+    name = str(rng.choice(list(_PRODUCTS), p=np.array(list(_PRODUCTS.values()))))
+    processing = PROCESSING[name]
+    low, high = PIXELS[name]
+    pixel_size = float(np.exp(rng.uniform(*np.log((low, high)))))
+    if name == "unfiltered" and rng.random() < 0.4:
+        processing = replace(processing, after=Settings(alpha=float(rng.uniform(*PRODUCT_ALPHA))), magnitude=False)
+    if name in ("unfiltered", "looks1x4") and rng.random() < 0.25:
+        processing = replace(processing, coherence="phase")
+    return processing, pixel_size
+
+
+def random_scene(rng: np.random.Generator, pixel_size: float, shape: tuple[int, int], *, beyond: bool = False) -> Scene:
+    """A region whose ground, air and movers are drawn from the training ranges, or with rougher air and other speeds."""
+    coarse = max(pixel_size / 20.0, 1.0) ** 0.5
+    crowd = 0.0 if rng.random() < 0.1 else float(rng.uniform(0.15, 0.8)) / coarse**2
+    likely = rng.random(4) < 0.35
+    alike = dict(zip(("bowls", "glaciers", "fields", "snow"), (0.15, 0.3, 0.3, 0.3) * likely, strict=True))
+    scenario = Scenario(
+        relief={"relief": (150.0, 850.0) if beyond else (250.0, 750.0)},
+        slides={
+            "density": crowd, "size": (70.0 * coarse, 500.0 * coarse), "largest": 800.0 * coarse,
+            "speed": (0.02, 2.5) if beyond else (0.03, 2.0), "creep": (0.05, 1.5) if beyond else (0.06, 1.0),
+        },
+        look_alikes=alike,
+        air={
+            "turbulence": (0.7, 1.2) if beyond else (0.1, 0.9), "stratification": 0.9 if beyond else 0.6,
+            "wave_chance": 0.4 if beyond else 0.2, "valley_chance": 0.5,
+        },
+        dem_error={"rms": (4.0, 18.0) if beyond else (5.0, 15.0)},
+        orbit={"tube": 70.0 if beyond else 55.0},
+        incidence=(0.5, 0.82) if beyond else (0.54, 0.78),
     )  # fmt: skip
-
-
-def _random_product(
-    rng: np.random.Generator,
-) -> Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """How a scene's interferograms reach the user: filtered or not, resampled or not, with or without coherence."""
-    strength = rng.uniform(*PRODUCT_ALPHA) if rng.random() < 0.3 else 0.0
-    stretch = rng.uniform(1.0, 2.2, 2) if rng.random() < 0.4 else np.ones(2)
-    rows, cols = ((np.arange(n) / s).astype(np.intp) for n, s in zip(_SCENE, stretch, strict=True))
-    from_phase = rng.random() < 0.15
-    missing = _wedge(rng) if rng.random() < 0.25 else np.zeros(_SCENE, bool)
-
-    def product(igram: np.ndarray, gamma: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        if from_phase:
-            gamma = phase_coherence(igram, window=Looks(5, 5))
-        if strength:
-            igram = goldstein(igram, patch_size=32, step=16, alpha=strength)
-        igram, gamma, target = (a[np.ix_(rows, cols)].copy() for a in (igram, gamma, target))
-        igram[missing], target[missing] = np.nan, MISSING
-        return encode(goldstein(igram, **FILTER), gamma), target  # type: ignore[arg-type]
-
-    return product
+    return Scene.draw(
+        int(rng.integers(2**62)), shape, pixel_size=pixel_size, first_day=float(rng.integers(1, 366)),
+        direction="ascending" if rng.random() < 0.5 else "descending", scenario=scenario,
+    )  # fmt: skip
 
 
 def _wedge(rng: np.random.Generator) -> np.ndarray:

@@ -23,9 +23,7 @@ BLOCK: Final = 512
 """Pixels along a side of what is simulated at once."""
 
 
-def pair_images(
-    scene: Scene, pairs: Sequence[tuple[int, int]], processing: Processing
-) -> list[dict[str, da.Array]]:
+def pair_images(scene: Scene, pairs: Sequence[tuple[int, int]], processing: Processing) -> list[dict[str, da.Array]]:
     """``igram`` and ``coherence`` of each pair, lazy ``(y, x)``."""
     images = []
     for pair in pairs:
@@ -40,9 +38,7 @@ def image(scene: Scene, name: str) -> da.Array:
     return blocks(f"simulate-{name}", scene, _image, kind, name=name)
 
 
-def blocks(
-    title: str, scene: Scene, function: Callable[..., np.ndarray], dtype: np.dtype, /, **given: Any
-) -> da.Array:
+def blocks(title: str, scene: Scene, function: Callable[..., np.ndarray], dtype: np.dtype, /, **given: Any) -> da.Array:
     """Lazy ``(y, x)`` array whose blocks are ``function(scene, pixels, **given)``."""
     chunks = tuple(_sizes(n) for n in scene.shape)
     rule = _Blocks(scene, function, given, chunks)

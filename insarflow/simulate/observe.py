@@ -55,9 +55,7 @@ def sum_of(parts: dict[str, np.ndarray]) -> np.ndarray:
     return total
 
 
-def observe(
-    scene: Scene, pairs: Sequence[tuple[int, int]], pixels: Window, processing: Processing
-) -> np.ndarray:
+def observe(scene: Scene, pairs: Sequence[tuple[int, int]], pixels: Window, processing: Processing) -> np.ndarray:
     """Interferograms of a window, with their coherence.
 
     Parameters
@@ -88,7 +86,9 @@ def observe(
         one, other = (images[numbers.index(n)] for n in pair)
         igram, gamma = process(one, other, scene.radar.shape, cells, processing)
         if processing.resampling == "nearest":
-            out["igram"][k] = igram[*(np.floor(v + 0.5).astype(np.intp) - start for v, start in ((y, cells.y0), (x, cells.x0)))]
+            out["igram"][k] = igram[
+                *(np.floor(v + 0.5).astype(np.intp) - start for v, start in ((y, cells.y0), (x, cells.x0)))
+            ]
         else:
             out["igram"][k] = _between(igram, y - cells.y0, x - cells.x0)
         out["coherence"][k] = _between(gamma, y - cells.y0, x - cells.x0)

@@ -293,9 +293,7 @@ class Scene:
             "look_alike": self.look_alikes.phase(number * self.repeat_days, window, self.relief, up),
             "atmosphere": self.air(number).phase(window, height),
             "orbit": path.phase(window, self.spacing) + self.bursts.phase(number, window),
-            "topography": self.dem_error.phase(
-                window, path.position, slant_range=reach, incidence=self.incidence
-            ),
+            "topography": self.dem_error.phase(window, path.position, slant_range=reach, incidence=self.incidence),
         }
 
 

@@ -58,16 +58,19 @@ def sights(
 
             found[k].append(
                 sight(
-                    mover, (scene.day(i), scene.day(j)), (east, north, up), coherence_of, spacing=scene.spacing,
-                    looks=looks, cell=cell,
+                    mover,
+                    (scene.day(i), scene.day(j)),
+                    (east, north, up),
+                    coherence_of,
+                    spacing=scene.spacing,
+                    looks=looks,
+                    cell=cell,
                 )  # fmt: skip
             )
     return found
 
 
-def targets(
-    scene: Scene, pairs: Sequence[tuple[int, int]], pixels: Window, *, looks: float, cell: float
-) -> np.ndarray:
+def targets(scene: Scene, pairs: Sequence[tuple[int, int]], pixels: Window, *, looks: float, cell: float) -> np.ndarray:
     """States of pixels, see `insarflow.simulate.truth`: uint8, shape ``(len(pairs), *pixels.shape)``."""
     ground = scene.ground_of(pixels)
     bodies = scene.slides.bodies(ground)
