@@ -13,8 +13,7 @@ from scipy.optimize import brentq, minimize
 from scipy.special import expit
 from torch import Tensor
 
-from insarflow.learn.metrics.checks import check_share, checked
-from insarflow.simulate.truth import MOVING, OPEN
+from insarflow.learn.metrics.checks import check_share, checked, where_counted
 
 LIMIT: Final = 20.0
 """Logits beyond are taken as this: a probability of 2e-9 or 1 - 2e-9."""
@@ -100,11 +99,12 @@ class LogitHistogram:
             If shapes or types do not fit, or a logit that counts is NaN.
         """
         values, t = checked(logits, target, name="logits")
-        counted = t < OPEN
-        values, moving = values[counted].double().clamp(-LIMIT, LIMIT), (t[counted] == MOVING).to(torch.int64)
-        bins = ((values + LIMIT) * (_BINS / (2 * LIMIT))).to(torch.int64).clamp(max=_BINS - 1) + _BINS * moving
-        counts = torch.bincount(bins, minlength=2 * _BINS)
-        total = torch.bincount(bins, weights=torch.round(values * _FIXED_POINT), minlength=2 * _BINS)
+        values = where_counted(values, t).ravel().double().clamp_(-LIMIT, LIMIT)
+        bins = ((values + LIMIT) * (_BINS / (2 * LIMIT))).to(torch.int32).clamp_(max=_BINS - 1)
+        # States that do not count come last and are cut off.
+        bins += _BINS * t.ravel().to(torch.int32)
+        counts = torch.bincount(bins, minlength=2 * _BINS)[: 2 * _BINS]
+        total = torch.bincount(bins, weights=(values * _FIXED_POINT).round_(), minlength=2 * _BINS)[: 2 * _BINS]
         self.counts += torch.cat([counts, total.to(torch.int64)]).cpu().numpy().reshape(4, _BINS)
 
     def merge(self, other: LogitHistogram) -> None:

@@ -34,7 +34,7 @@ def checked(values: np.ndarray | Tensor, target: np.ndarray | Tensor, *, name: s
         )
     # Arithmetic on half precision would round the bins.
     v = v if v.dtype == torch.float64 else v.float()
-    lost = int((torch.isnan(v) & (t < OPEN)).sum())
+    lost = int(torch.isnan(where_counted(v, t)).sum())
     if lost:
         raise ValueError(
             f"{name} must be a number wherever the target counts, instead got NaN in {lost} pixels: "
@@ -52,15 +52,19 @@ def checked_probability(probability: np.ndarray | Tensor, target: np.ndarray | T
         As `checked`, or if a probability that counts is outside 0..1.
     """
     p, t = checked(probability, target, name="probability")
-    counted = p[t < OPEN]
-    if counted.numel():
-        low, high = float(counted.min()), float(counted.max())
+    if p.numel():
+        low, high = (float(extreme) for extreme in torch.aminmax(where_counted(p, t)))
         if low < 0.0 or high > 1.0:
             raise ValueError(
                 f"probability must be within 0..1, instead got probability={low if low < 0.0 else high:g}: "
                 "of logits take the sigmoid first"
             )
     return p, t
+
+
+def where_counted(values: Tensor, target: Tensor) -> Tensor:
+    """Values, 0 where the target does not count: several times faster than picking out those that do."""
+    return torch.where(target < OPEN, values, 0.0)
 
 
 def check_share(name: str, value: float) -> None:

@@ -11,9 +11,8 @@ import torch
 from torch import Tensor
 
 from insarflow.learn.metrics.bootstrap import Interval, bootstrap
-from insarflow.learn.metrics.checks import checked_probability
+from insarflow.learn.metrics.checks import checked_probability, where_counted
 from insarflow.learn.metrics.tally import Stratum, Tally
-from insarflow.simulate.truth import MOVING, OPEN
 
 STEPS: Final = 1024
 """Thresholds are multiples of one part in this: a power of two, so that float32 falls into its bin exactly."""
@@ -79,12 +78,12 @@ class PixelScores:
             If shapes or types do not fit, or a probability that counts is NaN or outside 0..1.
         """
         p, t = checked_probability(probability, target)
-        counted = t < OPEN
-        p, moving = p[counted], (t[counted] == MOVING).to(torch.int64)
-        bins = (p * STEPS).to(torch.int64)
-        counts = torch.bincount(bins + _BINS * moving, minlength=2 * _BINS)
+        p = where_counted(p, t).ravel()
+        bins = (p * STEPS).to(torch.int32)
+        # States that do not count come last and are cut off; their probability is 0 and adds nothing.
+        counts = torch.bincount(bins + _BINS * t.ravel().to(torch.int32), minlength=2 * _BINS)[: 2 * _BINS]
         # Sums of whole numbers below 2^53 are exact in double precision: 5e8 pixels a call.
-        total = torch.bincount(bins, weights=torch.round(p.double() * _FIXED_POINT), minlength=_BINS)
+        total = torch.bincount(bins, weights=(p.double() * _FIXED_POINT).round_(), minlength=_BINS)
         self.tally.add(torch.cat([counts, total.to(torch.int64)]).cpu().numpy(), scene=scene, strata=strata)
 
     def best_threshold(self, of: Stratum = None) -> float:
