@@ -104,24 +104,15 @@ def test_one_prediction_is_one_mover_and_one_mover_is_found_once():
 
 
 def test_more_pairs_are_better_than_the_closest_pair():
-    target, probability = np.zeros((30, 100), np.uint8), np.zeros((30, 100), np.float32)
-    label = np.zeros((30, 100), np.int32)
-    label[0:10, 0:30], label[10:20, 0:30] = 1, 2
+    target, probability, label = np.zeros((1, 60), np.uint8), np.zeros((1, 60), np.float32), np.zeros((1, 60), np.int32)
+    label[0, 0:40], label[0, 40:46] = 1, 2
     target[label > 0] = MOVING
-    probability[0:5, 0:30] = 0.9
-    probability[6:20, 0:30] = 0.9  # 2 at 0.71; 1 at 0.17: the other object is for 1
-    m = match(probability, target, 0.5, label=label)
+    probability[0, 0:7], probability[0, 8:46] = 0.9, 0.9
+    # Object 2 is mover 1 at 32 / 46 or 2 at 6 / 38, object 1 is 1 at 7 / 40: one pair of 0.70 or two of 0.33.
+    m = match(probability, target, 0.5, label=label, smallest=5, same=0.1)
     assert (m.found.tolist(), m.missed.tolist(), m.false.tolist()) == ([1, 2], [], [])
-    # Mover 1 may be either object, mover 2 only the one that is closer to mover 1: both are found all the same.
-    probability[:], target[:], label[:] = 0.0, 0, 0
-    label[0:10, 0:60], label[10:13, 0:40] = 1, 2
-    target[label > 0] = MOVING
-    probability[0:4, 0:60] = 0.9
-    probability[5:13, 0:40] = 0.9
-    iou = np.array([[240 / 600, 200 / 720], [0, 120 / 320]])
-    m = match(probability, target, 0.5, label=label, same=0.27)
-    assert (iou[0] >= 0.27).all()
-    assert (m.found.tolist(), m.false.tolist()) == ([1, 2], [])
+    m = match(probability, target, 0.5, label=label, smallest=5, same=0.2)
+    assert (m.found.tolist(), m.missed.tolist(), m.false.tolist()) == ([1], [2], [1])
 
 
 def test_many_objects_are_matched_as_one_dense_problem_would():
