@@ -212,7 +212,7 @@ def test_a_class_that_workers_cannot_load(store, client, tmp_path, monkeypatch):
 def test_a_module_that_cannot_be_pickled(store, client):
     with pytest.raises(
         ModelError, match=r"^model 'Unpicklable' cannot be sent to the workers of a cluster, as it cannot be pickled: "
-        r".*; save it with insarflow.learn.weights.save_model and give its path, or compute without the cluster$",
+        r".*; save it with insarflow.save_model and give its path, or compute without the cluster$",
     ):  # fmt: skip
         segment(store, worker_parts.Unpicklable())
 
