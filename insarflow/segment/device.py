@@ -221,9 +221,8 @@ def _turned(x: Tensor, channels: tuple[str, ...], angle: float) -> Tensor:
 
 
 def _probability(module: nn.Module, predictor: Predictor, x: Tensor) -> Tensor:
-    low = predictor.precision == "fast"
-    x = predictor.adjustment.normalised(x)
-    out = module((x.to(torch.bfloat16) if low else x).contiguous(memory_format=torch.channels_last))
+    dtype = torch.bfloat16 if predictor.precision == "fast" else torch.float32
+    out = module(predictor.adjustment.normalised(x).to(dtype).contiguous(memory_format=torch.channels_last))
     out = out["out"] if isinstance(out, dict) and "out" in out else out
     wanted = (len(x), 1, *x.shape[-2:])
     if not isinstance(out, Tensor) or out.shape != wanted:
