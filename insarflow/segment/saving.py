@@ -24,7 +24,7 @@ def save_model(
     path: str | Path,
     *,
     channels: Sequence[str] | None = None,
-    recipe: Recipe | None = None,
+    recipe: Recipe | str | None = None,
     architecture: str | None = None,
     pixel_size_m: tuple[float, float] | None = None,
     threshold: float = 0.5,
@@ -51,7 +51,8 @@ def save_model(
     channels
         Of its input, in order, as ``("coherence", "cos", "sin")``.
     recipe
-        How the training data were processed: ``insarflow.read_recipe(ds)`` of the stack that patches were cut from.
+        How the training data were processed: a `Recipe`, or the attribute ``recipe`` of the stack that patches were cut
+        from.
     architecture
         The network's name; by default the one that gives modules of this class with these tensors.
     pixel_size_m, threshold, temperature, shift, scores, training, training_data_licences, dem_licences, licence, cite
@@ -76,7 +77,7 @@ def save_model(
     TypeError
         If an argument is of another kind.
     ValueError
-        If `channels` or `recipe` is missing, or something is given twice, once by `card`.
+        If `channels` or `recipe` is missing or none, or something is given twice, once by `card`.
     ModelError
         If the network has no name, is not what its name says, cannot be examined, or holds a weight that is not finite;
         or naming the field of the card that is wrong.
@@ -97,16 +98,11 @@ def save_model(
     target = weights.check_output(path)
     if card is None:
         names = _channels(channels)
-        if recipe is None:
-            raise ValueError(
-                "recipe must be given, instead got recipe=None: insarflow.read_recipe(ds) of the training stack, or "
-                "Recipe() for data as they come"
-            )
-        check_kind("recipe", recipe, Recipe, "a Recipe, as insarflow.read_recipe gives it")
+        steps = _recipe(recipe)
         network = _architecture(module, architecture, len(names))
         spec = stated_spec(network) or _found(module, len(names))
         card = ModelCard(
-            architecture=network, channels=names, stride=spec.stride, reach=spec.reach, recipe=recipe,
+            architecture=network, channels=names, stride=spec.stride, reach=spec.reach, recipe=steps,
             pixel_size_m=pixel_size_m, threshold=threshold, temperature=temperature, shift=shift,
             normalisation={name: dict(how) for name, how in (normalisation or {}).items()}, scores=dict(scores or {}),
             training=dict(training or {}),
@@ -135,6 +131,16 @@ def _channels(channels: Sequence[str] | None) -> tuple[str, ...]:
             "channels=None"
         )
     return _texts("channels", channels)
+
+
+def _recipe(recipe: Recipe | str | None) -> Recipe:
+    if recipe is None:
+        raise ValueError(
+            "recipe must be a Recipe or the attribute 'recipe' of the training stack, instead got recipe=None: "
+            "Recipe() stands for data that were not processed"
+        )
+    check_kind("recipe", recipe, Recipe | str, "a Recipe, or its JSON text")
+    return Recipe.from_json(recipe) if isinstance(recipe, str) else recipe
 
 
 def _texts(name: str, value: Sequence[str]) -> tuple[str, ...]:

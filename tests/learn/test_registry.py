@@ -123,7 +123,9 @@ def test_names_of_models_are_reserved():
 
 def test_factories_that_fail():
     register_model("text", lambda channels: "network")
-    with pytest.raises(ModelError, match=r"^the factory of network 'text' must give a torch.nn.Module, instead got str"):
+    with pytest.raises(
+        ModelError, match=r"^the factory of network 'text' must give a torch.nn.Module, instead got str"
+    ):
         build_model("text")
     register_model("one", lambda: Net(3))
     with pytest.raises(ModelError, match=r"^network 'one' cannot be built with 3 channels: TypeError: .*argument"):
@@ -187,9 +189,9 @@ def test_entry_points_that_cannot_be_used(brought):
     )
     assert list_models() == ["gone", "number", "part", "resunet", "same", "two", "unet"]
     for name, message in {
-        "gone": r"network 'gone' of package gone-pkg (no_such_module_here:Net) cannot be imported: ModuleNotFoundError: ",
+        "gone": "network 'gone' of package gone-pkg (no_such_module_here:Net) cannot be imported: ModuleNotFound",
         "part": "network 'part' of package part-pkg (json:Net) cannot be imported: AttributeError: ",
-        "number": "network 'number' of package number-pkg (math:pi) cannot be used: factory must be a function or class",
+        "number": "network 'number' of package number-pkg (math:pi) cannot be used: factory must be a function",
         "two": "network 'two' is brought by package first-pkg (json:loads) and package second-pkg (json:dumps): uninst",
         "same": "network 'same' cannot be built with 3 channels: TypeError: ",
     }.items():
