@@ -47,4 +47,4 @@ def describe_model(source: str | Path) -> dict[str, Any]:
     held = {f.name: getattr(card, f.name) for f in fields(card)}
     held["recipe"] = list(card.recipe.steps)
     facts = {name: list(value) if isinstance(value, tuple) else value for name, value in held.items()}
-    return {"model": ref.path, "size_mb": round(model_size(ref) / 1e6, 2), **facts}
+    return {"model": ref.path, "size_mb": round(model_size(ref) / 1e6, 3), **facts}

@@ -168,6 +168,11 @@ def test_entry_point_is_listed_and_imported_when_it_is_used(brought, tmp_path, m
     brought([("theirs", "theirs-pkg", "brought_net:Net"), ("itself", "theirs-pkg", "brought_self:Net")])
     assert list_models() == ["itself", "resunet", "theirs", "unet"]
     assert "brought_net" not in sys.modules
+    assert network_name(build_model("unet", 2), 2) == ["unet"]
+    assert "brought_net" not in sys.modules
+    import brought_net
+
+    assert network_name(brought_net.Net(2), 2) == ["theirs"]
     assert build_model("theirs", 2).in_channels == 2
     assert stated_spec("theirs") is None
     assert spec_of("itself") == Spec(1, 1)

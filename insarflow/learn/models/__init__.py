@@ -123,14 +123,14 @@ def network_name(module: nn.Module, in_channels: int) -> list[str]:
 
 
 def _signature_of(name: str, kind: type[nn.Module], in_channels: int) -> dict[str, tuple[int, ...]] | None:
-    factory = architecture(name).factory
-    if isinstance(factory, type) and factory is not kind:
-        return None
-    with torch.random.fork_rng(devices=[]):
-        try:
-            network = build_model(name, in_channels)
-        except ModelError:
+    try:
+        factory = architecture(name).factory
+        if isinstance(factory, type) and factory is not kind:
             return None
+        with torch.random.fork_rng(devices=[]):
+            network = build_model(name, in_channels)
+    except ModelError:
+        return None
     return _signature(network) if type(network) is kind else None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -133,7 +134,8 @@ def list_models() -> list[str]:
 
 def list_imported() -> list[str]:
     """Those of `list_models` for which nothing must be imported."""
-    return sorted({*BUILT_IN, *_registered})
+    here = {name for name, points in _brought().items() if all(point.module in sys.modules for point in points)}
+    return sorted({*BUILT_IN, *_registered, *here})
 
 
 def architecture(name: str) -> Architecture:
