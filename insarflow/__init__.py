@@ -2,7 +2,8 @@
 
 Everything here works on xarray objects and is lazy where they are. ``ds.insar`` offers the same on a Dataset. What
 needs torch or geopandas is imported on first use: `insarflow.segment`, `insarflow.inventory`, `insarflow.learn`, and
-`insarflow.reach`, `insarflow.check_seams` and `insarflow.segment_to_zarr`.
+`insarflow.reach`, `insarflow.check_seams`, `insarflow.segment_to_zarr`, `insarflow.save_model`, `insarflow.load_model`,
+`insarflow.list_models`, `insarflow.build_model` and `insarflow.register_model`.
 """
 
 from importlib import import_module
@@ -49,19 +50,28 @@ from insarflow.workflows.export import export_stack
 from insarflow.workflows.operation import plan
 
 if TYPE_CHECKING:
+    from insarflow.learn.models import build_model as build_model
+    from insarflow.learn.models import list_models as list_models
+    from insarflow.learn.models import register_model as register_model
+    from insarflow.learn.weights import load_model as load_model
     from insarflow.segment import check_seams as check_seams
     from insarflow.segment import reach as reach
+    from insarflow.segment import save_model as save_model
     from insarflow.segment import segment_to_zarr as segment_to_zarr
 
 __version__ = version("insarflow")
 
-_WITH_TORCH = ("check_seams", "reach", "segment_to_zarr")
+_WITH_TORCH = {
+    **dict.fromkeys(("check_seams", "reach", "save_model", "segment_to_zarr"), "insarflow.segment"),
+    **dict.fromkeys(("build_model", "list_models", "register_model"), "insarflow.learn.models"),
+    "load_model": "insarflow.learn.weights",
+}
 
 
 def __getattr__(name: str) -> object:
     """What loads torch, on first use."""
     if name in _WITH_TORCH:
-        found: object = getattr(import_module("insarflow.segment"), name)
+        found: object = getattr(import_module(_WITH_TORCH[name]), name)
         return found
     raise AttributeError(f"module 'insarflow' has no attribute {name!r}")
 

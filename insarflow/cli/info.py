@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from insarflow.cli.errors import UsageError
 from insarflow.cli.options import Fast, Select, Sources
 from insarflow.cli.screen import Screen
 from insarflow.cli.values import one_or_many
@@ -19,15 +20,80 @@ from insarflow.cli.words import columns, command
         "insarflow info https://host/stack.zarr",
         "insarflow info interferograms/ --bbox 6.5,44.9,7.1,45.3",
         "insarflow info a.zip b.zip --json",
+        "insarflow info model.safetensors",
+        "insarflow info default",
     ],
 )
 def info(*, source: Sources, select: Select, fast: Fast = False, screen: Screen) -> None:
-    """Say what a stack or product holds."""
+    """Say what a stack or product holds, or what the card of a model tells."""
+    wanted = one_or_many(source)
+    if isinstance(wanted, str) and _may_name_model(wanted):
+        from insarflow.workflows.model_facts import describe_model, names_model
+
+        if names_model(wanted):
+            if select.keywords():
+                raise UsageError(f"no part of the model {wanted} can be chosen: leave --bbox and the like out")
+            facts = describe_model(wanted)
+            screen.facts(facts, _model(facts), then=command("map", "STACK", "--model", wanted, "-o", "my-map"))
+            return
     from insarflow.workflows.info import describe_source
 
     with screen.stage("reading"):
-        facts = describe_source(one_or_many(source), selection=select.keywords(), fast=fast)
+        facts = describe_source(wanted, selection=select.keywords(), fast=fast)
     screen.facts(facts, _lines(facts), then=_next(source, facts["variables"]))
+
+
+def _may_name_model(source: str) -> bool:
+    """Without torch, which takes seconds to import: a word or a file's name that a stack does not have."""
+    return source.endswith(".safetensors") or source.isalnum()
+
+
+def _model(facts: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in facts.items():
+        if name not in ("normalisation", "training", "scores"):
+            yield f"{name:22} {_told(name, value)}"
+    for name in ("normalisation", "training"):
+        for place, leaves in _leaves(facts[name], (name,)):
+            yield from ("", " / ".join(place))
+            yield from (f"  {line}" for line in columns([(k, _short(v)) for k, v in leaves.items()], left=2))
+    tables: dict[tuple[str, ...], list[tuple[object, ...]]] = {}
+    for place, leaves in _leaves(facts["scores"], ()):
+        tables.setdefault(tuple(leaves), []).append((" / ".join(place), *map(_short, leaves.values())))
+    for head, rows in tables.items():
+        yield ""
+        yield from columns([("scores", *head), *rows])
+
+
+def _short(value: Any) -> str:
+    if not isinstance(value, list):
+        return str(value)
+    return f"{value[0]}, ... ({len(value)})" if len(value) > SHOWN else ", ".join(map(str, value))
+
+
+SHOWN = 12
+"""Values of a list that are printed; of longer ones, the first and how many they are."""
+
+
+def _told(name: str, value: Any) -> str:
+    if value is None:
+        return "unknown"
+    if name == "recipe":
+        return "; ".join(", ".join(f"{k} {v}" for k, v in step.items()) for step in value) or "none"
+    if name == "cite":
+        return "; ".join(value) or "nothing told"
+    if isinstance(value, list):
+        return (" to " if name == "pixel_size_m" else ", ").join(map(str, value)) or "none"
+    return str(value)
+
+
+def _leaves(values: Mapping[str, Any], place: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
+    """Objects in each other, one after the other, each with what it holds beside others."""
+    own = {k: v for k, v in values.items() if not isinstance(v, Mapping)}
+    if own:
+        yield place, own
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, (*place, name))
 
 
 def _lines(facts: Mapping[str, Any]) -> Iterator[str]:

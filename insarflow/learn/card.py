@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
-import math
-import re
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Final, Self
 
 from insarflow.errors import ModelError
-from insarflow.learn.models import list_models, spec_of
+from insarflow.learn.card_rules import RULES, short
+from insarflow.learn.models import list_models, stated_spec
+from insarflow.learn.models.registry import WAY_OUT
 from insarflow.types import JsonValue, Recipe
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ModelCard:
     """What is known of a trained model. On disk: a JSON object with the same fields.
+
+    Those that have a default may be left out on disk, but the hash.
 
     Attributes
     ----------
@@ -24,34 +25,49 @@ class ModelCard:
         Name of the network, one of `insarflow.learn.models.list_models`.
     channels
         Input channels in order.
+    normalisation
+        Of each channel that is normalised, ``{"mean": m, "std": s}``: the network takes ``(value - m) / s``. The others
+        it takes as they are encoded.
     stride, reach
         As the network states them, pixels.
     recipe
         How the training data were processed.
     pixel_size_m
-        Smallest and largest pixel size of the training data, m.
+        Smallest and largest pixel size of the training data, m; None if unknown.
     threshold
         Probability from which a pixel counts as moving; chosen once, on validation data.
+    temperature, shift
+        The probability is ``sigmoid((logit + shift) / temperature)``; chosen on validation data.
     scores
         How the model did on held-out data.
     training
         What is needed to train it again: seed, script, software versions, data.
+    training_data_licences, dem_licences
+        Of all data, and all elevation models, that it was trained on.
     licence
         Licence of the weights.
+    cite
+        What to cite when the model is used.
     sha256
         Of the weights file; filled in when the model is saved.
     """
 
     architecture: str
     channels: tuple[str, ...]
+    normalisation: dict[str, dict[str, float]] = field(default_factory=dict)
     stride: int
     reach: int
     recipe: Recipe
-    pixel_size_m: tuple[float, float]
+    pixel_size_m: tuple[float, float] | None
     threshold: float
+    temperature: float = 1.0
+    shift: float = 0.0
     scores: dict[str, JsonValue]
     training: dict[str, JsonValue]
+    training_data_licences: tuple[str, ...] = ()
+    dem_licences: tuple[str, ...] = ()
     licence: str
+    cite: tuple[str, ...] = ()
     sha256: str = ""
 
     def to_json(self) -> str:
@@ -66,7 +82,7 @@ class ModelCard:
         values["recipe"] = list(self.recipe.steps)
         try:
             return json.dumps(values, indent=2) + "\n"
-        except TypeError as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise ModelError(f"a model card must hold plain JSON values: {error}") from error
 
     @classmethod
@@ -83,35 +99,39 @@ class ModelCard:
         Raises
         ------
         ModelError
-            Naming the file, the first wrong field and its value.
+            Naming the file, the first wrong field and its value; or if the network is not registered, or cannot be
+            imported.
         """
         values = _parse(text, file)
-        for name, (wanted, right) in _RULES.items():
-            if not right(values[name]):
-                raise ModelError(f"{file}: {name} must be {wanted}, instead got {name}={_short(values[name])}")
-        spec = spec_of(values["architecture"])
-        for name, stated in (("stride", spec.stride), ("reach", spec.reach)):
-            if values[name] != stated:
-                raise ModelError(
-                    f"{file}: {name} must be {stated} for architecture {values['architecture']!r}, "
-                    f"instead got {name}={values[name]}"
-                )
-        low, high = values.pop("pixel_size_m")
-        channels, steps = tuple(values.pop("channels")), tuple(values.pop("recipe"))
-        return cls(**values, channels=channels, recipe=Recipe(steps), pixel_size_m=(float(low), float(high)))
+        _check_architecture(values["architecture"], file)
+        for name, rule in RULES.items():
+            if name in values and not rule.right(values[name]):
+                raise ModelError(f"{file}: {name} must be {rule.wanted}, instead got {name}={short(values[name])}")
+        _check_spec(values, file)
+        _check_normalisation(values, file)
+        for name in _LISTS & values.keys():
+            values[name] = tuple(values[name])
+        if values["pixel_size_m"] is not None:
+            values["pixel_size_m"] = tuple(map(float, values["pixel_size_m"]))
+        return cls(**values | {"recipe": Recipe(tuple(values["recipe"]))})
+
+
+_LISTS: Final = {"channels", "training_data_licences", "dem_licences", "cite"}
 
 
 def _parse(text: str, file: str) -> dict[str, Any]:
     try:
-        values = json.loads(text, parse_constant=_refuse_constant)
+        values = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_object)
     except (ValueError, RecursionError) as error:
         raise ModelError(f"{file}: a model card must be a JSON object, but cannot be read: {error}") from error
     if not isinstance(values, dict):
-        raise ModelError(f"{file}: a model card must be a JSON object, instead got {_short(values)}")
-    names = [f.name for f in fields(ModelCard)]
-    for name in names:
-        if name not in values:
-            raise ModelError(f"{file}: the field {name!r} is missing; a model card has the fields {names}")
+        raise ModelError(f"{file}: a model card must be a JSON object, instead got {short(values)}")
+    known = fields(ModelCard)
+    names = [f.name for f in known]
+    for f in known:
+        optional = f.name != "sha256" and (f.default, f.default_factory) != (MISSING, MISSING)
+        if f.name not in values and not optional:
+            raise ModelError(f"{file}: the field {f.name!r} is missing; a model card has the fields {names}")
     for name in values:
         if name not in names:
             raise ModelError(f"{file}: unknown field {name!r:.80}; a model card has the fields {names}")
@@ -122,49 +142,37 @@ def _refuse_constant(name: str) -> float:
     raise ValueError(f"{name} is not JSON")
 
 
-def _short(value: object) -> str:
-    return f"{value!r:.80}"
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; Python would keep the last of two values of a name, and another program the first."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{twice!r:.80} stands in it twice")
+    return found
 
 
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+def _check_architecture(name: Any, file: str) -> None:
+    if not isinstance(name, str) or name not in list_models():
+        raise ModelError(
+            f"{file}: architecture must be one of {list_models()}, instead got architecture={short(name)}: {WAY_OUT}"
+        )
 
 
-def _is_positive(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
+def _check_spec(values: dict[str, Any], file: str) -> None:
+    spec = stated_spec(values["architecture"])
+    for name in ("stride", "reach") if spec is not None else ():
+        stated = getattr(spec, name)
+        if values[name] != stated:
+            raise ModelError(
+                f"{file}: {name} must be {stated} for architecture {values['architecture']!r}, instead got "
+                f"{name}={values[name]}"
+            )
 
 
-def _is_text(value: object) -> bool:
-    return isinstance(value, str) and value.strip() != ""
-
-
-def _is_channels(value: object) -> bool:
-    return (
-        isinstance(value, list)
-        and len(value) in range(1, 65)
-        and all(map(_is_text, value))
-        and len({*value}) == len(value)
-    )
-
-
-def _is_steps(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(s, dict) and _is_text(s.get("operation")) for s in value)
-
-
-def _is_range(value: object) -> bool:
-    return isinstance(value, list) and len(value) == 2 and all(map(_is_positive, value)) and bool(value[0] <= value[1])
-
-
-_RULES: Final[dict[str, tuple[str, Callable[[Any], bool]]]] = {
-    "architecture": (f"one of {list_models()}", lambda v: v in list_models()),
-    "channels": ("a list of different channel names", _is_channels),
-    "stride": ("a whole positive number of pixels", _is_count),
-    "reach": ("a whole positive number of pixels", _is_count),
-    "recipe": ('a list of steps, each with an "operation"', _is_steps),
-    "pixel_size_m": ("[smallest, largest] in metres", _is_range),
-    "threshold": ("a probability between 0 and 1", lambda v: _is_positive(v) and v < 1),
-    "scores": ("an object", lambda v: isinstance(v, dict)),
-    "training": ("an object", lambda v: isinstance(v, dict)),
-    "licence": ("a non-empty text", _is_text),
-    "sha256": ("64 hexadecimal digits", lambda v: isinstance(v, str) and bool(re.fullmatch("[0-9a-f]{64}", v))),
-}
+def _check_normalisation(values: dict[str, Any], file: str) -> None:
+    for name in values.get("normalisation", ()):
+        if name not in values["channels"]:
+            raise ModelError(
+                f"{file}: normalisation must be of the channels {values['channels']}, instead got {short(name)}"
+            )

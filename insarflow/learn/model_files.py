@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -11,10 +12,11 @@ from typing import Final
 
 from insarflow.errors import ModelError
 from insarflow.learn.card import ModelCard
+from insarflow.learn.models.registry import RESERVED
 from insarflow.learn.tensors import check_start
 
 MAX_CARD_BYTES: Final = 1 << 20
-NAMED: Final = ("default",)
+NAMED: Final = RESERVED
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,15 @@ class ModelFiles:
     card: bytes
 
     def put(self, folder: Path) -> Path:
-        """Write both into a folder, from which `load_model` then takes them; the path of the weights."""
+        """Write both into a folder, from which `load_model` then takes them; the path of the weights.
+
+        Raises
+        ------
+        ModelError
+            If the hash is none: it becomes the name of a file.
+        """
+        if not re.fullmatch("[0-9a-f]{64}", self.ref.sha256):
+            raise ModelError(f"sha256 must be 64 hexadecimal digits, instead got sha256={self.ref.sha256!r:.80}")
         path = folder / f"{self.ref.sha256}.safetensors"
         write_whole(path.with_suffix(".json"), self.card)
         write_whole(path, self.weights)
@@ -99,12 +109,13 @@ def model_size(ref: ModelRef) -> int:
         return stream.seek(0, os.SEEK_END)
 
 
-def is_here(ref: ModelRef) -> bool:
-    """Whether this process can load just this model; its weights are not looked at."""
+def why_not_here(ref: ModelRef) -> str:
+    """Why this process cannot load just this model; empty if it can. Its weights are not looked at."""
     try:
-        return read_card(locate(place_of(ref))).sha256 == ref.sha256
-    except (ModelError, OSError):
-        return False
+        found = read_card(locate(place_of(ref))).sha256
+    except (ModelError, OSError) as error:
+        return str(error)
+    return "" if found == ref.sha256 else f"there is another model of this name, with sha256={found}"
 
 
 def forget_files(sha256: str) -> None:

@@ -7,13 +7,16 @@ import os
 from typing import IO, Final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from insarflow.errors import ModelError
 
 MAX_HEADER_BYTES: Final = 1 << 20
-_DTYPES: Final = {torch.float32: "F32", torch.int64: "I64"}
-_CONVERT: Final = "convert it to safetensors where it came from, with insarflow.learn.weights.save_model"
+_DTYPES: Final = {
+    torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.int64: "I64",
+    torch.int32: "I32", torch.int16: "I16", torch.int8: "I8", torch.uint8: "U8", torch.bool: "BOOL",
+}  # fmt: skip
+_CONVERT: Final = "convert it to safetensors where it came from, with insarflow.save_model"
 _Signature = dict[str, tuple[str, tuple[int, ...]]]
 
 
@@ -57,6 +60,49 @@ def check_header(stream: IO[bytes], expected: dict[str, Tensor], label: str) -> 
     actual = stream.seek(0, os.SEEK_END)
     if actual != wanted:
         raise ModelError(f"{label} is damaged: it must have {wanted} bytes, instead got {actual}")
+
+
+def tensors_of(module: nn.Module, label: str) -> dict[str, Tensor]:
+    """What a network keeps of its training, by name: views of it, no copies.
+
+    Raises
+    ------
+    ModelError
+        Naming the first part that is no plain tensor of numbers, which safetensors cannot hold.
+    """
+    state = module.state_dict()
+    for key, value in state.items():
+        got = type(value).__name__
+        if isinstance(value, Tensor):
+            if value.dtype in _DTYPES and value.layout == torch.strided and not value.is_quantized:
+                continue
+            got = f"{str(value.dtype).removeprefix('torch.')} ({str(value.layout).removeprefix('torch.')})"
+        raise ModelError(
+            f"{label}: {key!r:.80} of the network's state must be a plain tensor, instead got {got}: leave it out of "
+            "the state (persistent=False, no get_extra_state), or convert it"
+        )
+    return state
+
+
+def to_save(module: nn.Module, label: str) -> dict[str, Tensor]:
+    """`tensors_of` as safetensors takes them: on the CPU, contiguous, none sharing memory with another.
+
+    Raises
+    ------
+    ModelError
+        As `tensors_of`; or if a tensor has no values.
+    """
+    saved: dict[str, Tensor] = {}
+    seen: set[int] = set()
+    for key, value in tensors_of(module, label).items():
+        if value.is_meta:
+            raise ModelError(f"{label}: tensor {key!r:.80} must hold values, but is on the device 'meta'")
+        tensor = value.detach().cpu().contiguous()
+        # A tensor that is tied to another, or a part of it, is kept once for each name.
+        tensor = tensor.clone() if tensor.untyped_storage().data_ptr() in seen else tensor
+        seen.add(tensor.untyped_storage().data_ptr())
+        saved[key] = tensor
+    return saved
 
 
 def check_tensors(state: dict[str, Tensor], expected: dict[str, Tensor], label: str) -> None:

@@ -19,7 +19,7 @@ from insarflow.errors import InsarError
 from insarflow.learn.augment import Chain, RandomConjugation, RandomOffset, RandomRamp, RandomTurn
 from insarflow.learn.bank import Bank
 from insarflow.learn.metrics import ObjectScores, PixelScores
-from insarflow.learn.models import Network, build_model
+from insarflow.learn.models import build_model
 from insarflow.simulate.truth import ABSENT, MISSING, MOVING, OPEN
 
 Batch = tuple[torch.Tensor, torch.Tensor]
@@ -105,7 +105,7 @@ def cut_edge(image: torch.Tensor, target: torch.Tensor) -> Batch:
     return image.masked_fill(beyond, 0.0), target.masked_fill(beyond, MISSING)
 
 
-def fresh_network(architecture: str, channels: int, *, seed: int) -> Network:
+def fresh_network(architecture: str, channels: int, *, seed: int) -> nn.Module:
     """A network whose weights are a function of `seed`; see `insarflow.learn.models.build_model`."""
     torch.manual_seed(seed)
     return build_model(architecture, channels)

@@ -2,11 +2,13 @@
 
 A model is named by a registered name (``"default"``, the one in the package) or by the path of its ``.safetensors``
 file. Everything in either file is checked before it is believed: sizes are bounded, the network comes from the
-registry only, and names, shapes and dtypes of the tensors are compared with the network's before any is read.
+registry only (what installed packages bring may be imported for it, nothing else), and names, shapes and dtypes of the
+tensors are compared with the network's before any is read.
 """
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from dataclasses import replace
 from pathlib import Path
@@ -27,14 +29,14 @@ from insarflow.learn.model_files import (
     read_card,
     write_whole,
 )
-from insarflow.learn.models import Network, build_model
-from insarflow.learn.tensors import check_finite, check_header, check_tensors
+from insarflow.learn.models import build_model, is_built_in
+from insarflow.learn.tensors import check_finite, check_header, check_tensors, tensors_of, to_save
 
 __all__ = ["ModelCard", "ModelRef", "list_named_models", "load_card", "load_model", "resolve_model", "save_model"]
 
 
 def save_model(module: nn.Module, path: str | Path, *, card: ModelCard, overwrite: bool = False) -> ModelCard:
-    """Write a model's weights, and its card beside them.
+    """Write a model's weights, and its card beside them; `insarflow.save_model` makes the card, too.
 
     Parameters
     ----------
@@ -64,12 +66,12 @@ def save_model(module: nn.Module, path: str | Path, *, card: ModelCard, overwrit
     for output in outputs:
         if output.exists() and not overwrite:
             raise OutputExistsError(f"{output} exists: pass overwrite=True to replace it")
-    state = {k: v.detach().cpu().contiguous() for k, v in module.state_dict().items()}
+    state = to_save(module, str(target))
     data = safetensors.torch.save(state)
     written = replace(card, sha256=hashlib.sha256(data).hexdigest())
     text = written.to_json()
     written = ModelCard.from_json(text, file=str(outputs[1]))
-    check_tensors(state, _skeleton(written).state_dict(), str(target))
+    check_tensors(state, tensors_of(_skeleton(written), str(target)), str(target))
     check_finite(state, str(target))
     for output, content in zip(outputs, (data, text.encode()), strict=True):
         write_whole(output, content)
@@ -123,14 +125,14 @@ def resolve_model(source: str | Path) -> ModelRef:
     files = locate(source)
     card = read_card(files)
     with files.weights.open("rb") as stream:
-        check_header(stream, _skeleton(card).state_dict(), files.label)
+        check_header(stream, tensors_of(_skeleton(card), files.label), files.label)
         stream.seek(0)
         _check_hash(stream.read(), card, files.label)
     named = isinstance(source, str) and source in NAMED
     return ModelRef(str(source) if named else str(Path(source).resolve()), card.sha256)
 
 
-def load_model(source: str | Path | ModelRef) -> tuple[Network, ModelCard]:
+def load_model(source: str | Path | ModelRef) -> tuple[nn.Module, ModelCard]:
     """Load a model, in evaluation mode, on the CPU.
 
     Parameters
@@ -140,8 +142,9 @@ def load_model(source: str | Path | ModelRef) -> tuple[Network, ModelCard]:
 
     Returns
     -------
-    tuple of Network and ModelCard
-        The network takes float32 ``(batch, channel, y, x)`` and gives logits ``(batch, 1, y, x)``.
+    tuple of torch.nn.Module and ModelCard
+        The network takes float32 ``(batch, channel, y, x)``, normalised as the card says, and gives logits
+        ``(batch, 1, y, x)``, of which the card's temperature and shift make probabilities.
 
     Raises
     ------
@@ -158,8 +161,9 @@ def load_model(source: str | Path | ModelRef) -> tuple[Network, ModelCard]:
             f"{files.label} must be the model with sha256={source.sha256}, which was chosen when the work was "
             f"planned, instead got sha256={card.sha256}: use one version of the model everywhere, or plan again"
         )
+    network = _skeleton(card)
     with files.weights.open("rb") as stream:
-        check_header(stream, _skeleton(card).state_dict(), files.label)
+        check_header(stream, tensors_of(network, files.label), files.label)
         stream.seek(0)
         data = stream.read()
     _check_hash(data, card, files.label)
@@ -168,15 +172,21 @@ def load_model(source: str | Path | ModelRef) -> tuple[Network, ModelCard]:
     except SafetensorError as error:
         raise ModelError(f"{files.label} is damaged: {error}") from error
     check_finite(state, files.label)
-    network = _skeleton(card)
     network.load_state_dict(state, assign=True)
     return network.eval(), card
 
 
-def _skeleton(card: ModelCard) -> Network:
-    """Build the card's network without memory for its weights, and without drawing random numbers."""
-    with torch.device("meta"):
-        return build_model(card.architecture, len(card.channels))
+def _skeleton(card: ModelCard) -> nn.Module:
+    """Build the card's network, to be given its weights; torch's random numbers are left as they are.
+
+    One of the package takes no memory. One of the caller's is built for real, since what it does beside making layers
+    is not known; and copied, since its function may give the same one again.
+    """
+    if is_built_in(card.architecture):
+        with torch.device("meta"):
+            return build_model(card.architecture, len(card.channels))
+    with torch.random.fork_rng(devices=[]):
+        return copy.deepcopy(build_model(card.architecture, len(card.channels)))
 
 
 def _check_hash(data: bytes, card: ModelCard, label: str) -> None:

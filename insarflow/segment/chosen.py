@@ -10,10 +10,12 @@ from typing import Final, get_args
 from torch import nn
 
 from insarflow.errors import ModelError
-from insarflow.learn.models import spec_of
+from insarflow.learn.models import stated_spec
+from insarflow.learn.models.registry import replacements
 from insarflow.learn.phase import CHANNELS
 from insarflow.learn.weights import ModelCard, ModelRef, load_card, load_model, resolve_model
 from insarflow.ops.checks import check_choice, check_whole
+from insarflow.segment.adjustment import AS_IT_IS, Adjustment
 from insarflow.segment.device import Predictor
 from insarflow.segment.own import OwnModule
 from insarflow.segment.reach import Reach, reach
@@ -66,9 +68,11 @@ class Chosen:
         """Of the weights."""
         return self.predictor.source.sha256
 
-    def facts(self) -> dict[str, str | int]:
+    def facts(self) -> dict[str, str | int | float]:
         """What tells one way to run it from another, for attributes and recipes; defaults are left out."""
-        facts: dict[str, str | int] = {"precision": self.predictor.precision}
+        facts: dict[str, str | int | float] = {
+            "precision": self.predictor.precision, **self.predictor.adjustment.facts()
+        }  # fmt: skip
         if self.mode is not None:
             facts |= {"mode": self.mode, "patch": self.patch}
         if self.predictor.offsets > 1:
@@ -101,27 +105,41 @@ def choose(
     source = OwnModule(model) if isinstance(model, nn.Module) else resolve_model(model)
     takes = tuple(channels or CHANNELS) if card is None else card.channels
     check_channels(source.name, takes, offsets)
-    predictor = Predictor(source, takes, output == "logits", precision, offsets=offsets)
-    if card is not None and not spec_of(card.architecture).whole_tile:
+    adjustment = AS_IT_IS if card is None else Adjustment.of(card)
+    predictor = Predictor(source, takes, output == "logits", precision, offsets=offsets, adjustment=adjustment)
+    whole_tile: tuple[str, ...] = ()
+    spec = None if card is None else stated_spec(card.architecture)
+    if card is not None and spec is not None and not spec.whole_tile:
         chosen = Chosen(source.name, card, predictor, card.stride, card.reach)
-        whole_tile: tuple[str, ...] = ()
     else:
         found = _reach(source, len(takes))
+        if card is not None:
+            _compare(card, found, source.name)
         chosen = Chosen(source.name, card, predictor, _stride(source.name, found, stride), max(found.left, found.right))
         whole_tile = found.whole_tile
     return _in_mode(chosen, whole_tile, mode, _patch(chosen, mode, patch), tolerant=tolerant)
 
 
-_found: dict[tuple[str, int, int], Reach] = {}
+_found: dict[tuple[str, int, int, int], Reach] = {}
 
 
 def _reach(source: OwnModule | ModelRef, channels: int, patch: int = 0) -> Reach:
     """What `insarflow.reach` finds, once a process; with `patch` of the network that `localise` makes."""
-    key = source.sha256, channels, patch
+    key = source.sha256, channels, patch, replacements()
     if key not in _found:
         module = source.module if isinstance(source, OwnModule) else load_model(source)[0]
         _found[key] = reach(localise(module, patch, channels=channels) if patch else module, channels=channels)
     return _found[key]
+
+
+def _compare(card: ModelCard, found: Reach, name: str) -> None:
+    """Refuse a network whose code is no longer what its card was written for: work is laid out by the card."""
+    if card.stride % found.stride or card.reach < max(found.left, found.right):
+        raise ModelError(
+            f"model {name!r} has a card with stride={card.stride} and reach={card.reach}, but its network "
+            f"{card.architecture!r} was found to have stride {found.stride} and reach {max(found.left, found.right)}: "
+            "register the network that it was saved with, or save it again"
+        )
 
 
 def check_channels(name: str, channels: Sequence[str], offsets: int = 1) -> None:

@@ -20,8 +20,10 @@ from torch import Tensor, nn
 
 from insarflow.errors import ModelError
 from insarflow.learn.model_files import model_size
+from insarflow.learn.models.registry import replacements
 from insarflow.learn.phase import CHANNELS, encode_codes
 from insarflow.learn.weights import ModelRef, load_model
+from insarflow.segment.adjustment import AS_IT_IS, Adjustment
 from insarflow.segment.own import OwnModule
 from insarflow.segment.whole_tile.local import localise
 from insarflow.types import Precision
@@ -50,6 +52,8 @@ class Predictor:
         look at the tile.
     offsets
         Number of constants added to the phase, evenly over a turn; their results are averaged.
+    adjustment
+        What its card asks for beside it.
     """
 
     source: ModelRef | OwnModule
@@ -58,6 +62,7 @@ class Predictor:
     precision: Precision = "exact"
     patch: int = 0
     offsets: int = 1
+    adjustment: Adjustment = AS_IT_IS
 
     @property
     def dtype(self) -> np.dtype:
@@ -142,7 +147,7 @@ def predict(predictor: Predictor, x: np.ndarray | Codes, *, device: str | None) 
     check_device(device)
     place = torch.device(device or _devices()[-1])
     with alone(place):
-        module = _loaded(replace(predictor, offsets=1), place)
+        module = _loaded(replace(predictor, offsets=1, adjustment=AS_IT_IS), place, replacements())
         try:
             return _halving(module, predictor, x, place)
         except MemoryError:
@@ -216,15 +221,15 @@ def _turned(x: Tensor, channels: tuple[str, ...], angle: float) -> Tensor:
 
 
 def _probability(module: nn.Module, predictor: Predictor, x: Tensor) -> Tensor:
-    low = predictor.precision == "fast"
-    out = module((x.to(torch.bfloat16) if low else x).contiguous(memory_format=torch.channels_last))
+    dtype = torch.bfloat16 if predictor.precision == "fast" else torch.float32
+    out = module(predictor.adjustment.normalised(x).to(dtype).contiguous(memory_format=torch.channels_last))
     out = out["out"] if isinstance(out, dict) and "out" in out else out
     wanted = (len(x), 1, *x.shape[-2:])
     if not isinstance(out, Tensor) or out.shape != wanted:
         got = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
         raise ModelError(f"{_name(predictor)} must give (batch, 1, y, x), {wanted} here, instead got {got}")
     first = out[:, 0].float()
-    probability = torch.sigmoid(first) if predictor.logits else first
+    probability = predictor.adjustment.probability(first) if predictor.logits else first
     _check_range(probability, predictor)
     return probability
 
@@ -243,7 +248,7 @@ def _name(predictor: Predictor) -> str:
 
 
 @lru_cache(maxsize=4)
-def _loaded(predictor: Predictor, place: torch.device) -> nn.Module:
+def _loaded(predictor: Predictor, place: torch.device, _replaced: int) -> nn.Module:
     if isinstance(predictor.source, OwnModule):
         module = copy.deepcopy(predictor.source.module)
     else:

@@ -127,9 +127,13 @@ def compare(ds: xr.Dataset, card: ModelCard) -> Domain:
     return Domain(of("outside"), of("unknown"), of("meaningless"))
 
 
+ANY: Final = (0.0, np.inf)
+"""Sizes of pixels, m, of a model whose card tells none."""
+
+
 def fits(size: float, card: ModelCard) -> bool:
-    """Whether the side of a pixel, m, is among those of the training data."""
-    low, high = card.pixel_size_m
+    """Whether the side of a pixel, m, is among those of the training data; it is if these are unknown."""
+    low, high = card.pixel_size_m or ANY
     return low * (1.0 - TOLERANCE) <= size <= high * (1.0 + TOLERANCE)
 
 
@@ -201,8 +205,12 @@ def _interpolation(ds: xr.Dataset, card: ModelCard) -> _Found:
 
 
 def _pixel_size(ds: xr.Dataset, card: ModelCard) -> _Found:
-    low, high = card.pixel_size_m
+    low, high = card.pixel_size_m or ANY
     size = pixel_size_m(ds)
+    if card.pixel_size_m is None:
+        yield "unknown", "pixel_size_m is unknown to the model's card"
+    if size is None and card.pixel_size_m is None:
+        return
     if size is None:
         yield "unknown", f"pixel_size_m is unknown (model: {low:g} to {high:g})"
         return

@@ -59,7 +59,7 @@ class OwnModule:
             if held is None:
                 raise ModelError(
                     f"model {self.name!r} (sha256={self.sha256[:8]}...) is not known to this process: make the dask "
-                    "client before the work is laid out, or save the model with insarflow.learn.weights.save_model and "
+                    "client before the work is laid out, or save the model with insarflow.save_model and "
                     "give its path"
                 )
             self._module = held.module

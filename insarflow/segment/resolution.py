@@ -10,7 +10,7 @@ import xarray as xr
 from insarflow.errors import ModelError
 from insarflow.learn.weights import ModelCard
 from insarflow.schema import recipe_of
-from insarflow.segment.domain import FAR, fits
+from insarflow.segment.domain import ANY, FAR, fits
 from insarflow.stack.georeference import grid_of, pixel_size_m
 from insarflow.stack.placement import resample_stack
 from insarflow.stack.target import ResolutionLike, parse_target
@@ -69,7 +69,7 @@ def to_resolution(ds: xr.Dataset, card: ModelCard, resolution: Resolution) -> tu
 
 def nearest_size(size: tuple[float, float], card: ModelCard) -> tuple[float, float] | None:
     """The size ``(y, x)`` of pixels, m, in a model's range that is nearest; None if `size` is in it."""
-    low, high = card.pixel_size_m
+    low, high = card.pixel_size_m or ANY
     if all(fits(side, card) for side in size):
         return None
     y, x = (side if fits(side, card) else min(max(side, low), high) for side in size)
@@ -78,6 +78,10 @@ def nearest_size(size: tuple[float, float], card: ModelCard) -> tuple[float, flo
 
 def _of_model(grid: Grid, size: tuple[float, float], card: ModelCard) -> tuple[float, float] | None:
     """The size that a model wants, in units of the CRS; None for the grid's own."""
+    if card.pixel_size_m is None:
+        raise ModelError(
+            "resolution='model' needs the sizes of pixels in the model's card: give a resolution in metres"
+        )
     if (wanted := nearest_size(size, card)) is None:
         return None
     if any(own > FAR * side for own, side in zip(size, wanted, strict=True)):
@@ -98,8 +102,8 @@ def _said(ds: xr.Dataset, result: xr.Dataset, size: tuple[float, float], card: M
     if result is ds:
         return f"not resampled: the pixels are of {_metres(size)} already"
     reached = pixel_size_m(result) or size
-    low, high = card.pixel_size_m if card else (0.0, 0.0)
-    why = f", the nearest that the model was trained on ({low:g} to {high:g} m)" if card else ""
+    trained = card.pixel_size_m if card else None
+    why = f", the nearest that the model was trained on ({trained[0]:g} to {trained[1]:g} m)" if trained else ""
     more = "; this adds no detail" if any(new < own for new, own in zip(reached, size, strict=True)) else ""
     late = "; the phase had been filtered before" if recipe_of(ds).of("goldstein") else ""
     return f"resampled from pixels of {_metres(size)} to {_metres(reached)}{why}{more}{late}"

@@ -190,7 +190,8 @@ def _tile(block: tuple[int, int], sizes: Mapping[Hashable, int], model: str | Pa
 def _network(tile: _Tile, model: str | Path, device: str | None) -> Callable[[int], float]:
     """Bytes of a network's weights and layers in this process, by number of workers; one predicts at a time."""
     pixels = float(np.prod(tile.read))
-    sizes = sizes_of(load_card(model).architecture)
+    card = load_card(model)
+    sizes = sizes_of(card.architecture, len(card.channels), stride=card.stride)
     if runs_on_gpu(device):
         return lambda workers: sizes.weights + 12 * pixels
     layers = _AT_ONCE * sizes.largest * pixels

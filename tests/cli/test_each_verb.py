@@ -57,6 +57,31 @@ def test_info_as_text_and_json(run, stack):
     assert facts["pixel_m"] == [20.0, 20.0]
 
 
+def test_info_of_a_model(run, tmp_path, monkeypatch):
+    said = run("info", "default")
+    assert said.status == 0, said.err
+    assert "architecture           resunet\n" in said.out
+    assert "pixel_size_m           10.0 to 40.0\n" in said.out
+    assert "  data                    simulated only: no real landslide label was used\n" in said.out
+    head = next(line for line in said.out.splitlines() if line.startswith("scores"))
+    assert head.split() == ["scores", "precision", "recall", "f1", "iou", "auroc", "average_precision"]
+    assert next(line for line in said.out.splitlines() if line.startswith("validation / all")).split()[-6:-4] == [
+        "0.7841", "0.5056",
+    ]  # fmt: skip
+    assert said.err == "next: insarflow map STACK --model default -o my-map\n"
+    facts = run("info", "default", "--json").facts
+    assert (facts["architecture"], facts["temperature"], facts["channels"][0]) == ("resunet", 1.0, "coherence")
+    part = run("info", "default", "--delays", "6")
+    assert (part.status, part.out) == (2, "")
+    assert "no part of the model default can be chosen" in part.err
+    said = run("info", tmp_path / "none.safetensors")
+    assert (said.status, said.out) == (1, "")
+    assert said.err.startswith("error: model must be one of ['default'] or the path of a .safetensors file")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "default").mkdir()
+    assert "error: model" not in run("info", "default").err
+
+
 def test_info_of_a_part(run, stack):
     facts = run("info", stack, "--delays", "6", "--end", "2021-07-09", "--json", "--fast").facts
     assert [pair["pair"] for pair in facts["pairs"]] == ["20210703_20210709"]

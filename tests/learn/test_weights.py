@@ -1,16 +1,21 @@
+import ast
 import io
 import json
 import pickle
 import zipfile
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import safetensors.torch
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+import insarflow
 from insarflow.errors import ModelError, OutputExistsError
 from insarflow.learn import model_files, weights
-from insarflow.learn.models import build_model
+from insarflow.learn.models import build_model, forget_model, register_model
 from insarflow.learn.weights import (
     ModelCard,
     ModelRef,
@@ -47,6 +52,10 @@ def network():
 def saved(tmp_path, network):
     path = tmp_path / "small.safetensors"
     return path, save_model(network, path, card=CARD)
+
+
+def nested(depth):
+    return {"a": nested(depth - 1)} if depth else 1
 
 
 def edit(path, **changes):
@@ -256,6 +265,25 @@ def test_card_with_other_channels_than_the_weights(saved):
         ("threshold", 1, "a probability between 0 and 1"),
         ("threshold", 0.0, "a probability between 0 and 1"),
         ("threshold", "0.5", "a probability between 0 and 1"),
+        ("pixel_size_m", [10**400, 10**400], r"\[smallest, largest\] in metres"),
+        ("threshold", 10**4000, "a probability between 0 and 1"),
+        ("temperature", 0, "a number from 0.001 to 1000"),
+        ("temperature", 1e-300, "a number from 0.001 to 1000"),
+        ("temperature", True, "a number from 0.001 to 1000"),
+        ("shift", "0", "a number, in log-odds"),
+        ("shift", 1e12, "a number, in log-odds"),
+        ("normalisation", [], r'an object with \{"mean": number, "std": positive number\} of channels'),
+        ("normalisation", {"cos": {"mean": 0}}, "an object with"),
+        ("normalisation", {"cos": {"mean": 0, "std": -1}}, "an object with"),
+        ("normalisation", {"dem": {"mean": 0, "std": 1}}, r"of the channels \['coherence', 'cos', 'sin'\]"),
+        ("training_data_licences", "CC-BY", "a list of texts"),
+        ("dem_licences", [""], "a list of texts"),
+        ("cite", [["a"]], "a list of texts"),
+        ("cite", ["x" * 20_001], "a list of texts"),
+        ("licence", "half a character: \ud800", "a non-empty text"),
+        ("training", {"a": {"\udfff": 1}}, "an object"),
+        ("scores", {"f1": 10**30}, "an object of texts, finite numbers, lists and objects, 16 deep at most"),
+        ("scores", nested(17), "an object of texts, finite numbers, lists and objects, 16 deep at most"),
         ("scores", [], "an object"),
         ("training", "by hand", "an object"),
         ("licence", " ", "a non-empty text"),
@@ -265,7 +293,8 @@ def test_card_with_other_channels_than_the_weights(saved):
 )
 def test_wrong_field(saved, field, value, wanted):
     edit(saved[0], **{field: value})
-    with pytest.raises(ModelError, match=rf"small.json: {field} must be {wanted}.*instead got {field}="):
+    got = "instead got 'dem'" if wanted.startswith("of the channels") else f"instead got {field}="
+    with pytest.raises(ModelError, match=rf"small.json: {field} must be {wanted}.*{got}"):
         load_card(saved[0])
 
 
@@ -275,6 +304,7 @@ def test_wrong_field(saved, field, value, wanted):
         (b"{", "a model card must be a JSON object, but cannot be read"),
         (b"[" * 100_000, "a model card must be a JSON object, but cannot be read"),
         (b'{"threshold": NaN}', "a model card must be a JSON object, but cannot be read: NaN is not JSON"),
+        (b'{"scores": {"f1": 1, "f1": 2}}', "a model card must be .* cannot be read: 'f1' stands in it twice"),
         (b"1" * 5000, "a model card must be a JSON object, but cannot be read"),
         (b"[]", r"a model card must be a JSON object, instead got \[\]"),
         (b"{}", "the field 'architecture' is missing"),
@@ -295,6 +325,119 @@ def test_missing_and_unknown_fields(saved):
     edit(saved[0], licence="MIT", extra=1)
     with pytest.raises(ModelError, match=r"small.json: unknown field 'extra'"):
         load_card(saved[0])
+
+
+def test_numbers_beyond_all_bounds(saved):
+    card = saved[0].with_suffix(".json")
+    card.write_text(card.read_text().replace('"f1": 0.7', '"f1": 1e999'))
+    with pytest.raises(ModelError, match=r"small.json: scores must be an object of texts, finite .*got scores=.*inf"):
+        load_card(saved[0])
+
+
+def test_cards_from_before_the_new_fields(saved):
+    added = ("normalisation", "temperature", "shift", "training_data_licences", "dem_licences", "cite")
+    edit(saved[0], **dict.fromkeys(added))
+    assert not {*added} & {*json.loads(saved[0].with_suffix(".json").read_text())}
+    assert load_card(saved[0]) == saved[1]
+    assert load_model(saved[0])[1] == saved[1]
+    edit(saved[0], sha256=None)
+    with pytest.raises(ModelError, match=r"small.json: the field 'sha256' is missing"):
+        load_card(saved[0])
+
+
+def test_all_fields_come_back(tmp_path, network):
+    card = replace(
+        CARD, pixel_size_m=None, temperature=1.5, shift=-0.25, normalisation={"cos": {"mean": 0.0, "std": 0.5}},
+        training_data_licences=("CC-BY-4.0",), dem_licences=("a", "b"), cite=("A paper, 2024",),
+    )  # fmt: skip
+    written = save_model(network, tmp_path / "a.safetensors", card=card)
+    assert load_card(tmp_path / "a.safetensors") == written == replace(card, sha256=written.sha256)
+
+
+@given(st.data())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=150)
+def test_no_flipped_byte_is_believed(whole, data):
+    """Anywhere in the weights: half of the places in the header, where a reader could be led astray."""
+    folder, content = whole
+    size = 8 + int.from_bytes(content[:8], "little")
+    place = data.draw(st.one_of(st.integers(0, size - 1), st.integers(0, len(content) - 1)))
+    changed = bytearray(content)
+    changed[place] ^= data.draw(st.integers(1, 255))
+    path = folder / "flipped.safetensors"
+    path.write_bytes(changed)
+    for function in (resolve_model, load_model):
+        with pytest.raises(ModelError, match=r"flipped.safetensors"):
+            function(path)
+
+
+@given(st.data())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
+def test_no_part_of_a_file_is_believed(whole, data):
+    folder, content = whole
+    path = folder / "flipped.safetensors"
+    path.write_bytes(content[: data.draw(st.integers(0, len(content) - 1))])
+    with pytest.raises(ModelError, match=r"flipped.safetensors"):
+        load_model(path)
+
+
+@given(st.data())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=200)
+def test_a_flipped_byte_of_a_card_is_an_error_or_another_card(whole, data):
+    """Nothing but the hash of the weights is protected; whatever is read obeys the rules, and can be written."""
+    folder, _ = whole
+    changed = bytearray((folder / "whole.json").read_bytes())
+    changed[data.draw(st.integers(0, len(changed) - 1))] ^= data.draw(st.integers(1, 255))
+    (folder / "flipped.json").write_bytes(changed)
+    (folder / "flipped.safetensors").write_bytes((folder / "whole.safetensors").read_bytes())
+    told = ""
+    try:
+        card = load_card(folder / "flipped.safetensors")
+    except ModelError as error:
+        told = str(error)
+    assert "flipped.json" in told or ModelCard.from_json(card.to_json(), file="again") == card
+    (folder / "flipped.json").write_bytes((folder / "whole.json").read_bytes())
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A folder with a small model, and the content of its weights; the card lies there for others, too."""
+    register_model("one", lambda channels: torch.nn.Conv2d(channels, 1, 3), stride=1, reach=1)
+    folder = tmp_path_factory.mktemp("whole")
+    card = replace(CARD, architecture="one", stride=1, reach=1)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        save_model(build_model("one"), folder / "whole.safetensors", card=card)
+    (folder / "flipped.json").write_bytes((folder / "whole.json").read_bytes())
+    yield folder, (folder / "whole.safetensors").read_bytes()
+    forget_model("one")
+
+
+def test_sent_files_leave_no_folder(tmp_path):
+    files = model_files.ModelFiles(ModelRef("a", "../../escaped"), b"", b"")
+    with pytest.raises(ModelError, match=r"^sha256 must be 64 hexadecimal digits, instead got sha256='../../escaped'$"):
+        files.put(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def unsafe(source):
+    """Calls that may run code of a file: torch.load without weights_only=True, and pickle."""
+    for call in (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)):
+        name = ast.unparse(call.func)
+        safe = any(k.arg == "weights_only" and ast.unparse(k.value) == "True" for k in call.keywords)
+        if (name == "torch.load" and not safe) or name in ("pickle.load", "pickle.loads", "joblib.load"):
+            yield call.lineno
+
+
+def test_nothing_unpickles():
+    sources = {path: path.read_text(encoding="utf-8") for path in Path(insarflow.__file__).parent.rglob("*.py")}
+    assert len(sources) > 200
+    assert {str(path): lines for path, text in sources.items() if (lines := list(unsafe(text)))} == {}
+    assert list(unsafe("import torch\ntorch.load(path)\ntorch.load(path, weights_only=False)\npickle.loads(x)")) == [
+        2,
+        3,
+        4,
+    ]
+    assert list(unsafe("torch.load(path, weights_only=True)\nsafetensors.torch.load(x)")) == []
 
 
 @pytest.mark.parametrize("function", [load_card, load_model, resolve_model])

@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,8 +19,9 @@ from distributed import Client, LocalCluster, SchedulerPlugin
 from distributed.client import FutureCancelledError
 
 from insarflow.errors import ModelError, WorkerError
+from insarflow.learn.models import build_model, forget_model, register_model
 from insarflow.learn.weights import resolve_model
-from insarflow.segment import segment, segment_to_zarr
+from insarflow.segment import save_model, segment, segment_to_zarr
 from insarflow.segment.own import OwnModule
 from insarflow.segment.stream import lay_out_stream
 from insarflow.segment.workers import current_client, facts, ready_workers, send_model
@@ -29,6 +31,7 @@ from insarflow.segment.workers.sending import lacks
 from insarflow.stack import assemble, layout, write
 from insarflow.stack.location import Folder
 from insarflow.stack.store import open_stack, write_stack
+from insarflow.types import Recipe
 
 pytestmark = pytest.mark.filterwarnings("ignore::insarflow.errors.RecipeWarning")
 
@@ -209,10 +212,27 @@ def test_a_class_that_workers_cannot_load(store, client, tmp_path, monkeypatch):
     sys.modules.pop("only_here")
 
 
+def test_a_network_that_workers_have_not_registered(store, client, tmp_path):
+    register_model("only-here", lambda channels: torch.nn.Conv2d(channels, 1, 1), stride=1, reach=1)
+    path = tmp_path / "only.safetensors"
+    save_model(build_model("only-here"), path, channels=("coherence", "cos", "sin"), recipe=Recipe())
+    with pytest.raises(
+        WorkerError,
+        match=r"^model 'only.safetensors' cannot be loaded on worker tcp://\S+: \S+json: architecture must be one of "
+        r"\['resunet', 'unet'\], instead got architecture='only-here': to use another network, call "
+        r"insarflow.register_model.*; a network of your own must be registered there: dask worker --preload MODULE, or",
+    ):  # fmt: skip
+        segment(store, path)
+    client.run(register_model, "only-here", partial(torch.nn.Conv2d, out_channels=1, kernel_size=1), stride=1, reach=1)
+    segment(store, path)
+    client.run(forget_model, "only-here")
+    forget_model("only-here")
+
+
 def test_a_module_that_cannot_be_pickled(store, client):
     with pytest.raises(
         ModelError, match=r"^model 'Unpicklable' cannot be sent to the workers of a cluster, as it cannot be pickled: "
-        r".*; save it with insarflow.learn.weights.save_model and give its path, or compute without the cluster$",
+        r".*; save it with insarflow.save_model and give its path, or compute without the cluster$",
     ):  # fmt: skip
         segment(store, worker_parts.Unpicklable())
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor, nn
 
-from insarflow.learn.models import build_model, spec_of
+from insarflow.learn.models import build_model, is_built_in, spec_of
 
 
 @dataclass(frozen=True)
@@ -28,29 +28,37 @@ class Sizes:
 
 
 @lru_cache(maxsize=16)
-def sizes_of(name: str, in_channels: int = 3) -> Sizes:
-    """Measure a network of the registry; nothing is computed.
+def sizes_of(name: str, in_channels: int = 3, *, stride: int | None = None) -> Sizes:
+    """Measure a network of the registry; of those of the package, nothing is computed.
+
+    Parameters
+    ----------
+    name, in_channels
+        As `insarflow.learn.models.build_model`.
+    stride
+        By default as the network states it.
 
     Raises
     ------
-    ValueError
-        As `insarflow.learn.models.build_model`.
+    ValueError, ModelError
+        As `insarflow.learn.models.build_model`; or if no stride is known.
 
     Examples
     --------
     >>> sizes_of("resunet").largest  # twelve channels
     48.0
     """
-    side, largest = 8 * spec_of(name).stride, 0
+    side, largest = 8 * (stride or spec_of(name).stride), 0
 
-    def look(_layer: nn.Module, _given: object, out: Tensor) -> None:
+    def look(_layer: nn.Module, _given: object, out: object) -> None:
         nonlocal largest
-        largest = max(largest, out.nbytes)
+        largest = max(largest, out.nbytes) if isinstance(out, Tensor) else largest
 
-    with torch.device("meta"), torch.inference_mode():
+    place = torch.device("meta" if is_built_in(name) else "cpu")
+    with place, torch.random.fork_rng(devices=[]), torch.inference_mode():
         network = build_model(name, in_channels).eval()
         for layer in network.modules():
             if not any(layer.children()):
                 layer.register_forward_hook(look)
-        network(torch.empty(1, in_channels, side, side))
+        network(torch.zeros(1, in_channels, side, side))
     return Sizes(sum(tensor.nbytes for tensor in network.state_dict().values()), largest / side**2)

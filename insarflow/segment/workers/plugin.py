@@ -28,7 +28,7 @@ def pickled(own: OwnModule) -> bytes:
     except Exception as error:
         raise ModelError(
             f"model {own.name!r} cannot be sent to the workers of a cluster, as it cannot be pickled: {error}; save it "
-            "with insarflow.learn.weights.save_model and give its path, or compute without the cluster"
+            "with insarflow.save_model and give its path, or compute without the cluster"
         ) from error
 
 

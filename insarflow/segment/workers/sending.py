@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from insarflow.errors import WorkerError
-from insarflow.learn.model_files import ModelRef, is_here, read_files
+from insarflow.learn.model_files import ModelRef, read_files, why_not_here
 from insarflow.segment.own import OwnModule, is_kept
 
 if TYPE_CHECKING:
@@ -38,10 +38,13 @@ def send_model(client: Client, source: ModelRef | OwnModule) -> None:
         # Whoever starts later would fail as well.
         client.unregister_worker_plugin(f"insarflow-model-{source.sha256}")
         told = "; ".join(f"on worker {worker}: {why}" for worker, why in failed.items())
-        raise WorkerError(
-            f"model {source.name!r} cannot be loaded {told}; install the module that defines it there, or save the "
-            "model with insarflow.learn.weights.save_model and give its path"
+        way_out = (
+            "a network of your own must be registered there: dask worker --preload MODULE, or an installed package"
+            if isinstance(source, ModelRef)
+            else "install the module that defines it there, or save the model with insarflow.save_model and give its "
+            "path"
         )
+        raise WorkerError(f"model {source.name!r} cannot be loaded {told}; {way_out}")
 
 
 def _lacking(client: Client, source: ModelRef | OwnModule) -> dict[str, str]:
@@ -60,7 +63,8 @@ def _lacking(client: Client, source: ModelRef | OwnModule) -> dict[str, str]:
 def lacks(source: ModelRef | OwnModule) -> str:
     """In a worker: why it does not have a model; empty if it has."""
     if isinstance(source, ModelRef):
-        return "" if is_here(source) else _FAILED.get(source.sha256, "its files are not there")
+        why = why_not_here(source)
+        return _FAILED.get(source.sha256, why) if why else ""
     return "" if is_kept(source.sha256) else _FAILED.get(source.sha256, "it was not sent")
 
 
