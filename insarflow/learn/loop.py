@@ -55,8 +55,10 @@ class Segmenter(LightningModule):
         self.network, self.parameters_of, self.augmentation = network, training, augmentation
         self.criterion = training.criterion
         self.data, self.validation, self.start = data, validation, start
-        # A function, not a module: weights keep their names.
-        self._logits: Callable[[Tensor], Tensor] = torch.compile(network.forward) if training.compile else network
+        # A function, not a module, so that weights keep their names.
+        self._logits: Callable[[Tensor], Tensor] = (
+            torch.compile(network.forward) if training.compile else network.__call__
+        )
         self._losses: list[Tensor] = []
 
     def train_dataloader(self) -> DataLoader[Any]:

@@ -2,9 +2,9 @@
 
 A sample is a dict: ``image`` float32 ``(channel, y, x)``; ``mask`` uint8 ``(y, x)``, states of
 `insarflow.simulate.truth`; optionally ``valid`` bool ``(y, x)``, False for pixels that do not count in the loss
-whatever the mask says, and ``weight``, float32 ``(y, x)`` or one number, 0 or more. Other keys are left out of batches. A pixel
-with a channel that is not finite is missing: all its channels become 0, which is what missing pixels look like to the
-networks, and its mask `MISSING`.
+whatever the mask says, and ``weight``, float32 ``(y, x)`` or one number, 0 or more. Other keys are left out of batches.
+A pixel with a channel that is not finite is missing: all its channels become 0, which is what missing pixels look like
+to the networks, and its mask `MISSING`.
 """
 
 from __future__ import annotations

@@ -184,7 +184,7 @@ def test_training_learns(tmp_path):
 
 def test_a_network_learns_four_patches_by_heart(tmp_path):
     four = BankDataset(toy_bank(4, 0))
-    training = Training(epochs=40, batch_size=4, learning_rate=1e-2, augmentations={}, loss="bce_dice")
+    training = Training(epochs=40, batch_size=2, learning_rate=1e-2, augmentations={})
     network = fresh_network("resunet", 3, seed=0)
     fitted = fit(network, four, four, tmp_path, training, progress=False)
     assert fitted.validation_loss < 0.1

@@ -262,6 +262,6 @@ def test_a_state_comes_back_as_it_was(tmp_path):
     assert back["b"].stride() == last.stride()
     assert [p.name for p in tmp_path.iterdir()] == ["a.ckpt"]
     with pytest.raises(
-        TypeError, match="^the state of a training must hold tensors, numbers and text, instead got set$"
+        TypeError, match=r"^the state of a training must hold tensors, numbers and text, instead got set$"
     ):
         write_state({"a": {1}}, tmp_path / "b.ckpt")
