@@ -177,8 +177,8 @@ def _network(run: TrainRun) -> tuple[Network, str]:
     network, card = load_model(run.start)
     if card.channels != run.channels:
         raise InsarError(
-            f"the model {run.start} must have the channels {run.channels}, instead got {card.channels}: name its channels "
-            "under model.channels"
+            f"the model {run.start} must have the channels {run.channels}, instead got {card.channels}: name its "
+            "channels under model.channels"
         )
     return network, card.architecture
 
