@@ -63,7 +63,7 @@ def test_by_hand(tmp_path):
         ("insarflow: train\ntraining: {epochs: 2, learning_rate: -1}", "learning_rate must be above 0, instead got"),
         ("insarflow: train\ntraining: {epochs: 2, augmentations: {blur: }}", "augmentations must be among"),
         ("insarflow: train\ntraining: {epochs: 2, loss: focal, loss_parameters: {a: 1}}", "of the loss"),
-        ("insarflow: train\ntraining: {epochs: 2}\ndata: {scenes: 0}", "data.scenes must be a whole number of at least 1"),
+        ("insarflow: train\ntraining: {epochs: 2}\ndata: {scenes: 0}", "data.scenes must be a whole number of at"),
         ("insarflow: train\ntraining: {epochs: 2}\nmodel: {architecture: vit}", "model.architecture must be one of"),
         ("insarflow: train\ntraining: {epochs: 2}\nmodel: {channels: [dem]}", "channels must begin with"),
         ("insarflow: train\ntraining: {epochs: 2}\nmodel: {channels: dem}", "model.channels must be a list of names"),
