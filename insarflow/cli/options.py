@@ -174,6 +174,11 @@ Bank = Annotated[
     str,
     flag("--bank", what="Folder of simulated patches, used again if it is there.", panel=_PROCESS, metavar="FOLDER"),
 ]
+Config = Annotated[
+    str | None,
+    flag("--config", what="Run file (YAML): data, network and parameters.", panel=_PROCESS, metavar="FILE"),
+]
+Resume = Annotated[bool, _switch("--resume", what="Go on after the last whole epoch.", panel=_PROCESS)]
 Fast = Annotated[bool, _switch("--fast", what="Look at no pixel: leave the means out.", panel=_PROCESS)]
 SkipBad = Annotated[
     bool,

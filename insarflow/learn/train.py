@@ -1,164 +1,208 @@
-"""Training on a bank of patches; Lightning carries the loop."""
+"""Training of a network on samples, and its scores on a bank of patches."""
 
 from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import lightning
 import numpy as np
+import safetensors.torch
 import torch
-from lightning.pytorch.loggers import CSVLogger
-from torch import nn
-from torch.utils.data import DataLoader, Dataset
+from torch import Tensor, nn
+from torch.utils.data import Dataset
 
 from insarflow.errors import InsarError
-from insarflow.learn.augment import Chain, RandomConjugation, RandomOffset, RandomRamp, RandomTurn
+from insarflow.learn.average import WeightAverage
 from insarflow.learn.bank import Bank
+from insarflow.learn.checkpoint import SafeCheckpoints, read_state
+from insarflow.learn.draws import own_draws
+from insarflow.learn.log import loggers
+from insarflow.learn.loop import BEST, LAST, EpochEnd, Segmenter
 from insarflow.learn.metrics import ObjectScores, PixelScores
 from insarflow.learn.models import build_model
+from insarflow.learn.phase import CHANNELS
+from insarflow.learn.precision import Precision, precision_for
+from insarflow.learn.samples import BankDataset, Samples
+from insarflow.learn.training import Training
+from insarflow.learn.transforms import build_transforms
 from insarflow.simulate.truth import ABSENT, MISSING, MOVING, OPEN
 
-Batch = tuple[torch.Tensor, torch.Tensor]
+__all__ = [
+    "BankDataset",
+    "Fitted",
+    "Training",
+    "choose_threshold",
+    "fit",
+    "fresh_network",
+    "predict",
+    "score",
+    "seasons",
+]
 
 
-class BankDataset(Dataset[Batch]):
-    """Patches of a bank as ``(image float32 (3, y, x), target uint8 (y, x))``."""
+@dataclass(frozen=True)
+class Fitted:
+    """How a training went.
 
-    def __init__(self, bank: Bank) -> None:
-        self.bank = bank
-
-    def __len__(self) -> int:
-        """Number of patches."""
-        return len(self.bank.target)
-
-    def __getitem__(self, index: int) -> Batch:
-        """One patch."""
-        image = torch.from_numpy(np.asarray(self.bank.image[index], dtype=np.float32))
-        return image, torch.from_numpy(np.array(self.bank.target[index]))
-
-
-class Segmenter(lightning.LightningModule):
-    """Binary segmentation of moving slopes: BCE over pixels whose truth is known, Adam, one-cycle rate.
-
-    Each batch gets a random phase offset, date swap, plane, mirror and quarter turn: the constant, order, orbit error
-    and orientation carry no information about movement.
+    Attributes
+    ----------
+    epochs
+        That were trained, those before a resumption included.
+    best_epoch
+        Whose validation loss was the lowest, from 0.
+    validation_loss
+        The lowest.
+    precision
+        That was trained with.
     """
 
-    def __init__(self, network: nn.Module, *, learning_rate: float) -> None:
-        super().__init__()
-        self.network = network
-        self.learning_rate = learning_rate
-
-    def training_step(self, batch: Batch, _: int) -> torch.Tensor:
-        """Loss of an augmented batch."""
-        loss = self._loss(*augment(*batch))
-        if not torch.isfinite(loss):
-            raise InsarError(f"the loss became {loss.item()} at step {self.global_step}: lower the learning rate")
-        self.log("loss", loss, prog_bar=True)
-        return loss
-
-    def validation_step(self, batch: Batch, _: int) -> None:
-        """Loss of a batch as it is."""
-        self.log("validation_loss", self._loss(*batch), prog_bar=True)
-
-    def configure_optimizers(self) -> dict[str, object]:  # type: ignore[override]
-        """Adam with a one-cycle learning rate."""
-        optimiser = torch.optim.Adam(self.parameters(), lr=self.learning_rate)
-        steps = int(self.trainer.estimated_stepping_batches)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, self.learning_rate, total_steps=max(steps, 2))
-        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-    def _loss(self, image: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        logits = self.network(image.contiguous(memory_format=torch.channels_last))[:, 0].float()
-        losses = nn.functional.binary_cross_entropy_with_logits(logits, (target == MOVING).float(), reduction="none")
-        counted = (target < OPEN).float()
-        return (losses * counted).sum() / counted.sum().clamp_min(1.0)
-
-
-_AS_SEEN_ELSEWHERE = Chain((RandomOffset(), RandomRamp(0.01), RandomConjugation(), RandomTurn()))
-
-
-def augment(image: torch.Tensor, target: torch.Tensor) -> Batch:
-    """A batch as other acquisitions, orbits and map orientations could have shown it; drawn from torch's generator."""
-    image, target = _AS_SEEN_ELSEWHERE(image, target)
-    return cut_edge(image, target) if torch.rand(()) < 0.6 else (image, target)
-
-
-def cut_edge(image: torch.Tensor, target: torch.Tensor) -> Batch:
-    """Take away what lies beyond a line, as the end of a swath or of a region does.
-
-    Half of the lines run along an axis, since regions end there and their last pixels share a cell of the network's
-    pooling grid with missing ones.
-    """
-    height, width = target.shape[-2:]
-    y = torch.arange(height, device=image.device)[:, None] - (height - 1) / 2
-    x = torch.arange(width, device=image.device)[None, :] - (width - 1) / 2
-    quarters = torch.randint(4, ()) if torch.rand(()) < 0.5 else 4 * torch.rand(())
-    angle = quarters.to(image.device) * (torch.pi / 2)
-    depth = torch.rand(()) ** 2 * 0.3 * min(height, width)
-    distance = y * torch.sin(angle) + x * torch.cos(angle)
-    beyond = distance > distance.max() - depth.to(image.device)
-    return image.masked_fill(beyond, 0.0), target.masked_fill(beyond, MISSING)
+    epochs: int
+    best_epoch: int
+    validation_loss: float
+    precision: Precision
 
 
 def fresh_network(architecture: str, channels: int, *, seed: int) -> nn.Module:
     """A network whose weights are a function of `seed`; see `insarflow.learn.models.build_model`."""
-    torch.manual_seed(seed)
-    return build_model(architecture, channels)
+    with own_draws():
+        torch.manual_seed(seed)
+        return build_model(architecture, channels)
 
 
 def fit(
     network: nn.Module,
-    bank: Bank,
-    validation: Bank,
+    data: Dataset[Any],
+    validation: Dataset[Any],
     folder: Path,
+    training: Training,
     *,
-    epochs: int,
-    batch_size: int = 32,
-    learning_rate: float = 2e-3,
-    seed: int = 0,
+    channels: Sequence[str] = CHANNELS,
+    resume: bool = False,
     progress: bool = True,
-) -> None:
+) -> Fitted:
     """Train `network` in place.
 
     Parameters
     ----------
     network
-        Gives logits ``(batch, 1, y, x)`` for ``(batch, 3, y, x)``.
-    bank, validation
-        Patches to train on, and to watch.
+        Gives logits ``(batch, 1, y, x)`` for float32 ``(batch, channel, y, x)``.
+    data, validation
+        Map-style datasets of samples (see `insarflow.learn.samples`) to train on, and to watch. One that draws for
+        itself should do so by (epoch, index), and have a method ``set_epoch``.
     folder
-        Where ``metrics.csv`` goes.
-    seed
-        Of shuffling and augmentation.
+        Gets ``log/metrics.csv``, ``last.ckpt`` (the state after the last whole epoch), ``best.safetensors``; and
+        TensorBoard's files where it is installed. What an earlier training left there is replaced.
+    training
+        Parameters.
+    channels
+        Names of the images' channels, in order.
+    resume
+        Go on after the last whole epoch of the training that was begun in `folder`; from the start if there is none.
+    progress
+        Show a bar.
+
+    Returns
+    -------
+    Fitted
+        How it went. The network is in evaluation mode.
 
     Raises
     ------
     InsarError
-        If the loss stops being a number, naming the step.
+        If the loss stops being a number, naming the step; if a sample is not what it must be, naming it; if the
+        checkpoint is damaged, or is that of another training.
+
+    Notes
+    -----
+    Whatever is drawn is a function of (seed, epoch, index): order, augmentations, and what layers such as dropout draw.
+    On a CPU, with as many threads, a training that was stopped or killed and resumed gives the same bits as one that
+    was not. Torch's global generators are left as they were.
     """
-    lightning.seed_everything(seed, verbose=False)
+    samples, watched = Samples(data, len(channels)), Samples(validation, len(channels))
+    for name, count in (("data", len(samples)), ("validation", len(watched))):
+        if not count:
+            raise InsarError(f"{name} must hold samples, instead got none: nothing can be learned from it")
+    transforms = build_transforms(training.augmentations, channels)
+    begun = _begun(folder / LAST, training, len(samples), network) if resume and (folder / LAST).exists() else {}
+    precision = _precision(training)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    with _quiet():
-        trainer = lightning.Trainer(
-            max_epochs=epochs, accelerator="auto", devices=1, precision="bf16-mixed",
-            logger=CSVLogger(folder, "log", ""),
-            enable_checkpointing=False, enable_progress_bar=progress, enable_model_summary=False, log_every_n_steps=10,
-            num_sanity_val_steps=0, gradient_clip_val=1.0,
-        )  # fmt: skip
-        order = torch.Generator().manual_seed(seed)
-        trainer.fit(
-            Segmenter(network, learning_rate=learning_rate),
-            DataLoader(
-                BankDataset(bank), batch_size, shuffle=True, generator=order, drop_last=len(bank.target) > batch_size
-            ),
-            DataLoader(BankDataset(validation), batch_size),
-        )
+    average = None if training.average is None else WeightAverage(network, training.average)
+    end = EpochEnd(network, folder, training.patience, average)
+    if begun:
+        end.load_state_dict(begun["callbacks"][end.state_key])
+    else:
+        (folder / LAST).unlink(missing_ok=True)
+    if not end.is_over(training.epochs):
+        module = Segmenter(network.train(), training, transforms, samples, watched, start=end.epochs)
+        with _quiet(), own_draws():
+            trainer = lightning.Trainer(
+                max_epochs=training.epochs, accelerator=training.accelerator, devices=training.devices,
+                precision=precision, gradient_clip_val=training.clip, use_distributed_sampler=False,
+                callbacks=[end] if average is None else [average, end], plugins=[SafeCheckpoints()],
+                logger=loggers(folder, end.epochs), log_every_n_steps=10, num_sanity_val_steps=0,
+                enable_progress_bar=progress, enable_model_summary=False, default_root_dir=folder,
+            )  # fmt: skip
+            trainer.fit(module, ckpt_path=folder / LAST if begun else None)
+        if trainer.interrupted:  # Lightning may swallow it
+            raise KeyboardInterrupt
+    network.load_state_dict(_result(folder, training))
     network.eval()
+    return Fitted(end.epochs, end.best_epoch, end.lowest, precision)
+
+
+def _begun(path: Path, training: Training, samples: int, network: nn.Module) -> dict[str, Any]:
+    """The state to go on from, if it is that of this training.
+
+    Raises
+    ------
+    InsarError
+        If it is another's, naming what differs.
+    """
+    state = read_state(path)
+    try:
+        there, kept = state["insarflow"]["training"], state["state_dict"]
+        different = training.different(there)
+        if state["insarflow"]["samples"] != samples:
+            different.append(f"samples={samples} (there: {state['insarflow']['samples']})")
+        expected = {f"network.{name}": tuple(value.shape) for name, value in network.state_dict().items()}
+        found = {name: tuple(value.shape) for name, value in kept.items()}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InsarError(
+            f"{path} is not the state of a training by insarflow.learn.train.fit: train from the start, without resume"
+        ) from error
+    if found != expected:
+        names = [n for n in sorted({*found, *expected}) if found.get(n) != expected.get(n)]
+        different.append(f"a network with {names[0]} {expected.get(names[0])} (there: {found.get(names[0])})")
+    if different:
+        raise InsarError(
+            f"{path} is the state of another training: {'; '.join(different)}. Resume with what is there, or "
+            "train from the start in another folder"
+        )
+    return state
+
+
+def _precision(training: Training) -> Precision:
+    if training.precision != "auto":
+        return training.precision
+    gpu = training.accelerator in ("gpu", "cuda") or (training.accelerator == "auto" and torch.cuda.is_available())
+    return precision_for("cuda" if gpu else "cpu" if training.accelerator in ("auto", "cpu") else training.accelerator)
+
+
+def _result(folder: Path, training: Training) -> Mapping[str, Tensor]:
+    """The weights that a training was for."""
+    if training.keep == "best":
+        return safetensors.torch.load_file(folder / BEST)
+    state = read_state(folder / LAST)
+    if training.average is not None:
+        average: dict[str, Tensor] = state["callbacks"][WeightAverage.__qualname__]["average"]
+        return average
+    return {name.removeprefix("network."): value for name, value in state["state_dict"].items()}
 
 
 def predict(network: nn.Module, bank: Bank, *, batch_size: int = 64) -> Iterator[tuple[slice, torch.Tensor]]:

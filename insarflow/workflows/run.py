@@ -165,11 +165,22 @@ def write_run(
         "versions": dict(software()),
         "results": None if results is None else dict(results),
     }
+    write_sections(path, _HEAD, sections)
+
+
+def write_sections(path: Path, head: str, sections: Mapping[str, Any]) -> None:
+    """Write those sections of a run file that hold something; it appears whole or not at all.
+
+    Raises
+    ------
+    OutputExistsError
+        If the file cannot be written.
+    """
     filled = {name: value for name, value in sections.items() if value}
     text = yaml.dump(filled, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1000)
     draft = path.with_name(path.name + ".part")
     try:
-        draft.write_text(_HEAD + text, encoding="utf-8")
+        draft.write_text(head + text, encoding="utf-8")
         draft.replace(path)
     except OSError as error:
         raise OutputExistsError(f"{path} cannot be written: {error.strerror}") from error
@@ -198,11 +209,11 @@ def read_run(path: str | Path) -> MapRun:
     content = load_plain(path)
     if not isinstance(content, dict) or content.get("insarflow") != "map":
         raise InsarError(f"{path} is no run file of insarflow map: it must hold the line 'insarflow: map'")
-    _check_keys(path, content, _SECTIONS, "")
+    check_keys(path, content, _SECTIONS, "")
     source, parameters = content.get("source"), content.get("parameters") or {}
     if not isinstance(parameters, dict):
         raise InsarError(f"{path}: parameters must be 'name: value' lines, instead got parameters={parameters!r:.80}")
-    _check_keys(path, parameters, [f.name for f in fields(MapRun) if f.name != "source"], "parameters.")
+    check_keys(path, parameters, [f.name for f in fields(MapRun) if f.name != "source"], "parameters.")
     try:
         sources = tuple(source) if isinstance(source, list) else (source,)
         given = {name: _from_yaml(value) for name, value in parameters.items()}
@@ -232,7 +243,14 @@ class _Dumper(yaml.SafeDumper):
 _Dumper.add_representer(str, _Dumper.text)
 
 
-def _check_keys(path: Path, content: Mapping[Any, Any], known: tuple[str, ...] | list[str], prefix: str) -> None:
+def check_keys(path: Path, content: Mapping[Any, Any], known: tuple[str, ...] | list[str], prefix: str) -> None:
+    """Refuse keys that nobody would read.
+
+    Raises
+    ------
+    InsarError
+        Naming the file, the key and those there are.
+    """
     for key in content:
         if key not in known:
             raise InsarError(f"{path}: unknown key {f'{prefix}{key}'!r:.80}; there are {', '.join(known)}")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from insarflow.constants import SENTINEL1_WAVELENGTH
-from insarflow.errors import OutputExistsError
+from insarflow.errors import InsarError, OutputExistsError
 from insarflow.learn.bank import (
     DELAYS,
     LOOKS,
@@ -24,10 +24,12 @@ from insarflow.learn.bank import (
     generate,
 )
 from insarflow.learn.card import ModelCard
-from insarflow.learn.models import spec_of
+from insarflow.learn.models import Network, spec_of
 from insarflow.learn.phase import CHANNELS
-from insarflow.learn.train import choose_threshold, fit, fresh_network, score
-from insarflow.learn.weights import check_output, save_model
+from insarflow.learn.train import BankDataset, Fitted, Training, choose_threshold, fit, fresh_network, score
+from insarflow.learn.weights import check_output, load_model, save_model
+from insarflow.types import JsonValue
+from insarflow.workflows.run_train import Simulated, TrainRun, write_train_run
 
 
 @dataclass(frozen=True)
@@ -92,14 +94,113 @@ def train(
     ):
         banks[name] = _bank(bank_folder / name, scenes, preset.seed + shift, name == "test", workers, progress)
     network = fresh_network(preset.architecture, len(CHANNELS), seed=preset.seed)
-    fit(
-        network, banks["train"], banks["validation"], bank_folder, epochs=preset.epochs, batch_size=preset.batch_size,
-        learning_rate=preset.learning_rate, seed=preset.seed, progress=progress is not None,
+    training = Training(preset.epochs, preset.batch_size, preset.learning_rate, seed=preset.seed)
+    card = _fitted(
+        network, preset.architecture, banks, bank_folder / "training", training, progress=progress is not None,
+        facts={"command": f"insarflow train --preset {preset.name}", "scenes": preset.scenes},
     )  # fmt: skip
+    return save_model(network, out, card=card, overwrite=True)
+
+
+def train_run(
+    run: TrainRun,
+    folder: Path,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    workers: int = 1,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> ModelCard:
+    """Train what a run file describes.
+
+    Parameters
+    ----------
+    run
+        Data, network and parameters.
+    folder
+        Gets ``run.yaml``, ``model.safetensors`` with its card, ``log/metrics.csv`` and the state of the training.
+    resume
+        Go on after the last whole epoch, if a training was begun in `folder`.
+    overwrite
+        Replace a training that is there.
+    workers
+        Processes that simulate.
+    progress
+        Called with (what, done, wanted).
+
+    Returns
+    -------
+    ModelCard
+        With the scores on scenes whose atmosphere is rougher than any trained on.
+
+    Raises
+    ------
+    OutputExistsError
+        If a training is there and neither `resume` nor `overwrite` was asked for.
+    InsarError
+        As `insarflow.learn.train.fit`; or if the model to fine-tune has other channels.
+    """
+    if not isinstance(run.data, Simulated):
+        raise InsarError("data.stacks cannot be trained on by a run file yet: use insarflow.learn.train.fit in Python")
+    file = folder / "run.yaml"
+    if file.exists() and not (resume or overwrite):
+        raise OutputExistsError(
+            f"{file} exists: pass resume=True (--resume) to go on, overwrite=True (--overwrite) to replace it"
+        )
+    network, architecture = _network(run)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_train_run(run, file)
+    data = run.data
+    banks = {
+        name: _bank(Path(data.bank) / name, scenes, data.seed + shift, name == "test", workers, progress)
+        for shift, (name, scenes) in enumerate(
+            {"train": data.scenes, "validation": data.held_out, "test": data.held_out}.items()
+        )
+    }
+    facts: dict[str, JsonValue] = {
+        "command": "insarflow train --config run.yaml",
+        "scenes": data.scenes,
+        "from": run.start,
+    }
+    card = _fitted(
+        network, architecture, banks, folder, run.training, progress=progress is not None, resume=resume, facts=facts
+    )
+    card = save_model(network, folder / "model.safetensors", card=card, overwrite=True)
+    write_train_run(run, file, results={"threshold": card.threshold, "sha256": card.sha256})
+    return card
+
+
+def _network(run: TrainRun) -> tuple[Network, str]:
+    """The network to train, and the name of its architecture."""
+    if run.start is None:
+        return fresh_network(run.architecture, len(run.channels), seed=run.training.seed), run.architecture
+    network, card = load_model(run.start)
+    if card.channels != run.channels:
+        raise InsarError(
+            f"the model {run.start} must have the channels {run.channels}, instead got {card.channels}: name its "
+            "channels under model.channels"
+        )
+    return network, card.architecture
+
+
+def _fitted(
+    network: Network,
+    architecture: str,
+    banks: dict[str, Bank],
+    folder: Path,
+    training: Training,
+    *,
+    facts: dict[str, JsonValue],
+    progress: bool,
+    resume: bool = False,
+) -> ModelCard:
+    """Train, choose the threshold, score: the card of the trained network."""
+    data, watched = BankDataset(banks["train"]), BankDataset(banks["validation"])
+    fitted = fit(network, data, watched, folder, training, resume=resume, progress=progress)
     threshold = choose_threshold(network, banks["validation"])
-    spec = spec_of(preset.architecture)
-    card = ModelCard(
-        architecture=preset.architecture,
+    spec = spec_of(architecture)
+    return ModelCard(
+        architecture=architecture,
         channels=CHANNELS,
         stride=spec.stride,
         reach=spec.reach,
@@ -110,21 +211,24 @@ def train(
             "validation": score(network, banks["validation"], threshold=threshold),
             "held_out_rougher_atmosphere": score(network, banks["test"], threshold=threshold),
         },
-        training={
-            "command": f"insarflow train --preset {preset.name}",
-            "data": "simulated only: no real landslide label was used",
-            "scenes": preset.scenes, "patches": len(banks["train"].target), "patch_size": PATCH,
-            "delays_days": list(DELAYS), "looks": [[looks.y, looks.x] for looks in LOOKS],
-            "wavelength_m": round(SENTINEL1_WAVELENGTH, 8),
-            "product_filter": f"none, or Goldstein with alpha {PRODUCT_ALPHA[0]:g} to {PRODUCT_ALPHA[1]:g}",
-            "epochs": preset.epochs, "batch_size": preset.batch_size, "learning_rate": preset.learning_rate,
-            "seed": preset.seed, "loss": "BCE, open pixels left out", "optimizer": "Adam, one-cycle rate",
-            "precision": "bf16-mixed", "insarflow": version("insarflow"), "torch": version("torch"),
-            "machine": platform.machine(), "filter_fingerprint_rad": filter_fingerprint(),
-        },
+        training=facts | _training_facts(training, fitted) | {"patches": len(banks["train"].target)},
         licence="BSD-3-Clause",
-    )  # fmt: skip
-    return save_model(network, out, card=card, overwrite=True)
+    )
+
+
+def _training_facts(training: Training, fitted: Fitted) -> dict[str, JsonValue]:
+    """What a card tells of a training on simulated scenes."""
+    return {
+        "data": "simulated only: no real landslide label was used",
+        "patch_size": PATCH,
+        "delays_days": list(DELAYS), "looks": [[looks.y, looks.x] for looks in LOOKS],
+        "wavelength_m": round(SENTINEL1_WAVELENGTH, 8),
+        "product_filter": f"none, or Goldstein with alpha {PRODUCT_ALPHA[0]:g} to {PRODUCT_ALPHA[1]:g}",
+        **training.plain(),
+        "precision": fitted.precision, "epochs_trained": fitted.epochs, "best_epoch": fitted.best_epoch,
+        "optimizer": "Adam, open pixels left out", "insarflow": version("insarflow"), "torch": version("torch"),
+        "machine": platform.machine(), "filter_fingerprint_rad": filter_fingerprint(),
+    }  # fmt: skip
 
 
 def _bank(

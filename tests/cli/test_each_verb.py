@@ -278,6 +278,31 @@ def test_train(run, monkeypatch, tmp_path):
     assert facts["threshold"] == load_card("default").threshold
 
 
+def test_train_from_a_run_file(run, monkeypatch, tmp_path):
+    called = {}
+
+    def trained(described, folder, **more):
+        called.update(described=described, folder=folder, **more)
+        return load_card("default")
+
+    monkeypatch.setattr("insarflow.workflows.train.train_run", trained)
+    file = tmp_path / "run.yaml"
+    file.write_text("insarflow: train\ndata: {scenes: 3}\ntraining: {epochs: 2}\n")
+    said = run("train", "-o", tmp_path / "out", "--config", file, "--resume")
+    assert said.status == 0, said.err
+    assert called["described"].data.scenes == 3
+    assert called["folder"] == tmp_path / "out"
+    assert (called["resume"], called["overwrite"]) == (True, False)
+    assert said.out.splitlines()[-1] == f"wrote {tmp_path / 'out' / 'model.safetensors'}"
+    file.write_text("insarflow: train\ntraining: {epochs: 0}\n")
+    said = run("train", "-o", tmp_path / "out", "--config", file)
+    assert said.status == 1
+    assert f"{file}: epochs must be a whole number of at least 1" in said.err
+    said = run("train", "-o", tmp_path / "out", "--resume")
+    assert said.status == 2
+    assert "it needs --config" in said.err
+
+
 def test_versions(run):
     said = run("versions")
     assert said.status == 0

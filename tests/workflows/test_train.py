@@ -1,8 +1,11 @@
 import pytest
 
+from insarflow.errors import InsarError, OutputExistsError
 from insarflow.learn.bank import PATCHES_PER_SCENE, RECIPE
+from insarflow.learn.training import Training
 from insarflow.learn.weights import load_model
-from insarflow.workflows.train import Preset, train
+from insarflow.workflows.run_train import Labelled, Simulated, TrainRun, read_train_run
+from insarflow.workflows.train import Preset, train, train_run
 
 
 @pytest.fixture(scope="module")
@@ -35,3 +38,26 @@ def test_a_bank_that_is_there_is_used_again(trained, monkeypatch):
     monkeypatch.setattr("insarflow.workflows.train.generate", None)
     again = train(Preset(scenes=1, held_out=1, epochs=1), folder / "again.safetensors", folder / "bank")
     assert again.sha256 == card.sha256
+
+
+def test_a_run_file_is_trained_and_resumed(trained, tmp_path, monkeypatch):
+    folder, _, _ = trained
+    run = TrainRun(
+        Simulated(str(folder / "bank"), 1, 1), Training(1, patience=1), start=str(folder / "model.safetensors")
+    )
+    monkeypatch.setattr("insarflow.workflows.train.score", lambda *_, **__: {})  # it takes longer than training
+    card = train_run(run, tmp_path / "run")
+    assert read_train_run(tmp_path / "run/run.yaml") == run
+    _, loaded = load_model(tmp_path / "run/model.safetensors")
+    assert loaded == card
+    assert loaded.training["patience"] == 1
+    with pytest.raises(OutputExistsError, match=r"run.yaml exists: pass resume=True \(--resume\) to go on, overwrite"):
+        train_run(run, tmp_path / "run")
+    assert train_run(run, tmp_path / "run", resume=True).sha256 == card.sha256
+
+
+def test_stacks_are_refused_in_one_line(tmp_path):
+    run = TrainRun(Labelled(("a",), "b", "c"), Training(1))
+    with pytest.raises(InsarError, match=r"^data.stacks cannot be trained on by a run file yet: use"):
+        train_run(run, tmp_path / "run")
+    assert list(tmp_path.iterdir()) == []
