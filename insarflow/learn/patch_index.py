@@ -140,7 +140,7 @@ def random_rows(scenes: Scenes, count: int, balance: float | None, seed: int) ->
     for k in range(count):
         wanted = None if balance is None else int((k + 1) * balance) > int(k * balance)
         rng = np.random.default_rng((seed, k))
-        row = next((row for row in _drawn(scenes, wanted, rng, places, hard=k % 2 == 0)), None)
+        row = next((row for row in _drawn(scenes, wanted, rng, places, hard=bool(rng.random() < 0.5))), None)
         if row is None:
             kind = "" if wanted is None else " with a mover" if wanted else " without a mover"
             raise SelectionError(

@@ -52,8 +52,8 @@ class PatchDataset(Dataset[Sample]):
         Number of patches at drawn places, instead of a grid.
     balance
         Share of patches with a mover. On a grid some others are left out; among those without a mover, those with a
-        rejected polygon are kept first. At drawn places, each patch is drawn as it has to be, and every other one
-        without a mover around a rejected polygon, if there is one.
+        rejected polygon are kept first. At drawn places, each patch is drawn as it has to be, and about every other
+        one without a mover around a rejected polygon, if there is one.
     least_valid
         Share of pixels that must be known; patches without any are left out always. With None nobody looks, which saves
         reading all of the stack once.

@@ -185,26 +185,28 @@ def test_balance_on_a_grid(stack, labels):
     without = index[index["positive"] == 0]
     hard = every[(every["positive"] == 0) & (every["rejected"] > 0)]
     assert (without["rejected"] > 0).sum() == min(len(hard), len(without)) > 0
-    assert index.equals(PatchDataset(stack, labels, patch=32, step=32, balance=0.5).index)
-    assert not index.equals(PatchDataset(stack, labels, patch=32, step=32, balance=0.5, seed=1).index)
+    options = {"patch": 32, "balance": 0.5, "least_valid": None}
+    first, again, other = (PatchDataset(stack, labels, seed=seed, **options).index for seed in (0, 0, 1))
+    assert first.equals(again)
+    assert not first.equals(other)
 
 
 def test_drawn_places(stack, labels):
-    patches = PatchDataset(stack, labels, patch=32, count=40, balance=0.25, least_valid=0.5)
+    patches = PatchDataset(stack, labels, patch=32, count=24, balance=0.25, least_valid=0.5)
     index = patches.index
-    assert (index["positive"] > 0).sum() == 10
+    assert (index["positive"] > 0).sum() == 6
     assert (index["valid"] >= 0.5).all()
     without = index[index["positive"] == 0]
-    assert (without["rejected"] > 0).mean() > 0.4
-    assert index.equals(PatchDataset(stack, labels, patch=32, count=40, balance=0.25, least_valid=0.5).index)
-    fewer = PatchDataset(stack, labels, patch=32, count=20, balance=0.25, least_valid=0.5).index
-    assert fewer.equals(index.iloc[:20])
+    assert 0.3 < (without["rejected"] > 0).mean() < 1
+    assert index.equals(PatchDataset(stack, labels, patch=32, count=24, balance=0.25, least_valid=0.5).index)
+    fewer = PatchDataset(stack, labels, patch=32, count=8, balance=0.25, least_valid=0.5).index
+    assert fewer.equals(index.iloc[:8])
     # The mover in the far corner is reached by the last patch.
     assert index["y"].max() == SHAPE[0] - 32
     assert index["x"].max() == SHAPE[1] - 32
-    plain = PatchDataset(stack, labels, patch=32, count=40).index
+    plain = PatchDataset(stack, labels, patch=32, count=24, least_valid=None).index
     assert plain["pair"].nunique() > 2
-    assert plain[["y", "x"]].drop_duplicates().shape[0] > 30
+    assert plain[["y", "x"]].drop_duplicates().shape[0] > 20
 
 
 def test_samples_are_a_function_of_seed_epoch_and_label(stack, labels):
@@ -274,7 +276,7 @@ def test_truth_as_an_image(stack, simulated):
     states = (simulated[1].astype("uint8") * MOVING).drop_vars(["y", "x"])
     cells = states.expand_dims(date=stack["date"], delay=stack["delay"]).copy(deep=True)
     cells[1] = OPEN
-    patches = PatchDataset(stack, cells, patch=64)
+    patches = PatchDataset(stack, cells, patch=100, least_valid=None)
     for k, row in patches.index.iterrows():
         mask = patches[k]["mask"]
         expected = OPEN if row["reference"] == "20210709" else MOVING

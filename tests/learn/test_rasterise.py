@@ -79,6 +79,26 @@ def test_any_window_has_the_bits_of_the_whole(window, seed, all_touched, border,
         np.testing.assert_array_equal(found[inside.within(window)], whole[inside.within(WHOLE)])
 
 
+@pytest.mark.parametrize(
+    ("corners", "window"),
+    [
+        ([(-26, 13), (46, 36), (32, -35)], Window(20, 33, 30, 30)),
+        ([(6, 70), (97, 29), (42, 139)], Window(45, 60, 30, 30)),
+        ([(89, 66), (50, 20), (96, 30)], Window(45, 60, 30, 30)),
+    ],
+)
+def test_touched_pixels_do_not_depend_on_the_window_as_those_of_gdal_do(corners, window):
+    shapes = [shapely.Polygon(corners)]
+    place = Affine.translation(window.x0, window.y0)
+    cut = rasterize(shapes, window.shape, transform=place, dtype="uint8", all_touched=True)
+    at_once = rasterize(shapes, SHAPE, dtype="uint8", transform=Affine.identity(), all_touched=True)
+    assert not np.array_equal(cut, at_once[window.within(WHOLE)])
+    labels, drawing = labels_of(shapes), Drawing(all_touched=True)
+    whole = rasterise(labels, drawing=drawing)
+    np.testing.assert_array_equal(rasterise(labels, window, drawing=drawing), whole[window.within(WHOLE)])
+    assert (whole != at_once * MOVING).sum() <= 2
+
+
 def test_all_touched_holds_every_pixel_that_a_polygon_enters():
     shape = shapely.Polygon([(10.3, 10.2), (40.7, 22.4), (18.6, 51.3)])
     boxes = shapely.box(*(a.ravel() for a in np.meshgrid(np.arange(120), np.arange(90))), *(
