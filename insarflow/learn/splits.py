@@ -1,0 +1,182 @@
+"""Patches to train on and patches to test on that do not know of each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+import xarray as xr
+
+from insarflow.errors import SelectionError
+from insarflow.learn.labels import read_labels
+from insarflow.learn.leakage import acquisitions_of, boxes, distances, lying_at, overlapping
+from insarflow.learn.leakage import leakage_report as leakage_report
+from insarflow.ops.checks import check_number, check_whole
+from insarflow.types import DateLike, Grid, parse_date
+
+
+@dataclass(frozen=True)
+class Split:
+    """Rows of an index to train on and to test on.
+
+    Attributes
+    ----------
+    train, test
+        For `insarflow.learn.patches.PatchDataset.at`; each holds a patch with a mover.
+    dropped
+        Number of rows in neither, by reason.
+
+    Raises
+    ------
+    SelectionError
+        If one side has no patch, or none with a mover.
+    """
+
+    train: pd.DataFrame
+    test: pd.DataFrame
+    dropped: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, side in (("train", self.train), ("test", self.test)):
+            if side.empty or not (side["positive"] > 0).any():
+                has = "no patch" if side.empty else f"no mover in its {len(side)} patches"
+                left_out = ", ".join(f"{count} {reason}" for reason, count in self.dropped.items() if count) or "none"
+                raise SelectionError(
+                    f"the set to {name} on has {has} (left out: {left_out}): choose another split, a smaller buffer, "
+                    "or more patches"
+                )
+
+    def also(self, other: Split) -> Split:
+        """Rows on the same side of both splits, so that neither ground nor radar images are shared.
+
+        Raises
+        ------
+        SelectionError
+            As `Split`.
+        """
+        train = self.train.loc[self.train.index.intersection(other.train.index)]
+        test = self.test.loc[self.test.index.intersection(other.test.index)]
+        lost = len(self.train) + len(self.test) - len(train) - len(test)
+        return Split(train, test, {**self.dropped, "on another side of the other split": lost})
+
+
+def split_by_region(
+    index: pd.DataFrame, holdout: str | Path | gpd.GeoDataFrame, ds: xr.Dataset | Grid, *, buffer: int
+) -> Split:
+    """Test on the patches whose middle lies in held-out zones; train on those that are far enough away.
+
+    Parameters
+    ----------
+    index
+        Of a `insarflow.learn.patches.PatchDataset`.
+    holdout
+        Polygons, as `insarflow.learn.labels.read_labels`.
+    ds
+        The stack on whose pixels the patches are, or its grid.
+    buffer
+        Pixels that lie at least between a patch to train on and each patch to test on: the reach of the network, so
+        that it has seen nothing that it is tested on (`insarflow.reach`).
+
+    Returns
+    -------
+    Split
+        Patches in between are dropped.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of another kind or makes no sense.
+    InsarError
+        Of the polygons; `SelectionError` if one side has no patch, or none with a mover.
+    """
+    check_whole("buffer", buffer, low=0)
+    zones = shapely.union_all(read_labels(holdout, ds, fields={}).shapes)
+    y, x = (index[corner] + index[side] / 2 for corner, side in (("y", "height"), ("x", "width")))
+    inside = np.asarray(shapely.contains_xy(zones, x, y))
+    test, rest = index[inside], index[~inside]
+    places, others = boxes(rest), boxes(test)
+    near = overlapping(places, others) | (distances(places, others) < buffer)
+    close = lying_at(rest, places[near])
+    return Split(rest[~close], test, {f"within {buffer} pixels of the other set": int(close.sum())})
+
+
+def split_by_time(index: pd.DataFrame, start: DateLike) -> Split:
+    """Test on the interferograms of acquisitions from a day on; train on those of acquisitions before it.
+
+    Parameters
+    ----------
+    index
+        Of a `insarflow.learn.patches.PatchDataset`.
+    start
+        First day to test on.
+
+    Returns
+    -------
+    Split
+        Interferograms across the day are dropped, so no radar image is on both sides.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `start` is no day.
+    SelectionError
+        If one side has no patch, or none with a mover.
+    """
+    day = parse_date(start)
+    return _by_acquisition(index, {name for name in acquisitions_of(index) if parse_date(name) >= day})
+
+
+def split_by_acquisition(index: pd.DataFrame, test: float | Sequence[DateLike], *, seed: int = 0) -> Split:
+    """Test on the interferograms between some acquisitions; train on those between the others.
+
+    Parameters
+    ----------
+    index
+        Of a `insarflow.learn.patches.PatchDataset`.
+    test
+        Days of the acquisitions to test on; or their share, of which one run of successive acquisitions is drawn, as
+        few short interferograms lie between acquisitions that are scattered.
+    seed
+        Of where the run begins.
+
+    Returns
+    -------
+    Split
+        Interferograms from one set to the other are dropped, so no radar image is on both sides.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `test` holds no days, or is no share.
+    SelectionError
+        If a day is none of an acquisition; if one side has no patch, or none with a mover.
+    """
+    known = sorted(acquisitions_of(index))
+    if isinstance(test, str) or not isinstance(test, int | float | Sequence):
+        raise TypeError(f"test must be a share or a list of days, instead got test={test!r}")
+    if isinstance(test, int | float):
+        if not 0 < check_number("test", test) < 1:
+            raise ValueError(f"test must be between 0 and 1, both excluded, or days, instead got test={test}")
+        count = min(max(round(test * len(known)), 2), len(known))
+        first = int(np.random.default_rng(seed).integers(0, len(known) - count + 1))
+        return _by_acquisition(index, {*known[first : first + count]})
+    names = [str(parse_date(day).astype("datetime64[D]")).replace("-", "") for day in test]
+    strange = [name for name in names if name not in known]
+    if strange:
+        raise SelectionError(
+            f"test must be days of acquisitions, instead got {strange[0]}: there are {', '.join(known)}"
+        )
+    return _by_acquisition(index, {*names})
+
+
+def _by_acquisition(index: pd.DataFrame, test: set[str]) -> Split:
+    first, second = (index[name].isin(test) for name in ("reference", "secondary"))
+    crossing = first != second
+    return Split(
+        index[~first & ~second], index[first & second], {"with a radar image of each set": int(crossing.sum())}
+    )
