@@ -103,8 +103,8 @@ def conjugate_product(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     NumPy fuses multiplication and addition in some lanes and not in others, so its bits depend on where a pixel lies.
     """
     out = np.empty(one.shape, np.complex64)
-    parts = (np.ascontiguousarray(image).view(np.float32).reshape(-1) for image in (one, other))
-    _conjugate_product(*parts, out.view(np.float32).reshape(-1))
+    a, b = (np.ascontiguousarray(image).view(np.float32).reshape(-1) for image in (one, other))
+    _conjugate_product(a, b, out.view(np.float32).reshape(-1))
     return out
 
 

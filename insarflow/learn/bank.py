@@ -196,28 +196,33 @@ def random_product(rng: np.random.Generator) -> tuple[Processing, float]:
 
 
 def random_scene(rng: np.random.Generator, pixel_size: float, shape: tuple[int, int], *, beyond: bool = False) -> Scene:
-    """A region whose ground, air and movers are drawn from the training ranges, or with rougher air and other speeds."""
+    """A region whose ground, air and movers are drawn from the training ranges; `beyond`: rougher air, other speeds."""
     coarse = max(pixel_size / 20.0, 1.0) ** 0.5
     crowd = 0.0 if rng.random() < 0.1 else float(rng.uniform(0.15, 0.8)) / coarse**2
     likely = rng.random(4) < 0.35
     alike = dict(zip(("bowls", "glaciers", "fields", "snow"), (0.15, 0.3, 0.3, 0.3) * likely, strict=True))
     scenario = Scenario(
-        relief={"relief": (150.0, 850.0) if beyond else (250.0, 750.0)},
+        relief={"relief": (200.0, 800.0) if beyond else (250.0, 700.0)},
         slides={
             "density": crowd, "size": (70.0 * coarse, 500.0 * coarse), "largest": 800.0 * coarse,
-            "speed": (0.02, 2.5) if beyond else (0.03, 2.0), "creep": (0.05, 1.5) if beyond else (0.06, 1.0),
+            "speed": (0.05, 2.5) if beyond else (0.06, 2.0), "creep": (0.08, 1.5) if beyond else (0.1, 1.2),
+            "habits": (0.4, 0.3, 0.15, 0.15) if beyond else (0.55, 0.25, 0.1, 0.1),
         },
+        cover={"tree_line": (1_300.0, 2_100.0), "forest_share": (0.1, 0.6), "bare_chance": 0.3},
         look_alikes=alike,
         air={
-            "turbulence": (0.7, 1.2) if beyond else (0.1, 0.9), "stratification": 0.9 if beyond else 0.6,
-            "wave_chance": 0.4 if beyond else 0.2, "valley_chance": 0.5,
+            "turbulence": (0.6, 1.1) if beyond else (0.1, 0.8), "stratification": 0.9 if beyond else 0.6,
+            "wave_chance": 0.4 if beyond else 0.2,
         },
         dem_error={"rms": (4.0, 18.0) if beyond else (5.0, 15.0)},
         orbit={"tube": 70.0 if beyond else 55.0},
         incidence=(0.5, 0.82) if beyond else (0.54, 0.78),
     )  # fmt: skip
+    # Surveys look at summers; the rest of the year is there to be told from them.
+    summer = rng.random() < 0.75
+    first_day = float(rng.integers(150, 270) if summer else rng.integers(1, 366))
     return Scene.draw(
-        int(rng.integers(2**62)), shape, pixel_size=pixel_size, first_day=float(rng.integers(1, 366)),
+        int(rng.integers(2**62)), shape, pixel_size=pixel_size, first_day=first_day,
         direction="ascending" if rng.random() < 0.5 else "descending", scenario=scenario,
     )  # fmt: skip
 

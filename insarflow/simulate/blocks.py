@@ -28,7 +28,7 @@ def pair_images(scene: Scene, pairs: Sequence[tuple[int, int]], processing: Proc
     images = []
     for pair in pairs:
         both = blocks(f"simulate-{pair[0]}-{pair[1]}", scene, _observe, PAIR, pair=pair, processing=processing)
-        images.append({name: both.map_blocks(itemgetter(name), dtype=PAIR[name]) for name in PAIR.names or ()})
+        images.append({name: da.map_blocks(itemgetter(name), both, dtype=PAIR[name]) for name in PAIR.names or ()})
     return images
 
 

@@ -86,15 +86,18 @@ def observe(scene: Scene, pairs: Sequence[tuple[int, int]], pixels: Window, proc
         one, other = (images[numbers.index(n)] for n in pair)
         igram, gamma = process(one, other, scene.radar.shape, cells, processing)
         if processing.resampling == "nearest":
-            out["igram"][k] = igram[
-                *(np.floor(v + 0.5).astype(np.intp) - start for v, start in ((y, cells.y0), (x, cells.x0)))
-            ]
+            out["igram"][k] = igram[_nearest(y) - cells.y0, _nearest(x) - cells.x0]
         else:
             out["igram"][k] = _between(igram, y - cells.y0, x - cells.x0)
         out["coherence"][k] = _between(gamma, y - cells.y0, x - cells.x0)
     if not processing.magnitude:
         _to_unit(out["igram"])
     return out
+
+
+def _nearest(places: np.ndarray) -> np.ndarray:
+    """Whole numbers; halves go up wherever a window begins, which rounding to even numbers would not do."""
+    return np.asarray(np.floor(places + places.dtype.type(0.5)).astype(np.intp))
 
 
 def _cells(y: np.ndarray, x: np.ndarray) -> Window:
@@ -138,8 +141,7 @@ def _shrunk(
 
 def _brightened(row: np.ndarray, col: np.ndarray, weight: np.ndarray, backscatter: np.ndarray) -> np.ndarray:
     """Weights times the amplitude of the nearest cell."""
-    # Halves go up wherever the window begins, which rounding to even numbers would not do.
-    i, j = (np.floor(v + np.float32(0.5)).astype(np.intp) for v in (row, col))
+    i, j = _nearest(row), _nearest(col)
     np.clip(i, 0, backscatter.shape[0] - 1, out=i)
     np.clip(j, 0, backscatter.shape[1] - 1, out=j)
     return np.asarray(weight * backscatter[i, j], np.float32)

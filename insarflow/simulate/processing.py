@@ -39,7 +39,8 @@ class Processing:
     coherence
         ``"images"``: of the two images. ``"phase"``: from the phase of 5 x 5 cells, as for products without.
     effective_looks
-        Independent looks whose mean has a phase as noisy as the product's, filter included, at a coherence of 0.5.
+        Independent looks whose mean has a phase about as noisy as the product's after a Goldstein filter of 32 pixels
+        and exponent 0.5, which whoever looks for movers uses: measured on ground at rest, rounded down.
     """
 
     looks: Looks
@@ -49,7 +50,7 @@ class Processing:
     resampling: Literal["nearest", "bilinear"] = "nearest"
     magnitude: bool = True
     coherence: Literal["images", "phase"] = "images"
-    effective_looks: float = 9.0
+    effective_looks: float = 40.0
 
     @property
     def cell(self) -> float:
@@ -72,15 +73,17 @@ PROCESSING: Final[Mapping[str, Processing]] = {
     "unfiltered": Processing(Looks(2, 8)),
     # Bralet et al. (2024), doi:10.1109/LGRS.2024.3365299: SNAP's filter on single looks, then 2 x 8 looks, the phase by
     # nearest neighbour.
-    "isslide": Processing(Looks(2, 8), before=PRESETS["snap_legacy"], magnitude=False),
+    "isslide": Processing(Looks(2, 8), before=PRESETS["snap_legacy"], magnitude=False, effective_looks=80.0),
     # As a processor that averages first and filters cells: 40 m and 80 m products, 100 m products.
-    "looks5x20": Processing(Looks(5, 20), after=Settings(alpha=0.6), resampling="bilinear", magnitude=False),
+    "looks5x20": Processing(
+        Looks(5, 20), after=Settings(alpha=0.6), resampling="bilinear", magnitude=False, effective_looks=150.0
+    ),
     "looks4x20": Processing(
         Looks(4, 20), Looks(4, 20), after=replace(PRESETS["goldstein98"], alpha=1.0), resampling="bilinear",
-        magnitude=False,
+        magnitude=False, effective_looks=150.0,
     ),
     # A boxcar of the coherence window, few looks.
-    "looks1x4": Processing(Looks(1, 4), Looks(2, 8), resampling="bilinear"),
+    "looks1x4": Processing(Looks(1, 4), Looks(2, 8), resampling="bilinear", effective_looks=25.0),
 }  # fmt: skip
 
 

@@ -161,7 +161,7 @@ class Scene:
         first_day: float = 184.0,
         repeat_days: int = 6,
         direction: Direction = "ascending",
-        scenario: Scenario = Scenario(),  # noqa: B008 - frozen
+        scenario: Scenario = Scenario(),
     ) -> Scene:
         """Draw a region; the ground is the same for both directions.
 
@@ -173,9 +173,8 @@ class Scene:
         cells = refine_of(pixel_size) if refine is None else refine
         spacing = pixel_size / cells
         rng = np.random.default_rng((seed, stream_of("scene")))
-        ground = FractalRelief.draw(rng, spacing=spacing, **scenario.relief)
-        if relief is not None:
-            ground = relief
+        drawn = FractalRelief.draw(rng, spacing=spacing, **scenario.relief)
+        ground = drawn if relief is None else relief
         bodies = Slides(seed=int(rng.integers(2**62)), spacing=spacing, relief=ground, **scenario.slides)
         cover = GroundCover.draw(rng, spacing=spacing, **scenario.cover)
         others = LookAlikes.draw(rng, spacing=spacing, first_day=first_day, **scenario.look_alikes)
@@ -260,7 +259,8 @@ class Scene:
     def quality(self, number: int, window: Window, height: np.ndarray) -> np.ndarray:
         """Part of an acquisition's correlation that is left, float32, 0..1."""
         days = number * self.repeat_days
-        return self.snow(number).quality(window, height) * self.look_alikes.quality(days, window, self.relief)
+        melted = self.look_alikes.quality(days, window, self.relief)
+        return np.asarray(self.snow(number).quality(window, height) * melted)
 
     def look(self, window: Window, height: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Unit vector from ground cells to the satellite, east, north and up, each float32."""
@@ -273,7 +273,7 @@ class Scene:
     ) -> np.ndarray:
         """Phase of the movers' motion in a pair, rad, float32, positive away from the satellite, not wrapped."""
         first, second = (bodies.displacement(self.day(number), *look) for number in pair)
-        return np.float32(-TO_PHASE) * (second - first)
+        return np.asarray(np.float32(-TO_PHASE) * (second - first))
 
     def phases(self, number: int, window: Window, height: np.ndarray, bodies: Bodies) -> dict[str, np.ndarray]:
         """Parts of an acquisition's range phase, rad, float32, positive for a longer path.

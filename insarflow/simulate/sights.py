@@ -65,7 +65,7 @@ def sights(
                     spacing=scene.spacing,
                     looks=looks,
                     cell=cell,
-                )  # fmt: skip
+                )
             )
     return found
 

@@ -73,8 +73,9 @@ def simulate_stack(
     Returns
     -------
     stack : Dataset
-        As `insarflow.schema`, with ``igram``, ``coherence``, ``dem``, ``incidence``, ``los_east/north/up``, ``layover``,
-        ``shadow`` and ``water``, in blocks of 512 pixels. What is computed is not kept: store it, or ``load()`` it.
+        As `insarflow.schema`, with ``igram``, ``coherence``, ``dem``, ``incidence``, ``los_east/north/up``,
+        ``layover``, ``shadow`` and ``water``, in blocks of 512 pixels. What is computed is not kept: store it, or
+        ``load()`` it.
     truth : Dataset
         Of each pixel ``label`` (int32: 0 stable, else the mover's number), ``los_rate`` (m/yr, mean of the first year,
         positive toward the satellite), ``look_alike`` (uint8). Of each mover ``kind``, ``confidence``, ``speed`` (m/yr

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-import dask
 import dask.array as da
 import numpy as np
 import xarray as xr
 from dask.base import tokenize
+from dask.delayed import delayed
 
 from insarflow.constants import DAYS_PER_YEAR
 from insarflow.schema import CELLS, DIMS, SPACE
@@ -44,7 +44,7 @@ def truth_of(
     dates, delays = stack.indexes["date"], stack.indexes["delay"]
     shape = len(dates), len(delays)
     cells = {
-        pair: (int(dates.get_loc(p.reference)), int(delays.get_loc(parse_delay(p.delay_days))))
+        pair: (dates.tolist().index(p.reference), delays.tolist().index(parse_delay(p.delay_days)))
         for p, pair in pairs.items()
     }
     chunks = stack["igram"].data.chunks[-2:]
@@ -122,13 +122,15 @@ def _seen(
     """Lazy float32 ``(date, delay, mover, 2)``: whether it is visible, and its phase."""
     parts = [movers[k : k + _TOGETHER] for k in range(0, len(movers), _TOGETHER)]
     if not parts:
-        return da.zeros((*shape, 0, 2), dtype=np.float32)
-    look = dask.delayed(_look, pure=True)
+        none: da.Array = da.from_array(np.zeros((*shape, 0, 2), np.float32))
+        return none
+    look = delayed(_look, pure=True)
     arrays = [
         da.from_delayed(look(scene, part, cells, shape, processing), (*shape, len(part), 2), np.float32)
         for part in parts
     ]
-    return da.concatenate(arrays, axis=2)
+    seen: da.Array = da.concatenate(arrays, axis=2)
+    return seen
 
 
 def _look(

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from insarflow.constants import SENTINEL1_WAVELENGTH
 from insarflow.errors import InsarError, OutputExistsError
@@ -24,12 +24,15 @@ from insarflow.learn.bank import (
     generate,
 )
 from insarflow.learn.card import ModelCard
-from insarflow.learn.models import Network, spec_of
+from insarflow.learn.models import spec_of
 from insarflow.learn.phase import CHANNELS
 from insarflow.learn.train import BankDataset, Fitted, Training, choose_threshold, fit, fresh_network, score
 from insarflow.learn.weights import check_output, load_model, save_model
 from insarflow.types import JsonValue
 from insarflow.workflows.run_train import Simulated, TrainRun, write_train_run
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @dataclass(frozen=True)
@@ -170,7 +173,7 @@ def train_run(
     return card
 
 
-def _network(run: TrainRun) -> tuple[Network, str]:
+def _network(run: TrainRun) -> tuple[nn.Module, str]:
     """The network to train, and the name of its architecture."""
     if run.start is None:
         return fresh_network(run.architecture, len(run.channels), seed=run.training.seed), run.architecture
@@ -184,7 +187,7 @@ def _network(run: TrainRun) -> tuple[Network, str]:
 
 
 def _fitted(
-    network: Network,
+    network: nn.Module,
     architecture: str,
     banks: dict[str, Bank],
     folder: Path,

@@ -35,6 +35,9 @@ class PhaseContrast(Network):
 
     spec: ClassVar[Spec] = Spec(stride=1, reach=_REACH)
 
+    near: Tensor
+    far: Tensor
+
     def __init__(self, in_channels: int = 3) -> None:
         super().__init__()
         if in_channels != 3:
