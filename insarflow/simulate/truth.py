@@ -41,6 +41,9 @@ PeakClass = Literal["0.8-1.5", "1.5-pi", ">pi", "decorrelated core"]
 CoherenceOf = Callable[[Window], np.ndarray]
 """Ground window -> true coherence of a pair there, float32, 0..1; NaN where there is no data, layover or shadow."""
 
+SMALLEST_CELLS: Final = 3.0
+"""Width of a mover, in cells of the product, below which filters take it away."""
+
 _CORE = 0.8
 _RING = 1.1
 _HALF, _THIRD = 1 / 2, 1 / 3
@@ -123,7 +126,8 @@ def sight(
     The standard deviation of the filtered phase, sigma, is `phase_std` of the true coherence times
     ``|sinc(g cell / 2 pi)|``, g the gradient of the mover's own phase in rad/m (0 beyond one turn). *Core* is where the
     profile is at least 0.8, *margin* the rest of the body, and the *ring* lies outside of 1.1 radii within the ellipse
-    of 1.5. A mover whose core moves by less than 0.1 rad is **resting**. Else it is **visible** if at least half of the
+    of 1.5. A mover whose core moves by less than 0.1 rad is **resting**. One that is narrower than three cells is
+    **hidden**. Else it is **visible** if at least half of the
     core's and a third of the ring's cells hold data, the median sigma of the ring is at most 1 rad, and
 
     - that of the core too, and the core's phase is at least ``max(0.8 rad, 3 sigma)`` with the larger of the two; or
@@ -135,6 +139,8 @@ def sight(
     peak = peak_phase(mover, days, los)
     if abs(peak) < RESTING_PHASE:
         return Sight(mover.id, peak, math.nan, "resting", None)
+    if 2 * mover.half_width < SMALLEST_CELLS * cell:
+        return Sight(mover.id, peak, math.nan, "hidden", None)
     zones = _zones(mover, spacing)
     coherence = np.asarray(coherence_of(zones.window), np.float32)
     if coherence.shape != zones.window.shape:
