@@ -35,6 +35,8 @@ def test_multiply_accumulates_per_pixel(name, expected):
 @pytest.mark.parametrize("name", list_models())
 @pytest.mark.parametrize("channels", [1, 3, 5])
 def test_gives_one_logit_per_pixel(name, channels):
+    if (name, channels) == ("phase-contrast", 1):
+        pytest.skip("needs coherence, cos and sin")
     network = build_model(name, channels)
     stride = network.spec.stride
     with torch.no_grad():
@@ -53,6 +55,8 @@ def test_every_parameter_is_used(name):
 @pytest.mark.parametrize("name", list_models())
 def test_sizes_off_the_stride_are_refused(name):
     stride = spec_of(name).stride
+    if stride == 1:
+        pytest.skip("takes any size")
     sizes = rf"\(1, 3, {2 * stride + 2}, {2 * stride}\)"
     with pytest.raises(ValueError, match=rf"^height and width must be multiples of {stride}, instead got {sizes}$"):
         build_model(name)(torch.zeros(1, 3, 2 * stride + 2, 2 * stride))
@@ -61,7 +65,7 @@ def test_sizes_off_the_stride_are_refused(name):
 @pytest.mark.parametrize("function", [build_model, spec_of])
 def test_unknown_name(function):
     with pytest.raises(
-        ValueError, match=r"^name must be one of \['resunet', 'unet'\], instead got name='vgg': to use another"
+        ValueError, match=r"^name must be one of \['context-unet', 'phase-contrast', 'resunet', 'unet'\], instead got name='vgg': to use another"
     ):
         function("vgg")
 

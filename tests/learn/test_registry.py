@@ -39,7 +39,7 @@ class Stated(Net):
 @pytest.fixture(autouse=True)
 def _clean():
     yield
-    for name in {*list_models()} - {"resunet", "unet"}:
+    for name in {*list_models()} - {"context-unet", "phase-contrast", "resunet", "unet"}:
         forget_model(name)
 
 
@@ -64,7 +64,7 @@ def brought(monkeypatch):
 
 def test_registered_network_is_built_by_name():
     register_model("my-net", Net)
-    assert list_models() == ["my-net", "resunet", "unet"]
+    assert list_models() == ["context-unet", "my-net", "phase-contrast", "resunet", "unet"]
     network = build_model("my-net", 5)
     assert network(torch.zeros(1, 5, 8, 9)).shape == (1, 1, 8, 9)
     assert build_model("my-net", 5) is not network
@@ -73,7 +73,7 @@ def test_registered_network_is_built_by_name():
         spec_of("my-net")
     assert sizes_of("my-net", 2, stride=1).largest == 16
     forget_model("my-net")
-    assert list_models() == ["resunet", "unet"]
+    assert list_models() == ["context-unet", "phase-contrast", "resunet", "unet"]
 
 
 def test_stated_stride_and_reach():
@@ -102,7 +102,7 @@ def test_again_and_instead():
         ({"name": "../x"}, ValueError, "name must be a letter and up to 63 letters, digits, _ and -, instead got"),
         ({"name": "a" * 65}, ValueError, "name must be a letter"),
         ({"name": "a.safetensors"}, ValueError, "name must be a letter"),
-        ({"name": "resunet"}, ValueError, r"name must be none of \['resunet', 'unet', 'default'\], which are the pack"),
+        ({"name": "resunet"}, ValueError, r"name must be none of \['context-unet', 'phase-contrast', 'resunet', 'unet', 'default'\], which are the pack"),
         ({"name": "default"}, ValueError, "name must be none of"),
         ({"factory": nn.Conv2d(1, 1, 1)}, TypeError, "factory must be a function or class that gives a torch.nn.Mod"),
         ({"factory": "Net"}, TypeError, r"factory must be a function or class .* instead got factory='Net' \(str\)"),
@@ -114,7 +114,7 @@ def test_again_and_instead():
 def test_what_is_not_registered(arguments, error, message):
     with pytest.raises(error, match=f"^{message}"):
         register_model(**{"name": "a", "factory": Net} | arguments)
-    assert list_models() == ["resunet", "unet"]
+    assert list_models() == ["context-unet", "phase-contrast", "resunet", "unet"]
 
 
 def test_names_of_models_are_reserved():
@@ -166,7 +166,7 @@ def test_entry_point_is_listed_and_imported_when_it_is_used(brought, tmp_path, m
     )
     monkeypatch.syspath_prepend(tmp_path)
     brought([("theirs", "theirs-pkg", "brought_net:Net"), ("itself", "theirs-pkg", "brought_self:Net")])
-    assert list_models() == ["itself", "resunet", "theirs", "unet"]
+    assert list_models() == ["context-unet", "itself", "phase-contrast", "resunet", "theirs", "unet"]
     assert "brought_net" not in sys.modules
     assert network_name(build_model("unet", 2), 2) == ["unet"]
     assert "brought_net" not in sys.modules
@@ -192,7 +192,7 @@ def test_entry_points_that_cannot_be_used(brought):
             ("../x", "bad-pkg", "json:loads"),
         ]
     )
-    assert list_models() == ["gone", "number", "part", "resunet", "same", "two", "unet"]
+    assert list_models() == ["context-unet", "gone", "number", "part", "phase-contrast", "resunet", "same", "two", "unet"]
     for name, message in {
         "gone": "network 'gone' of package gone-pkg (no_such_module_here:Net) cannot be imported: ModuleNotFound",
         "part": "network 'part' of package part-pkg (json:Net) cannot be imported: AttributeError: ",

@@ -47,7 +47,7 @@ def test_torch_is_loaded_with_the_models_only():
     code = """
 import sys, insarflow
 assert "torch" not in sys.modules
-assert insarflow.list_models() == ["resunet", "unet"]
+assert insarflow.list_models() == ["context-unet", "phase-contrast", "resunet", "unet"]
 assert "torch" in sys.modules
 assert insarflow.load_model("default")[1].architecture == "resunet"
 assert insarflow.build_model("resunet").__class__.__name__ == "ResUNet"

@@ -23,7 +23,7 @@ class PhaseContrast(Network):
     Parameters
     ----------
     in_channels
-        Three: coherence, cos, sin.
+        Three or more: coherence, cos, sin; others are not looked at.
 
     Notes
     -----
@@ -40,15 +40,17 @@ class PhaseContrast(Network):
 
     def __init__(self, in_channels: int = 3) -> None:
         super().__init__()
-        if in_channels != 3:
-            raise ValueError(f"in_channels must be 3 (coherence, cos, sin), instead got in_channels={in_channels}")
+        if in_channels < 3:
+            raise ValueError(
+                f"in_channels must be 3 or more, of which the first are coherence, cos, sin, instead got {in_channels=}"
+            )
         self.register_buffer("near", _gaussian(NEAR), persistent=False)
         self.register_buffer("far", _gaussian(FAR), persistent=False)
         self.threshold = nn.Conv2d(4, 1, kernel_size=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits ``(batch, 1, y, x)`` of float ``(batch, 3, y, x)``: coherence, cos, sin."""
-        coherence, cos, sin = x[:, :1], x[:, 1:2], x[:, 2:]
+        """Logits ``(batch, 1, y, x)`` of float ``(batch, channel, y, x)``, of which the first are coherence, cos, sin."""
+        coherence, cos, sin = x[:, :1], x[:, 1:2], x[:, 2:3]
         weighted = torch.cat((coherence * cos, coherence * sin, coherence), dim=1)
         near, far = _blur(weighted, self.near), _blur(weighted[:, :2], self.far)
         along = near[:, :1] * far[:, :1] + near[:, 1:2] * far[:, 1:]

@@ -14,6 +14,8 @@ from torch import nn
 
 from insarflow.errors import ModelError
 from insarflow.learn.models.network import Spec
+from insarflow.learn.models.context import ContextUNet
+from insarflow.learn.models.contrast import PhaseContrast
 from insarflow.learn.models.resunet import ResUNet
 from insarflow.learn.models.unet import UNet
 
@@ -46,6 +48,8 @@ class Architecture:
 
 
 BUILT_IN: Final = {
+    "context-unet": Architecture(ContextUNet, ContextUNet.spec),
+    "phase-contrast": Architecture(PhaseContrast, PhaseContrast.spec),
     "resunet": Architecture(ResUNet, ResUNet.spec),
     "unet": Architecture(UNet, UNet.spec),
 }
