@@ -27,7 +27,7 @@ def blocks(kind: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def region():
-    return insarflow.simulate_stack((96, 100), seed=5, acquisitions=3, movers=2)[0]
+    return insarflow.simulate_stack((96, 100), seed=5, acquisitions=3, movers=2)[0].load()
 
 
 def test_shell_lines_run(region, tmp_path, monkeypatch):

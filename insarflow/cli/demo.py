@@ -11,9 +11,9 @@ from insarflow.cli.words import columns
 
 @verb(
     "demo",
-    examples=["insarflow demo", "insarflow demo -o my-demo --seed 7", "insarflow demo --overwrite --json"],
+    examples=["insarflow demo", "insarflow demo -o my-demo --seed 11", "insarflow demo --overwrite --json"],
 )
-def demo(*, output: Output = "insarflow-demo", overwrite: Overwrite = False, seed: Seed = 2024, screen: Screen) -> None:
+def demo(*, output: Output = "insarflow-demo", overwrite: Overwrite = False, seed: Seed = 7, screen: Screen) -> None:
     """Simulate a mountain region, map its moving slopes, score the map: no network and no data are needed."""
     from insarflow.plot import draw_map
     from insarflow.workflows.demo import demo as run

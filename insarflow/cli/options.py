@@ -166,6 +166,27 @@ Movers = Annotated[
 Acquisitions = Annotated[
     int, flag("--acquisitions", what="Images, one every 6 days.", panel=_REGION, metavar="N", parser=whole(2))
 ]
+Interferograms = Annotated[
+    str,
+    flag(
+        "--processing",
+        what="How interferograms are made: unfiltered, isslide, looks1x4, looks4x20, looks5x20.",
+        panel=_REGION,
+        metavar="NAME",
+    ),
+]
+Flight = Annotated[
+    str, flag("--direction", what="Of the flight: ascending, descending.", panel=_REGION, metavar="NAME")
+]
+Dem = Annotated[
+    str | None,
+    flag(
+        "--dem",
+        what="GeoTIFF of heights on square pixels in m: the terrain and the grid, instead of --size and --pixel-size.",
+        panel=_REGION,
+        metavar="FILE",
+    ),
+]
 Preset = Annotated[
     str,
     flag("--preset", what="What to train: default, or smoke (a minute, of no use).", panel=_PROCESS, metavar="NAME"),

@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
-from insarflow.cli.options import Acquisitions, Delays, Movers, Output, Overwrite, PixelSize, Seed, Size, Start
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from insarflow.cli.options import (
+    Acquisitions,
+    Delays,
+    Dem,
+    Flight,
+    Interferograms,
+    Movers,
+    Output,
+    Overwrite,
+    PixelSize,
+    Seed,
+    Size,
+    Start,
+)
 from insarflow.cli.screen import Screen
 from insarflow.cli.values import output_path, parse_day, parse_delays, parse_size, read_flag
 from insarflow.cli.verbs import verb
 from insarflow.cli.words import command
+
+if TYPE_CHECKING:
+    from insarflow.simulate.scene import Direction
 
 
 @verb(
@@ -14,6 +33,8 @@ from insarflow.cli.words import command
     examples=[
         "insarflow simulate -o region",
         "insarflow simulate -o region --size 1024,1536 --seed 7 --delays 6,12 --movers 60",
+        "insarflow simulate -o region --processing isslide --pixel-size 14.64 --direction descending",
+        "insarflow simulate -o region --dem heights.tif --movers 25",
     ],
 )
 def simulate(
@@ -27,6 +48,9 @@ def simulate(
     seed: Seed = 0,
     start: Start = "2021-07-03",
     delays: Delays = "6,12,18",
+    processing: Interferograms = "unfiltered",
+    direction: Flight = "ascending",
+    dem: Dem = None,
     screen: Screen,
 ) -> None:
     """Simulate a mountain region: a stack of interferograms, and the true movers."""
@@ -42,6 +66,9 @@ def simulate(
         movers=movers,
         pixel_size=pixel_size,
         start=read_flag("--start", start or "", parse_day),
+        processing=processing,
+        direction=cast("Direction", direction),
+        dem=None if dem is None else read_flag("--dem", dem, Path),
         overwrite=overwrite,
         stage=screen.stage,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import geopandas as gpd
 import numpy as np
 import xarray as xr
@@ -13,6 +15,9 @@ from shapely.ops import unary_union
 from insarflow.schema import CELLS, require
 from insarflow.stack.georeference import grid_of
 
+TRUTH: Final = ("label", "los_rate", "kind", "confidence", "speed", "visible")
+"""What is needed of a truth."""
+
 
 def true_movers(truth: xr.Dataset) -> gpd.GeoDataFrame:
     """Outline the movers of a simulation.
@@ -20,14 +25,16 @@ def true_movers(truth: xr.Dataset) -> gpd.GeoDataFrame:
     Parameters
     ----------
     truth
-        As `insarflow.simulate_stack` gives it: ``label``, ``los_rate`` and ``visible``. This computes.
+        As `insarflow.simulate_stack` gives it: ``label``, ``los_rate``, ``kind``, ``confidence``, ``speed`` and
+        ``visible``. This computes them, once.
 
     Returns
     -------
     geopandas.GeoDataFrame
-        One row per mover in the CRS of `truth`: ``number`` (int32, its label), ``peak_rate_m_yr`` (float32, its
-        fastest pixel's speed along the line of sight, positive toward the satellite), ``visible_pairs`` (int32, number
-        of interferograms that show it), and its outline along pixel edges.
+        One row per mover in the CRS of `truth`: ``number`` (int32, its label), ``kind`` (what it is), ``confidence``
+        (float32, 0..1, of whoever says so), ``speed_m_yr`` (float32, mean speed of its core down the slope),
+        ``peak_rate_m_yr`` (float32, its fastest pixel's speed along the line of sight, positive toward the satellite),
+        ``visible_pairs`` (int32, number of interferograms that show it), and its outline along pixel edges.
 
     Raises
     ------
@@ -36,7 +43,8 @@ def true_movers(truth: xr.Dataset) -> gpd.GeoDataFrame:
     MissingVariableError
         If a variable is missing.
     """
-    require(truth, "label", "los_rate", "visible", to="true_movers")
+    require(truth, *TRUTH, to="true_movers")
+    truth = truth[[*TRUTH]].compute()
     label = truth["label"].values.astype(np.int32)
     grid = grid_of(truth["label"])
     parts: dict[int, list[object]] = {int(number): [] for number in truth["mover"].values}
@@ -45,6 +53,9 @@ def true_movers(truth: xr.Dataset) -> gpd.GeoDataFrame:
     return gpd.GeoDataFrame(
         {
             "number": np.array(list(parts), np.int32),
+            "kind": truth["kind"].values.astype(object),
+            "confidence": truth["confidence"].values.astype(np.float32),
+            "speed_m_yr": truth["speed"].values.astype(np.float32),
             "peak_rate_m_yr": _peaks(label, truth["los_rate"].values, len(parts)),
             "visible_pairs": truth["visible"].sum(CELLS).values.astype(np.int32),
         },

@@ -10,7 +10,7 @@ from insarflow.types import Window
 
 def add_body(
     window: Window, spacing: float, shape: np.ndarray, rim: np.ndarray, number: int,
-    label: np.ndarray, profile: np.ndarray,
+    label: np.ndarray, profile: np.ndarray, part: Window | None = None,
 ) -> None:  # fmt: skip
     """Draw a body over arrays that cover a window, in place; what lies outside of the body stays.
 
@@ -32,6 +32,8 @@ def add_body(
         int32.
     profile
         float32, 0..1: speed over that of the core.
+    part
+        Cells of the window that the body may touch; by default all.
 
     Notes
     -----
@@ -39,7 +41,10 @@ def add_body(
     the radius is ``hypot(u, v) / (1 + sum(a cos(k t) + b sin(k t)))``: 1 on the rim. The profile is 1 where the radius
     is less than 1 - margin, and falls to 0 as ``t^2 (3 - 2 t)``. No number depends on the window.
     """
-    _add(window.y0, window.x0, spacing, shape, rim, number, label, profile)
+    rows, cols = (slice(0, n) for n in window.shape) if part is None else part.within(window)
+    # The whole arrays, since the loop would be compiled again for a part of them.
+    bounds = rows.start, rows.stop, cols.start, cols.stop
+    _add(window.y0, window.x0, bounds, spacing, shape, rim, number, label, profile)
 
 
 def trace_body(window: Window, spacing: float, shape: np.ndarray, rim: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -85,10 +90,10 @@ def _speed(radius, down, shape):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _add(y0, x0, spacing, shape, rim, number, label, profile):  # type: ignore[no-untyped-def]
-    for r in range(label.shape[0]):
+def _add(y0, x0, bounds, spacing, shape, rim, number, label, profile):  # type: ignore[no-untyped-def]
+    for r in range(bounds[0], bounds[1]):
         south = (y0 + r + 0.5) * spacing - shape[0]
-        for c in range(label.shape[1]):
+        for c in range(bounds[2], bounds[3]):
             east = (x0 + c + 0.5) * spacing - shape[1]
             radius, down = _radius(south, east, shape, rim)
             if radius < 1.0:

@@ -18,7 +18,7 @@ _HALF_TURN = np.float32(np.pi)
 @jit
 def add_branch(  # type: ignore[no-untyped-def]
     row, col, weight, first, floor, phase, quality, rho, shape, nodes, slots, keys, constant, place, words, floats,
-    value, ground, mixes, image, lost, start,
+    value, needed, ground, mixes, image, lost, start,
 ):  # fmt: skip
     """Add to a run of samples what they see of the ground by one branch.
 
@@ -38,9 +38,9 @@ def add_branch(  # type: ignore[no-untyped-def]
         uint64, key of what is constant in time.
     place
         uint64, number of the first sample.
-    words, floats, value, ground, mixes
-        Room: `workspace`; the walk's values; float32 ``(NUMBER_ROWS, RUN)`` and int64 ``(CELL_ROWS, RUN)``; shares of
-        the walk's blends.
+    words, floats, value, needed, ground, mixes
+        Room: `workspace`; the walk's values, and which of them are needed; float32 ``(NUMBER_ROWS, RUN)`` and int64
+        ``(CELL_ROWS, RUN)``; shares of the walk's blends.
     image, lost
         float32, shapes ``(acquisition, 2, RUN)`` and ``(acquisition, RUN)``: the result, from column `start` on: real
         and imaginary parts are added to one, the power of what is new at each acquisition to the other.
@@ -56,7 +56,8 @@ def add_branch(  # type: ignore[no-untyped-def]
     _locate(row, col, weight, shape, y, x, cell, down, right, near)
     _look_up(near, weight, first, floor, rho, steady, moving, most, turn)
     blends(turn, share, fresh, active)
-    needed = np.zeros(nodes.shape[0] + 1, np.bool_)
+    for k in range(needed.size):
+        needed[k] = False
     for i in range(slots.size):
         needed[slots[i]] = True
     draw_walk(nodes, keys, place, needed, share, fresh, active, words, floats, value, n)
@@ -64,11 +65,9 @@ def add_branch(  # type: ignore[no-untyped-def]
     for i in range(slots.size):
         _seen_now(phase[i], quality[i], weight, y, x, cell, down, right, near, turn, good)
         _add_fading(lost[i, start:stop], weight, good, most)
-        _mix(good, steady, moving, still_re, value[slots[i], 0, :n], re)
-        _mix(good, steady, moving, still_im, value[slots[i], 1, :n], im)
+        _mix(good, steady, moving, still_re, still_im, value[slots[i], :, :n], re, im)
         _turn(turn, good)
-        _add_turned(turn, good, re, im, _ONE, image[i, 0, start:stop])
-        _add_turned(turn, good, im, re, -_ONE, image[i, 1, start:stop])
+        _add_turned(turn, good, re, im, image[i, 0, start:stop], image[i, 1, start:stop])
 
 
 @part
@@ -117,9 +116,11 @@ def _add_fading(lost, weight, good, most):  # type: ignore[no-untyped-def]
 
 
 @part
-def _mix(good, steady, moving, still, wander, signal):  # type: ignore[no-untyped-def]
+def _mix(good, steady, moving, still_re, still_im, wander, re, im):  # type: ignore[no-untyped-def]
     for k in range(good.size):
-        signal[k] = np.sqrt(good[k]) * (steady[k] * still[k] + moving[k] * wander[k])
+        root = np.sqrt(good[k])
+        re[k] = root * (steady[k] * still_re[k] + moving[k] * wander[0, k])
+        im[k] = root * (steady[k] * still_im[k] + moving[k] * wander[1, k])
 
 
 @part
@@ -135,6 +136,7 @@ def _turn(turn, other):  # type: ignore[no-untyped-def]
 
 
 @part
-def _add_turned(c, s, straight, across, sign, image):  # type: ignore[no-untyped-def]
+def _add_turned(c, s, re, im, image_re, image_im):  # type: ignore[no-untyped-def]
     for k in range(c.size):
-        image[k] += c[k] * straight[k] + sign * s[k] * across[k]
+        image_re[k] += c[k] * re[k] + s[k] * im[k]
+        image_im[k] += c[k] * im[k] - s[k] * re[k]

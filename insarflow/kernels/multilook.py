@@ -91,7 +91,8 @@ def _mean(values, origin, looks, blocks, pixel, enough, sums, spare, out):  # ty
                 row[j] = mean
                 whole += mean - mean == 0.0
             if whole < row.size:
-                _repair(values[top : top + looks_y], left, looks_x, parts, enough, row)
+                # Of a length known when it is compiled, it would be compiled twice.
+                _repair(values[top : top + looks_y], left, looks_x, row.size // count, enough, row)
 
 
 @jit

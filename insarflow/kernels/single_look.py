@@ -104,7 +104,6 @@ def single_looks(
         raise ValueError(f"repeat_days must be a positive number of days, instead got repeat_days={repeat_days}")
     rho = np.exp(-repeat_days / np.asarray(decay_days, np.float64)).astype(np.float32)
     nodes, slots = walk(wanted)
-    words, floats = workspace()
     keys = [[_key(seed, int(step), branch) for step in nodes[:, 0]] for branch in range(BRANCHES)]
     constant = [_key(seed, 0, BRANCHES + branch) for branch in range(BRANCHES)]
     fresh = [_key(seed, number, 2 * BRANCHES) for number in wanted]
@@ -114,9 +113,20 @@ def single_looks(
         row, col, weight, first.ravel(), floor.ravel(), phase.reshape(len(wanted), rho.size),
         quality.reshape(len(wanted), rho.size), rho.ravel(), shape, nodes, slots,
         np.array(keys, np.uint64).reshape(BRANCHES, -1), np.array(constant, np.uint64), np.array(fresh, np.uint64),
-        window.y0 - MARGIN, window.x0 - MARGIN, taps(subswath), words, floats, out.view(np.float32),
+        window.y0 - MARGIN, window.x0 - MARGIN, taps(subswath), workspace(),
+        _room(len(wanted), weight.shape[2], window.width, len(nodes)), out.view(np.float32),
     )  # fmt: skip
     return out
+
+
+def _room(count: int, cols: int, width: int, nodes: int) -> tuple[np.ndarray | tuple[np.ndarray, ...], ...]:
+    """Memory that the loops work in; made here, since a loop that makes it takes a second longer to compile."""
+    white, recent = np.empty((count, 2 * cols), np.float32), np.empty((count, 2 * REACH + 1, 2 * width), np.float32)
+    image, lost = np.empty((count, 2, RUN), np.float32), np.empty((count, RUN), np.float32)
+    value, needed = np.zeros((nodes + 1, 2, RUN), np.float32), np.empty(nodes + 1, np.bool_)
+    ground = np.empty((NUMBER_ROWS, RUN), np.float32), np.empty((CELL_ROWS, RUN), np.int64)
+    share, renewed = np.empty((2, START + 1, RUN), np.float32)
+    return white, recent, image, lost, value, needed, ground, (share, renewed, np.empty(START + 1, np.bool_))
 
 
 def _whole(numbers: Sequence[int]) -> list[int]:
@@ -149,16 +159,11 @@ def _key(seed: int, number: int, kind: int) -> np.uint64:
 @jit
 def _draw(  # type: ignore[no-untyped-def]
     row, col, weight, first, floor, phase, quality, rho, shape, nodes, slots, keys, constant, fresh, y0, x0, sides,
-    words, floats, out,
+    random, room, out,
 ):  # fmt: skip
     count, lines, cols = slots.size, weight.shape[1], weight.shape[2]
-    white = np.empty((count, 2 * cols), np.float32)
-    recent = np.empty((count, 2 * REACH + 1, out.shape[2]), np.float32)
-    image, lost = np.empty((count, 2, RUN), np.float32), np.empty((count, RUN), np.float32)
-    value = np.zeros((nodes.shape[0] + 1, 2, RUN), np.float32)
-    ground = np.empty((NUMBER_ROWS, RUN), np.float32), np.empty((CELL_ROWS, RUN), np.int64)
-    share, renewed = np.empty((START + 1, RUN), np.float32), np.empty((START + 1, RUN), np.float32)
-    mixes = share, renewed, np.empty(START + 1, np.bool_)
+    words, floats = random
+    white, recent, image, lost, value, needed, ground, mixes = room
     for r in range(lines):
         for left in range(0, cols, RUN):
             n = min(RUN, cols - left)
@@ -173,8 +178,8 @@ def _draw(  # type: ignore[no-untyped-def]
                     cut = slice(left + start, left + stop)
                     add_branch(
                         row[b, r, cut], col[b, r, cut], weight[b, r, cut], first, floor, phase, quality, rho, shape,
-                        nodes, slots, keys[b], constant[b], np.uint64(place + start), words, floats, value, ground,
-                        mixes, image, lost, start,
+                        nodes, slots, keys[b], constant[b], np.uint64(place + start), words, floats, value, needed,
+                        ground, mixes, image, lost, start,
                     )  # fmt: skip
             for i in range(count):
                 _add_fresh(

@@ -147,8 +147,7 @@ class Bodies:
         for number, mover in enumerate(movers, 1):
             part = mover.window(spacing).shared(window)
             if part is not None:
-                cut = part.within(window)
-                add_body(part, spacing, *mover.numbers, number, label[cut], profile[cut])
+                add_body(window, spacing, *mover.numbers, number, label, profile, part)
         return cls(window, movers, label, profile)
 
     def speed(self) -> np.ndarray:

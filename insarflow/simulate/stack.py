@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Final, get_args
 
@@ -16,11 +17,15 @@ from insarflow.simulate.blocks import image, pair_images
 from insarflow.simulate.dem import relief_of
 from insarflow.simulate.processing import PROCESSING
 from insarflow.simulate.scene import Direction, Scenario, Scene
+from insarflow.simulate.slides import Slides
 from insarflow.simulate.truths import truth_of
 from insarflow.stack.assemble import stack_pairs
 from insarflow.types import DelayLike, Grid, Pair, Recipe, parse_date, parse_delay
 
 _CORNER: Final = (330_000.0, 4_990_000.0)
+
+_ROOM: Final = 0.4
+"""Movers per km2 of the usual sizes for which there is room."""
 
 REPEAT: Final = 6
 """Days between acquisitions."""
@@ -57,7 +62,8 @@ def simulate_stack(
     delays
         Temporal baselines in days of the pairs formed; multiples of 6.
     movers
-        Moving slopes wanted: their density is such that about so many find room where all slopes may move.
+        Moving slopes wanted: their density is such that about so many find room where all slopes may move; where more
+        than about 40 per 100 km2 are wanted, they are smaller than real ones.
     processing
         How interferograms are made from single-look images: ``"unfiltered"`` (2 x 8 looks), ``"isslide"`` (Goldstein
         filter of the single looks, 2 x 8 looks, phase alone), ``"looks1x4"``, ``"looks4x20"``, ``"looks5x20"``; see
@@ -116,8 +122,7 @@ def simulate_stack(
     pixel = grid.transform[1]
     ranges = Scenario() if scenario is None else scenario
     if "density" not in ranges.slides:
-        area = grid.shape[0] * grid.shape[1] * (pixel / 1000.0) ** 2
-        ranges = ranges.with_density(movers / area)
+        ranges = _crowded(ranges, movers / (grid.shape[0] * grid.shape[1] * (pixel / 1000.0) ** 2))
     scene = Scene.draw(
         seed, grid.shape, pixel_size=pixel, relief=relief, first_day=_day_of_year(first), repeat_days=REPEAT,
         direction=direction, scenario=ranges,
@@ -174,6 +179,15 @@ def _checked(
             f"acquisitions, instead got delays={tuple(delays)}"
         )
     return days
+
+
+def _crowded(scenario: Scenario, density: float) -> Scenario:
+    """So many movers per km2, made smaller if they are too many for their size."""
+    if "size" in scenario.slides or density <= _ROOM:
+        return scenario.with_density(density)
+    shrunk = (_ROOM / density) ** 0.5
+    size = {"size": (Slides.size[0] * shrunk, Slides.size[1] * shrunk), "largest": Slides.largest * shrunk}
+    return replace(scenario, slides={**size, **scenario.slides}).with_density(density)
 
 
 def _day_of_year(date: np.datetime64) -> float:

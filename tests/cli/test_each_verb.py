@@ -14,6 +14,7 @@ import insarflow
 from benchmarks.store import product
 from insarflow.learn.weights import load_card
 from insarflow.workflows.demo import demo
+from insarflow.workflows.simulate import SimulatedRegion
 
 
 @pytest.fixture(scope="module")
@@ -255,6 +256,21 @@ def test_simulate(run, tmp_path):
     said = run("simulate", "-o", tmp_path / "region", *arguments, "--overwrite")
     assert f"wrote {tmp_path / 'region' / 'stack.zarr'}\n" in said.out
     assert f"next: insarflow map {tmp_path / 'region' / 'stack.zarr'} -o my-map" in said.err
+
+
+def test_simulate_what_is_asked_for(run, monkeypatch, tmp_path):
+    called = {}
+
+    def region(out, **more):
+        called.update(more)
+        return SimulatedRegion(3, 2, 1)
+
+    monkeypatch.setattr("insarflow.workflows.simulate.simulate_region", region)
+    flags = ("--processing", "isslide", "--direction", "descending", "--dem", "dem.tif")
+    assert run("simulate", "-o", tmp_path / "region", *flags).status == 0
+    assert {name: called[name] for name in ("processing", "direction", "dem")} == {
+        "processing": "isslide", "direction": "descending", "dem": Path("dem.tif")
+    }  # fmt: skip
 
 
 def test_train(run, monkeypatch, tmp_path):

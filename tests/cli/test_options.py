@@ -45,6 +45,7 @@ def test_same_flag_same_words_in_all_verbs():
         (("map", "segment"), "--model --recipe --resolution --device"),
         (("map", "inventory"), "--crs --threshold --min-area"),
         (("export",), "--to --variables --inventory --workers --dry-run"),
+        (("simulate",), "--size --pixel-size --seed --movers --processing --direction --dem"),
         (("build",), "--grid --resolution --crs --method --skip-bad"),
     ],
 )

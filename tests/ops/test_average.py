@@ -19,6 +19,7 @@ from insarflow.types import Recipe
 def season():
     """30 pairs of 6 days over moving slopes, a constant of its own on each; the truth; phase of the truth in 6 days."""
     ds, truth = insarflow.simulate_stack((128, 128), seed=3, acquisitions=31, delays=[6], movers=4)
+    ds.load()
     rng = np.random.default_rng(0)
     constants = np.exp(1j * rng.uniform(-np.pi, np.pi, ds["igram"].shape[:2]))[..., None, None]
     igram = ds["igram"].copy(data=(ds["igram"].values * constants).astype(np.complex64))

@@ -93,7 +93,7 @@ def test_a_stack_without_ramps_is_hardly_changed():
 
 
 def test_orbits_of_a_simulated_stack():
-    ds, _ = insarflow.simulate_stack((128, 128), seed=1, acquisitions=3, delays=[6], movers=3)
+    ds = insarflow.simulate_stack((128, 128), seed=1, acquisitions=3, delays=[6], movers=3)[0].load()
     y, x = np.ogrid[:128, :128]
     orbit = np.exp(2j * np.pi * (3 * (y - 63.5) - 5 * (x - 63.5)) / 128)
     tilt = ds.assign(igram=(ds["igram"] * orbit).astype(np.complex64))

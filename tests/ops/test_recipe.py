@@ -13,7 +13,7 @@ from insarflow.types import Recipe
 
 @pytest.fixture(scope="module")
 def ds():
-    return insarflow.simulate_stack((48, 64), seed=3, acquisitions=2, delays=[6], movers=1)[0]
+    return insarflow.simulate_stack((48, 64), seed=3, acquisitions=2, delays=[6], movers=1)[0].load()
 
 
 def test_steps_are_the_functions_in_order(ds):

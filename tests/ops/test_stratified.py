@@ -79,7 +79,7 @@ def test_a_ramp_is_mistaken_for_terrain_unless_it_is_estimated():
 
 
 def test_the_simulators_air():
-    ds, _ = insarflow.simulate_stack((128, 128), seed=5, acquisitions=2, delays=[6], movers=1)
+    ds = insarflow.simulate_stack((128, 128), seed=5, acquisitions=2, delays=[6], movers=1)[0].load()
     before = stratification(ds)["rad_per_km"].values.item()
     hazy = insarflow.add_stratified(ds, rad_per_km=6.0)
     assert stratification(hazy)["rad_per_km"].values.item() == pytest.approx(before + 6.0, abs=0.05)

@@ -21,7 +21,8 @@ def no_windows():
 
 @pytest.fixture(scope="session")
 def region():
-    return insarflow.simulate_stack((40, 60), acquisitions=4, delays=[6, 12], movers=4)
+    ds, truth = insarflow.simulate_stack((40, 60), acquisitions=4, delays=[6, 12], movers=4)
+    return ds.load(), truth.load()
 
 
 @pytest.fixture(scope="session")

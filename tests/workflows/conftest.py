@@ -8,7 +8,8 @@ from insarflow.stack import blocks
 @pytest.fixture(scope="session")
 def region():
     """A small simulated region with its truth."""
-    return insarflow.simulate_stack((160, 192), seed=11, acquisitions=4, movers=5)
+    ds, truth = insarflow.simulate_stack((160, 192), seed=11, acquisitions=4, movers=5)
+    return ds.load(), truth[["label", "los_rate", "visible", "peak_rate"]].load()
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from insarflow.workflows.plan import plan_export
 
 @pytest.fixture(scope="module")
 def ds():
-    return insarflow.simulate_stack((96, 100), seed=5, acquisitions=3, delays=[6, 12], movers=2)[0]
+    return insarflow.simulate_stack((96, 100), seed=5, acquisitions=3, delays=[6, 12], movers=2)[0].load()
 
 
 @pytest.fixture(scope="module")

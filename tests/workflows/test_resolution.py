@@ -30,7 +30,7 @@ SAID = (
 @pytest.fixture(scope="module")
 def coarse():
     """Two interferograms of pixels that the model does not know."""
-    return insarflow.simulate_stack((64, 80), seed=2, pixel_size=80.0, acquisitions=3, delays=[6], movers=3)[0]
+    return insarflow.simulate_stack((64, 80), seed=2, pixel_size=80.0, acquisitions=3, delays=[6], movers=3)[0].load()
 
 
 @pytest.fixture(scope="module")

@@ -31,7 +31,8 @@ RECIPES = {
 @pytest.fixture(scope="module")
 def large():
     """Large enough that blocks lie away from every border."""
-    return insarflow.simulate_stack((420, 380), seed=4, acquisitions=2, delays=[6], movers=6)[0].chunk(y=97, x=131)
+    ds, _ = insarflow.simulate_stack((420, 380), seed=4, acquisitions=2, delays=[6], movers=6)
+    return ds.load().chunk(y=97, x=131)
 
 
 def lay_out(ds, recipe, tmp_path, tile_size=1024):
