@@ -212,7 +212,7 @@ def _log(value: float) -> float:
 
 
 _GLINT: Final = 6.0
-"""Amplitude gained per standard deviation above where glints begin: most are two to five times as bright as the rest."""
+"""Amplitude gained by a standard deviation more than where glints begin: most are two to five times as bright."""
 
 _CHANNELS: Final = 0.3
 """Part of the variance of how fast echoes change that is of channels."""
