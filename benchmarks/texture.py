@@ -16,6 +16,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
@@ -70,20 +71,20 @@ IMITATIONS: Final[Mapping[str, Imitation]] = {
         "boxcar3x10", 0,
         Scenario(
             relief={"relief": (30.0, 30.0), "base": (400.0, 400.0)},
-            cover=_land(0.88, 0.62, 40.0, unrest=0.65, contrast=0.3, glint_share=0.001),
+            cover=_land(0.9, 0.65, 40.0, unrest=0.6, contrast=0.3, glint_share=0.001),
             look_alikes={"bowls": 0.0, "glaciers": 0.0, "fields": 0.0, "snow": 0.0},
-            air={"turbulence": (0.3, 0.5), "stratification": 0.3, "valley_chance": 0.0, "wave_chance": 0.0},
-            dem_error={"rms": (3.0, 3.0)}, **_QUIET,
+            air={"turbulence": (0.2, 0.35), "stratification": 0.3, "valley_chance": 0.0, "wave_chance": 0.0},
+            dem_error={"rms": (1.5, 1.5)}, **_QUIET,
         ),
     ),
     "city": Imitation(
         "looks2x8", 7,
         Scenario(
             relief={"relief": (40.0, 40.0), "base": (2_300.0, 2_300.0)},
-            cover=_land(0.82, 0.62, 60.0, unrest=0.3, contrast=0.3, glint_share=0.02),
+            cover=_land(0.74, 0.55, 60.0, unrest=0.3, contrast=0.3, glint_share=0.01),
             look_alikes={"bowls": 0.12, "glaciers": 0.0, "fields": 0.0, "snow": 0.0, "sinking": (0.1, 0.3)},
             air={"turbulence": (0.3, 0.6), "stratification": 0.3, "valley_chance": 0.0, "wave_chance": 0.0},
-            dem_error={"rms": (3.0, 3.0)}, **_QUIET,
+            dem_error={"rms": (1.5, 1.5)}, **_QUIET,
         ),
     ),
 }  # fmt: skip
@@ -268,7 +269,7 @@ def draw(path: Path, drawn: Mapping[str, Mapping[str, tuple[np.ndarray, np.ndarr
         axis.set_axis_off()
     buffer = BytesIO()
     figure.savefig(buffer, dpi=80)
-    Image.open(buffer).convert("RGB").quantize(96).save(path, optimize=True)
+    Image.open(buffer).convert("RGB").quantize(256).save(path, optimize=True)
 
 
 def _images(axes: np.ndarray, name: str, igram: np.ndarray, gamma: np.ndarray) -> None:
@@ -293,5 +294,6 @@ def _statistics(axes: np.ndarray, kind: str, found: Mapping[str, Texture]) -> No
               "rough phase: autocorrelation (x -, y :)")  # fmt: skip
     for axis, title in zip(axes[:4], titles, strict=True):
         axis.set_title(title, fontsize=8)
-        axis.tick_params(labelsize=6)
+        axis.tick_params(which="both", labelsize=6)
+    axes[2].xaxis.set_minor_formatter(NullFormatter())
     axes[0].legend(fontsize=7)

@@ -91,14 +91,14 @@ PROCESSING: Final[Mapping[str, Processing]] = {
     ),
     # Few looks, on which every filter can be tried.
     "looks1x4": Processing(Looks(1, 4), Looks(2, 8), resampling="bilinear", effective_looks=25.0),
-    # As GAMMA makes them for regions: coherence of 5 x 5 cells, the filter of cells.
+    # As GAMMA makes them for regions: coherence of 5 x 5 cells, which a strong filter goes over.
     "looks2x8": Processing(
-        Looks(2, 8), Looks(10, 40), after=Settings(alpha=0.5), resampling="bilinear", magnitude=False,
-        effective_looks=60.0,
+        Looks(2, 8), Looks(10, 40), after=replace(PRESETS["goldstein98"], alpha=1.0), resampling="bilinear",
+        magnitude=False, effective_looks=150.0,
     ),
     # As eo_tools makes them: the complex mean of the coherence's window, a few looks of it, cubic convolution.
     "boxcar3x10": Processing(
-        Looks(1, 4), before=Looks(3, 10), resampling="cubic", magnitude=False, effective_looks=30.0
+        Looks(1, 4), before=Looks(3, 10), resampling="cubic", magnitude=False, effective_looks=50.0
     ),
 }  # fmt: skip
 
