@@ -4,8 +4,10 @@ kernels: each kernel on one and two threads. segment: the embedded model over a 
 from store to store, beside the bare network and MONAI's sliding windows. memory: the same over a region and over one of
 four times its pixels. first: the first call of each
 kernel, compilation included. graphs: a stack of 1,500 pairs among 18,000 cells, opened and laid out, best with
-``--size 4096``. store: codecs and chunks, a build beside a plain copy, builds killed at random times. Without a name:
-kernels and segment.
+``--size 4096``. store: codecs and chunks, a build beside a plain copy, builds killed at random times. simulate:
+training patches of each kind of product a second and core, beside SciPy's Goldstein filter of one. texture: simulated
+beside real interferograms (--real plain=FOLDER, --real city=FOLDER, --figure FILE). Without a name: kernels and
+segment.
 """
 
 from __future__ import annotations
@@ -22,11 +24,11 @@ from typing import Any
 import torch
 
 import insarflow
-from benchmarks import first, graphs, mapping, memory, store, streaming
+from benchmarks import first, graphs, mapping, memory, simulate, store, streaming, texture
 from benchmarks.kernels import Images
 from benchmarks.measure import Row, measure
 
-TABLES = ("kernels", "segment", "stream", "memory", "first", "graphs", "store")
+TABLES = ("kernels", "segment", "stream", "memory", "first", "graphs", "store", "simulate", "texture")
 
 
 def main(arguments: list[str] | None = None) -> list[dict[str, Any]]:
@@ -39,6 +41,11 @@ def main(arguments: list[str] | None = None) -> list[dict[str, Any]]:
     parser.add_argument("--runs", type=int, default=5, help="counted runs of each")
     parser.add_argument("--only", default="", help="names that hold this text")
     parser.add_argument("--product", type=Path, help="store: kill its build at every fault point, too")
+    parser.add_argument(
+        "--real", action="append", default=[], metavar="KIND=FOLDER",
+        help=f"texture: a real product to compare with; kinds {', '.join(texture.IMITATIONS)}",
+    )  # fmt: skip
+    parser.add_argument("--figure", type=Path, help="texture: PNG file to draw")
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(arguments)
     wrong = set(options.tables) - set(TABLES)
@@ -70,6 +77,10 @@ def main(arguments: list[str] | None = None) -> list[dict[str, Any]]:
                 print(f"{graph.name:40} {graph.seconds:8.2f} s {graph.tasks:10} {graph.blocks:8}")
     if "store" in tables:
         measured += _store(options)
+    if "simulate" in tables:
+        measured += _simulate(options)
+    if "texture" in tables:
+        measured += _texture(options, parser)
     if options.json:
         print(json.dumps(measured, indent=2))
     return measured
@@ -118,6 +129,44 @@ def _store(options: argparse.Namespace) -> list[dict[str, Any]]:
         killed = store.faults(options.product)
         rows.append(killed)
         said(f"{killed.kills} kills, one at each fault point of {options.product}: {killed.damaged} damaged")
+    return [asdict(row) for row in rows]
+
+
+def _simulate(options: argparse.Namespace) -> list[dict[str, Any]]:
+    said = (lambda text: None) if options.json else print
+    said(f"\n{'simulated, 128 x 128 a second':30} {'pair':>8} {'scene':>8} {'SciPy Goldstein':>16} {'ratios':>14}")
+    rows = []
+    for rate in simulate.rates(options.runs, options.only, simulate.SIDE if options.size >= 1024 else simulate.PATCH):
+        rows.append(rate)
+        said(
+            f"{rate.name:20} {rate.pixel_size:7.2f} m {rate.alone:8.2f} {rate.scene:8.2f} {rate.scipy:16.2f} "
+            f"{rate.alone / rate.scipy:7.2f} {rate.scene / rate.scipy:6.2f}"
+        )
+    return [asdict(rate) for rate in rows]
+
+
+def _texture(options: argparse.Namespace, parser: argparse.ArgumentParser) -> list[dict[str, Any]]:
+    said = (lambda text: None) if options.json else print
+    products = {kind: Path(folder) for kind, _, folder in (given.partition("=") for given in options.real)}
+    wrong = set(products) - set(texture.IMITATIONS)
+    if wrong:
+        parser.error(f"there is no kind {', '.join(sorted(wrong))}: write --real plain=FOLDER or --real city=FOLDER")
+    if not products:
+        said("\ntexture: skipped, no product given (--real plain=FOLDER, --real city=FOLDER)")
+        return []
+    size = None if options.size >= 1024 else options.size
+    said(f"\n{'alike':40} {'coherence':>9} {'gradient':>9} {'spectrum':>10} {'rough':>8} {'correlation':>12}")
+    rows = []
+    for row, one, other in texture.measure(products, figure=options.figure, size=size):
+        rows.append(row)
+        said(
+            f"{row.name:40} {row.coherence:9.2f} {row.gradient:9.2f} {row.spectrum:7.1f} dB {row.rough:5.1f} dB "
+            f"{row.correlation:12.2f}"
+        )
+        for t in (one, other):
+            said(f"    rough phase, rad, by tenths of coherence {t.rough.round(2)}")
+            x, y = t.correlation[:, 1:6].round(2)
+            said(f"    its autocorrelation at 1 to 5 px, x {x} y {y}")
     return [asdict(row) for row in rows]
 
 

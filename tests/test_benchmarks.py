@@ -1,16 +1,20 @@
 import json
 from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks import baselines
+from benchmarks import baselines, simulate, texture
 from benchmarks.__main__ import main
 from benchmarks.kernels import grids, resample
 from insarflow.kernels import coherence, decorrelate, goldstein, interferogram, multilook, residues
 from insarflow.kernels.noise import complex_noise
 from insarflow.ops.presets import PRESETS
+from insarflow.simulate.processing import PROCESSING
 from insarflow.types import Looks, Window
+
+CITY = Path(__file__).parents[2] / "shared" / "data" / "mexico-city-s1-stack"
 
 
 def test_benchmarks_run_at_small_size(capsys):
@@ -35,8 +39,8 @@ def test_tables_are_printed(capsys):
     with pytest.raises(SystemExit):
         main(["kernel"])
     assert (
-        "there is no table kernel: choose some of kernels, segment, stream, memory, first, graphs, store"
-        in capsys.readouterr().err
+        "there is no table kernel: choose some of kernels, segment, stream, memory, first, graphs, store, simulate, "
+        "texture" in capsys.readouterr().err
     )
 
 
@@ -76,6 +80,53 @@ def test_store_at_small_size(capsys):
     assert (
         rows["phase int16, zstd 1, bytes"]["bytes_per_px"] < 3 < rows["igram complex64, zstd 0, plain"]["bytes_per_px"]
     )
+
+
+def test_simulate_at_small_size(capsys):
+    rows = main(["simulate", "--size", "128", "--runs", "1", "--only", "isslide", "--json"])
+    assert json.loads(capsys.readouterr().out) == rows
+    (rate,) = rows
+    assert rate["name"] == "isslide"
+    assert min(rate["alone"], rate["scene"], rate["scipy"]) > 0
+    assert set(simulate.PIXELS) == set(PROCESSING)
+
+
+def test_texture_without_a_product_is_skipped(capsys):
+    assert main(["texture"]) == []
+    assert "texture: skipped, no product given" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["texture", "--real", "sea=folder"])
+    assert "there is no kind sea: write --real plain=FOLDER" in capsys.readouterr().err
+
+
+def test_texture_at_small_size(tmp_path, capsys):
+    if not CITY.is_dir():
+        pytest.skip("the real stack is not here")
+    rows = main(["texture", "--size", "32", "--real", f"city={CITY}", "--figure", str(tmp_path / "alike.png")])
+    table = capsys.readouterr().out
+    assert [row["name"] for row in rows] == [
+        "city, real - city, simulated 1", "city, real - city, simulated 2", "city, simulated 1 - city, simulated 2"
+    ]  # fmt: skip
+    assert all(row["name"] in table for row in rows)
+    assert all(0 < row["coherence"] <= 1 and 0 < row["gradient"] <= 1 for row in rows)
+    assert 0 < (tmp_path / "alike.png").stat().st_size < 300_000
+
+
+def test_textures_tell_smooth_from_rough_ones():
+    noise = complex_noise(Window(0, 0, 128, 128), width=128, seed=3, stream=0)
+    gamma = np.full(noise.shape, 0.75, np.float32)
+    rough = texture.texture(np.exp(0.6j * noise.real), gamma)
+    smooth = texture.texture(np.exp(0.6j * baselines.uniform_filter(noise.real, 3) * 3), gamma)
+    same = texture.agreement("same", rough, rough)
+    assert (same.coherence, same.gradient) == (pytest.approx(1.0), pytest.approx(1.0, abs=1e-3))
+    assert (same.spectrum, same.rough, same.correlation) == (0.0, 0.0, 0.0)
+    other = texture.agreement("other", rough, smooth)
+    assert rough.rough[7] == pytest.approx(0.6 * noise.real.std(), rel=0.05)
+    assert smooth.correlation[:, 1] == pytest.approx([2 / 3, 2 / 3], abs=0.1)
+    assert np.abs(rough.correlation[:, 1:]).max() < 0.05
+    assert other.gradient < 0.9
+    assert other.spectrum > 3.0
+    assert other.correlation > 0.5
 
 
 def test_baselines_compute_the_same():

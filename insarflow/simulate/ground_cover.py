@@ -37,7 +37,7 @@ ALPINE: Final[Mapping[str, Ranges]] = MappingProxyType(
         "water": Ranges((0.0, 0.0), (0.0, 0.0), (1.0, 1.0), (0.08, 0.2)),
     }
 )
-"""So that coherence at 12 days is 0.6 to 0.9 on rock, 0.3 to 0.6 in meadows and 0.05 to 0.3 in forest: choices."""
+"""So that coherence at 12 days is 0.6 to 0.9 on most rock, 0.3 to 0.6 in meadows and 0.05 to 0.3 in forest: choices."""
 
 
 class Cover(NamedTuple):
@@ -74,8 +74,13 @@ class GroundCover:
         Of flat ground, about.
     values
         Of each class: first, floor, decay_days, backscatter.
-    woods, lakes, texture
-        Fields of unit standard deviation.
+    unrest, contrast
+        Standard deviations, within a class, of the logarithms of how fast echoes change and of amplitude.
+    glint_share
+        Part of the ground that has walls, rocks or masts, which are bright and hardly change.
+    woods, lakes, patches, channels, brightness, glints
+        Fields of unit standard deviation: of forest and lakes, of how fast echoes change (on both sides of 0 of
+        `channels`, fast: gullies and hedges), of amplitude, and of what glints.
     """
 
     tree_line: float
@@ -84,9 +89,15 @@ class GroundCover:
     forest_share: float
     lake_share: float
     values: tuple[tuple[float, float, float, float], ...]
+    unrest: float
+    contrast: float
+    glint_share: float
     woods: Field
     lakes: Field
-    texture: Field
+    patches: Field
+    channels: Field
+    brightness: Field
+    glints: Field
 
     @classmethod
     def draw(
@@ -100,6 +111,9 @@ class GroundCover:
         forest_share: tuple[float, float] = (0.2, 0.8),
         lake_share: tuple[float, float] = (0.0, 0.3),
         bare_chance: float = 0.1,
+        unrest: tuple[float, float] = (0.2, 0.7),
+        contrast: tuple[float, float] = (0.1, 0.35),
+        glint_share: tuple[float, float] = (0.0, 0.004),
         values: Mapping[str, Ranges] = ALPINE,
     ) -> Self:
         """Cover whose numbers lie in these ranges.
@@ -114,6 +128,9 @@ class GroundCover:
             Parts of the ground below the tree line, and of flat ground.
         bare_chance
             Chance of a scene where nothing grows.
+        unrest, contrast, glint_share
+            See the class. The logarithm of coherence in a Sentinel-1 pair of a Moroccan plain varies by a factor whose
+            logarithm has a standard deviation of 0.65 and the form of these fields; that of amplitude, 0.3.
         values
             Of each of `CLASSES`.
         """
@@ -131,10 +148,14 @@ class GroundCover:
         )  # fmt: skip
         return cls(
             trees, trees + belt, float(rng.uniform(*ice_line)), float(rng.uniform(*forest_share)),
-            float(rng.uniform(*lake_share)), own,
+            float(rng.uniform(*lake_share)), own, float(rng.uniform(*unrest)), float(rng.uniform(*contrast)),
+            float(rng.uniform(*glint_share)),
             unit_field(seed, "woods", spacing=spacing, exponent=-2.6, longest=2_000.0),
             unit_field(seed, "lakes", spacing=spacing, exponent=-4.0, longest=3_000.0),
-            unit_field(seed, "cover texture", spacing=spacing, exponent=-2.0, longest=600.0),
+            unit_field(seed, "patches", spacing=spacing, exponent=-2.4, longest=6_000.0),
+            unit_field(seed, "channels", spacing=spacing, exponent=-3.0, longest=2_000.0),
+            unit_field(seed, "brightness", spacing=spacing, exponent=-2.4, longest=6_000.0),
+            unit_field(seed, "glints", spacing=spacing, exponent=-2.0, longest=spacing),
         )  # fmt: skip
 
     def kinds(self, window: Window, relief: Relief) -> np.ndarray:
@@ -159,14 +180,42 @@ class GroundCover:
         """What covers a window."""
         part = np.float32
         kind = self.kinds(window, relief)
-        first, floor, decay, backscatter = (np.take(np.array(v, part), kind) for v in zip(*self.values, strict=True))
-        texture = np.clip(self.texture.at(window), part(-3.0), part(3.0))
-        change = part(_TEXTURE) * texture * (kind != WATER)
-        floor = np.clip(floor + change * np.sqrt(floor), part(0.0), part(0.9))
-        first = np.maximum(np.minimum(first + change, part(0.98)), floor)
-        backscatter *= part(1.0) + part(2 * _TEXTURE) * texture
-        return Cover(first, floor, decay, backscatter, kind)
+        logs = [(_log(a), _log(b), np.log(c), _log(d)) for a, b, c, d in self.values]
+        first, floor, decay, backscatter = (np.take(np.array(v, part), kind) for v in zip(*logs, strict=True))
+        # A coherence to the power of k is that of ground whose echo changes k times as fast.
+        dry = (kind != WATER).astype(part)
+        haste = part(self.unrest) * self._unrest(window) * dry
+        bright = np.clip(self.brightness.at(window), part(-3.0), part(3.0))
+        if self.glint_share > 0:
+            # More in bright country, as houses stand in villages.
+            crowd = (self.glints.at(window) + part(0.5) * bright) / part(np.sqrt(1.25))
+            above = np.maximum(crowd - part(_quantile(1 - self.glint_share)), part(0.0))
+            glint = np.log1p(part(_GLINT) * above) * dry
+            haste, backscatter = haste - glint, backscatter + glint
+        speed = np.exp(haste)
+        return Cover(
+            np.minimum(np.exp(speed * first), part(0.98)), np.minimum(np.exp(speed * floor), part(0.9)),
+            np.exp(decay - haste), np.exp(backscatter + part(self.contrast) * bright * dry), kind,
+        )  # fmt: skip
 
+    def _unrest(self, window: Window) -> np.ndarray:
+        """Of mean 0 and unit standard deviation within a class."""
+        part = np.float32
+        lines = (part(np.sqrt(2 / np.pi)) - np.abs(self.channels.at(window))) / part(np.sqrt(1 - 2 / np.pi))
+        mixed = part(np.sqrt(1 - _CHANNELS)) * self.patches.at(window) + part(np.sqrt(_CHANNELS)) * lines
+        return np.asarray(np.clip(mixed, part(-3.0), part(3.0)))
+
+
+def _log(value: float) -> float:
+    """Of 0 what makes 0 again."""
+    return float(np.log(value)) if value > 0 else -1e4
+
+
+_GLINT: Final = 6.0
+"""Amplitude gained by a standard deviation more than where glints begin: most are two to five times as bright."""
+
+_CHANNELS: Final = 0.3
+"""Part of the variance of how fast echoes change that is of channels."""
 
 _STEEP: Final = np.tan(np.radians(42.0)) ** 2
 """Square of the rise on which nothing grows."""
@@ -174,8 +223,6 @@ _STEEP: Final = np.tan(np.radians(42.0)) ** 2
 _ICE_RISE: Final = np.tan(np.radians(38.0)) ** 2
 _FLAT: Final = np.tan(np.radians(2.5)) ** 2
 """Square of the rise below which water stands."""
-
-_TEXTURE: Final = 0.07
 
 
 def _quantile(share: float) -> float:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from insarflow.kernels.single_look import MARGIN, single_looks
+from insarflow.simulate.cubic import MARGIN as AROUND
+from insarflow.simulate.cubic import convolved
 from insarflow.simulate.processing import Processing, process, reads
 from insarflow.simulate.scene import Scene
 from insarflow.types import Window
@@ -78,18 +80,22 @@ def observe(scene: Scene, pairs: Sequence[tuple[int, int]], pixels: Window, proc
     line, sample = scene.radar.position(rows, cols, height)
     looks = processing.looks
     y, x = (line + 0.5) / looks.y - 0.5, (sample + 0.5) / looks.x - 0.5
-    cells = _cells(y, x)
+    cells = _cells(y, x, margin=AROUND if processing.resampling == "cubic" else 0)
     numbers = sorted({n for pair in pairs for n in pair})
     images = single_look_images(scene, numbers, reads(scene.radar.shape, cells, processing).images)
     out = np.empty((len(pairs), *pixels.shape), PAIR)
     for k, pair in enumerate(pairs):
         one, other = (images[numbers.index(n)] for n in pair)
         igram, gamma = process(one, other, scene.radar.shape, cells, processing)
+        place = y - cells.y0, x - cells.x0
+        if processing.resampling == "cubic":
+            out["igram"][k], out["coherence"][k] = convolved(igram, *place), np.clip(convolved(gamma, *place), 0, 1)
+            continue
         if processing.resampling == "nearest":
             out["igram"][k] = igram[_nearest(y) - cells.y0, _nearest(x) - cells.x0]
         else:
-            out["igram"][k] = _between(igram, y - cells.y0, x - cells.x0)
-        out["coherence"][k] = _between(gamma, y - cells.y0, x - cells.x0)
+            out["igram"][k] = _between(igram, *place)
+        out["coherence"][k] = _between(gamma, *place)
     if not processing.magnitude:
         _to_unit(out["igram"])
     return out
@@ -100,10 +106,11 @@ def _nearest(places: np.ndarray) -> np.ndarray:
     return np.asarray(np.floor(places + places.dtype.type(0.5)).astype(np.intp))
 
 
-def _cells(y: np.ndarray, x: np.ndarray) -> Window:
-    """Cells around places, for interpolation between them."""
-    y0, x0 = int(np.floor(y.min())), int(np.floor(x.min()))
-    return Window(y0, x0, int(np.floor(y.max())) + 2 - y0, int(np.floor(x.max())) + 2 - x0)
+def _cells(y: np.ndarray, x: np.ndarray, margin: int) -> Window:
+    """Cells around places, for interpolation between two along each axis, and so many more on both sides."""
+    y0, x0 = int(np.floor(y.min())) - margin, int(np.floor(x.min())) - margin
+    y1, x1 = int(np.floor(y.max())) + 2 + margin, int(np.floor(x.max())) + 2 + margin
+    return Window(y0, x0, y1 - y0, x1 - x0)
 
 
 def _between(values: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:

@@ -30,10 +30,12 @@ class Processing:
     coherence_window
         Lines and samples of the sliding estimate, which is then averaged over cells.
     before, after
-        Goldstein filter of the single-look interferogram, and of the cells; None for no filter.
+        Filter of the single-look interferogram, and of the cells: Goldstein's of these settings, or, before looks, the
+        mean of a sliding window of lines and samples; None for no filter.
     resampling
-        How phase is taken to the map: from the nearest cell, or interpolated as complex numbers. Coherence is always
-        interpolated.
+        How phase is taken to the map: from the nearest cell, or interpolated as complex numbers, between 2 x 2 cells or
+        4 x 4 (Keys 1981, doi:10.1109/TASSP.1981.1163711). Coherence is interpolated, between 2 x 2 cells but where
+        phase is from 4 x 4.
     magnitude
         Whether the product keeps the interferogram's magnitude, or phase alone.
     coherence
@@ -45,9 +47,9 @@ class Processing:
 
     looks: Looks
     coherence_window: Looks = Looks(3, 10)  # noqa: RUF009 - frozen
-    before: Settings | None = None
+    before: Settings | Looks | None = None
     after: Settings | None = None
-    resampling: Literal["nearest", "bilinear"] = "nearest"
+    resampling: Literal["nearest", "bilinear", "cubic"] = "nearest"
     magnitude: bool = True
     coherence: Literal["images", "phase"] = "images"
     effective_looks: float = 40.0
@@ -59,11 +61,16 @@ class Processing:
 
     def noted(self) -> dict[str, JsonValue]:
         """What a recipe tells of it."""
-        filters = {name: f.noted() for name, f in (("before", self.before), ("after", self.after)) if f is not None}
+        filters: dict[str, JsonValue] = {}
+        for name, f in (("before", self.before), ("after", self.after)):
+            if isinstance(f, Settings):
+                filters[f"goldstein_{name}_looks"] = f.noted()
+            elif f is not None:
+                filters[f"boxcar_{name}_looks"] = [f.y, f.x]
         return {
             "looks": [self.looks.y, self.looks.x],
             "coherence_window": [self.coherence_window.y, self.coherence_window.x],
-            **{f"goldstein_{name}_looks": settings for name, settings in filters.items()},
+            **filters,
             "resampling": self.resampling,
         }
 
@@ -82,8 +89,17 @@ PROCESSING: Final[Mapping[str, Processing]] = {
         Looks(4, 20), Looks(4, 20), after=replace(PRESETS["goldstein98"], alpha=1.0), resampling="bilinear",
         magnitude=False, effective_looks=150.0,
     ),
-    # A boxcar of the coherence window, few looks.
+    # Few looks, on which every filter can be tried.
     "looks1x4": Processing(Looks(1, 4), Looks(2, 8), resampling="bilinear", effective_looks=25.0),
+    # As GAMMA makes them for regions: coherence of 5 x 5 cells, which a strong filter goes over.
+    "looks2x8": Processing(
+        Looks(2, 8), Looks(10, 40), after=replace(PRESETS["goldstein98"], alpha=1.0), resampling="bilinear",
+        magnitude=False, effective_looks=150.0,
+    ),
+    # As eo_tools makes them: the complex mean of the coherence's window, a few looks of it, cubic convolution.
+    "boxcar3x10": Processing(
+        Looks(1, 4), before=Looks(3, 10), resampling="cubic", magnitude=False, effective_looks=50.0
+    ),
 }  # fmt: skip
 
 
@@ -169,16 +185,41 @@ def _samples(cells: Window, looks: Looks) -> Window:
     return Window(cells.y0 * looks.y, cells.x0 * looks.x, cells.height * looks.y, cells.width * looks.x)
 
 
-def _filter(igram: np.ndarray, settings: Settings | None, tile: Tile) -> np.ndarray:
+def _filter(igram: np.ndarray, settings: Settings | Looks | None, tile: Tile) -> np.ndarray:
     if settings is None:
         return igram[tile.core.within(tile.read)]
+    if isinstance(settings, Looks):
+        return _boxcar(igram, settings, tile)
     return goldstein(igram, tile=tile, **asdict(settings))
 
 
-def _read_by(settings: Settings | None, core: Window, shape: tuple[int, int]) -> Window:
+def _boxcar(igram: np.ndarray, window: Looks, tile: Tile) -> np.ndarray:
+    """Mean of a sliding window, cut at the image's edges; summed in one order, so with the same bits for any tile."""
+    read, core = tile.read, tile.core
+    rows = _slid(igram, window.y, core.y0, core.y1, read.y0, tile.shape[0])
+    return _slid(rows.T, window.x, core.x0, core.x1, read.x0, tile.shape[1]).T
+
+
+def _slid(values: np.ndarray, window: int, start: int, stop: int, first: int, size: int) -> np.ndarray:
+    """Means along the first axis around rows ``start:stop`` of `size`; `values` begin at row `first`."""
+    total = np.zeros((stop - start, *values.shape[1:]), values.dtype)
+    count = np.zeros(stop - start, np.float32)
+    for shift in range(-((window - 1) // 2), window // 2 + 1):
+        low, high = max(start, -shift), min(stop, size - shift)
+        there = slice(low - start, high - start)
+        total[there] += values[low + shift - first : high + shift - first]
+        count[there] += 1
+    for part in (total.real, total.imag):
+        part /= count[:, None]
+    return total
+
+
+def _read_by(settings: Settings | Looks | None, core: Window, shape: tuple[int, int]) -> Window:
     """What a filter reads for a window."""
     if settings is None:
         return core
+    if isinstance(settings, Looks):
+        return _around(core, settings, shape)
     rule = {"patch_size": settings.patch_size, "step": settings.step, "edges": settings.edges}
     rows = patch_reads(core.y0, core.y1, shape[0], **rule)  # type: ignore[arg-type]
     cols = patch_reads(core.x0, core.x1, shape[1], **rule)  # type: ignore[arg-type]

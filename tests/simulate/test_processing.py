@@ -55,6 +55,23 @@ def test_the_sign_is_earlier_times_conjugate_of_later():
     assert steps == pytest.approx(8 * 0.05, abs=0.05)
 
 
+def test_a_boxcar_is_the_mean_of_the_window_that_coherence_is_estimated_in():
+    one, other = draw(Window(0, 0, *SHAPE))
+    igram, gamma = process(SHAPE, Window(0, 0, SHAPE[0], 102), PROCESSING["boxcar3x10"])
+    product, mean = one * np.conj(other), np.empty(SHAPE, np.complex128)
+    for i in range(SHAPE[0]):
+        for j in range(SHAPE[1]):
+            mean[i, j] = product[max(i - 1, 0) : i + 2, max(j - 4, 0) : j + 6].mean()
+    assert np.allclose(igram, mean[:, :408].reshape(SHAPE[0], 102, 4).mean(2), atol=1e-5)
+    assert np.array_equal(gamma, multilook(coherence(one, other, window=Looks(3, 10)), looks=Looks(1, 4)))
+
+
+def test_a_recipe_tells_of_each_filter():
+    assert PROCESSING["boxcar3x10"].noted()["boxcar_before_looks"] == [3, 10]
+    assert PROCESSING["isslide"].noted()["goldstein_before_looks"]["patch_size"] == 64
+    assert not [key for key in PROCESSING["unfiltered"].noted() if "_looks" in key]
+
+
 def test_filters_smooth_before_and_after_looks():
     rough, _ = process(SHAPE, Window(0, 0, 115, 51), PROCESSING["unfiltered"])
     smooth, _ = process(SHAPE, Window(0, 0, 115, 51), PROCESSING["isslide"])
