@@ -10,9 +10,8 @@ from typing import Final, NamedTuple, Self
 
 import numpy as np
 
-from insarflow.simulate.fields import Field
+from insarflow.simulate.fields import Field, unit_field
 from insarflow.simulate.relief import Relief
-from insarflow.simulate.unit_fields import unit_field
 from insarflow.types import Window
 
 CLASSES: Final = ("rock", "meadow", "forest", "ice", "water")
@@ -76,6 +75,8 @@ class GroundCover:
         Of each class: first, floor, decay_days, backscatter.
     woods, lakes, texture
         Fields of unit standard deviation.
+    rough
+        How much texture changes coherence; amplitude by twice that, relatively.
     """
 
     tree_line: float
@@ -87,6 +88,7 @@ class GroundCover:
     woods: Field
     lakes: Field
     texture: Field
+    rough: float
 
     @classmethod
     def draw(
@@ -101,6 +103,7 @@ class GroundCover:
         lake_share: tuple[float, float] = (0.0, 0.3),
         bare_chance: float = 0.1,
         values: Mapping[str, Ranges] = ALPINE,
+        rough: float = 0.07,
     ) -> Self:
         """Cover whose numbers lie in these ranges.
 
@@ -116,6 +119,8 @@ class GroundCover:
             Chance of a scene where nothing grows.
         values
             Of each of `CLASSES`.
+        rough
+            Standard deviation of coherence within a class; 0 for even ground.
         """
         missing = [name for name in CLASSES if name not in values]
         if missing:
@@ -135,6 +140,7 @@ class GroundCover:
             unit_field(seed, "woods", spacing=spacing, exponent=-2.6, longest=2_000.0),
             unit_field(seed, "lakes", spacing=spacing, exponent=-4.0, longest=3_000.0),
             unit_field(seed, "cover texture", spacing=spacing, exponent=-2.0, longest=600.0),
+            rough,
         )  # fmt: skip
 
     def kinds(self, window: Window, relief: Relief) -> np.ndarray:
@@ -161,10 +167,10 @@ class GroundCover:
         kind = self.kinds(window, relief)
         first, floor, decay, backscatter = (np.take(np.array(v, part), kind) for v in zip(*self.values, strict=True))
         texture = np.clip(self.texture.at(window), part(-3.0), part(3.0))
-        change = part(_TEXTURE) * texture * (kind != WATER)
-        floor = np.clip(floor + change * np.sqrt(floor), part(0.0), part(0.9))
-        first = np.maximum(np.minimum(first + change, part(0.98)), floor)
-        backscatter *= part(1.0) + part(2 * _TEXTURE) * texture
+        change = part(self.rough) * texture * (kind != WATER)
+        floor = np.clip(floor + change * np.sqrt(floor), part(0.0), np.maximum(floor, part(0.9)))
+        first = np.maximum(np.minimum(first + change, np.maximum(first, part(0.98))), floor)
+        backscatter *= part(1.0) + part(2 * self.rough) * texture
         return Cover(first, floor, decay, backscatter, kind)
 
 
@@ -174,8 +180,6 @@ _STEEP: Final = np.tan(np.radians(42.0)) ** 2
 _ICE_RISE: Final = np.tan(np.radians(38.0)) ** 2
 _FLAT: Final = np.tan(np.radians(2.5)) ** 2
 """Square of the rise below which water stands."""
-
-_TEXTURE: Final = 0.07
 
 
 def _quantile(share: float) -> float:
