@@ -51,3 +51,8 @@ def mover(**changes):
         "activity": Activity(),
     }
     return Mover(**{**numbers, **changes})
+
+
+def line_of_sight(incidence, heading):
+    """East, north and up of the unit vector from the ground to a right-looking satellite."""
+    return -np.sin(incidence) * np.cos(heading), np.sin(incidence) * np.sin(heading), np.cos(incidence)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from insarflow.kernels._jit import jit
+from insarflow.kernels._jit import jit, part
 from insarflow.kernels.elementary import RUN, gaussians, workspace
-from insarflow.kernels.noise import stream_key
+from insarflow.kernels.noise import mix, stream_key
 from insarflow.types import Window
 
 
@@ -37,31 +37,35 @@ def fractal(window: Window, *, gains: Sequence[float], seed: int, stream: int) -
     weights 1 4 6 4 1 over 8). So octaves are added from the coarsest to the finest, each on its own lattice, and the
     sum costs little more than the finest octave.
     """
-    key = int(stream_key(seed, stream))
-    # Coefficients that the cells of the window, and those of each coarser lattice, depend on.
-    needs = [Window(window.y0 - 1, window.x0 - 1, window.height + 2, window.width + 2)]
-    for _ in gains[1:]:
-        fine = needs[-1]
-        y0, x0 = (fine.y0 >> 1) - 1, (fine.x0 >> 1) - 1
-        needs.append(Window(y0, x0, ((fine.y1 - 1) >> 1) + 3 - y0, ((fine.x1 - 1) >> 1) + 3 - x0))
-    field: np.ndarray | None = None
-    for level in range(len(gains) - 1, -1, -1):
-        here = needs[level]
-        noise = np.zeros(here.shape, np.float32)
-        if gains[level] > 0:
-            _noise(stream_key(key, level), here.y0, here.x0, np.float32(gains[level]), *workspace(), noise)
-        if field is not None:
-            _subdivide(field, here.y0 - 2 * needs[level + 1].y0, here.x0 - 2 * needs[level + 1].x0, noise)
-        field = noise
-    out = np.empty(window.shape, np.float32)
-    if field is None:
-        out[:] = 0.0
-    else:
-        _value(field, out)
+    out = np.zeros(window.shape, np.float32)
+    if len(gains):
+        scales = np.array(gains, np.float32)
+        _fractal(window.y0, window.x0, scales, stream_key(seed, stream), *workspace(), out)
     return out
 
 
 @jit
+def _fractal(y0, x0, gains, key, words, floats, out):  # type: ignore[no-untyped-def]
+    # Coefficients that the cells of the window, and those of each coarser lattice, depend on.
+    needs = np.empty((gains.size, 4), np.int64)
+    needs[0] = y0 - 1, x0 - 1, y0 + out.shape[0] + 1, x0 + out.shape[1] + 1
+    for level in range(1, gains.size):
+        for k in range(2):
+            needs[level, k] = (needs[level - 1, k] >> 1) - 1
+            needs[level, k + 2] = ((needs[level - 1, k + 2] - 1) >> 1) + 3
+    field = np.empty((0, 0), np.float32)
+    for level in range(gains.size - 1, -1, -1):
+        top, left, bottom, right = needs[level]
+        noise = np.zeros((bottom - top, right - left), np.float32)
+        if gains[level] > 0:
+            _noise(mix(key, np.uint64(level)), top, left, gains[level], words, floats, noise)
+        if field.size:
+            _subdivide(field, top - 2 * needs[level + 1, 0], left - 2 * needs[level + 1, 1], noise)
+        field = noise
+    _value(field, out)
+
+
+@part
 def _noise(key, y0, x0, scale, words, floats, out):  # type: ignore[no-untyped-def]
     # Two neighbours of a row share a counter, the even one takes the first of its two numbers.
     pairs = np.empty((2, RUN), np.float32)
@@ -82,7 +86,7 @@ def _noise(key, y0, x0, scale, words, floats, out):  # type: ignore[no-untyped-d
                     out[r, c + 1] = pairs[1, k]
 
 
-@jit
+@part
 def _subdivide(coarse, top, left, out):  # type: ignore[no-untyped-def]
     """Add a spline's coefficients on the lattice of half the spacing; `out` begins at (top, left) of that lattice."""
     half, eighth, six = np.float32(0.5), np.float32(0.125), np.float32(6.0)
@@ -106,7 +110,7 @@ def _subdivide(coarse, top, left, out):  # type: ignore[no-untyped-def]
             values[k] += half * (line[j] + line[j + 1])
 
 
-@jit
+@part
 def _value(field, out):  # type: ignore[no-untyped-def]
     """The spline at its lattice points; `field` has one coefficient more on each side."""
     sixth, four = np.float32(1.0 / 6.0), np.float32(4.0)

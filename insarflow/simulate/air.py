@@ -7,8 +7,7 @@ from typing import Self
 
 import numpy as np
 
-from insarflow.simulate.fields import Field, smoothstep, stream_of
-from insarflow.simulate.unit_fields import unit_field
+from insarflow.simulate.fields import Field, smoothstep, stream_of, unit_field
 from insarflow.types import Window
 
 KNEE = 2_000.0

@@ -73,7 +73,7 @@ def _image(scene: Scene, pixels: Window, name: str) -> np.ndarray:
     half, n = scene.refine // 2, scene.refine
     ground = scene.ground_of(pixels)
     if name in ("layover", "shadow"):
-        whole = scene.radar.folded(ground, scene.relief.height(scene.radar.around(ground)))[name == "shadow"]
+        whole = scene.folded(ground)[name == "shadow"]
     elif name == "water":
         whole = scene.cover.kinds(ground, scene.relief) == WATER
     elif name == "dem":

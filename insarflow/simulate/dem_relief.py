@@ -9,9 +9,8 @@ from typing import Self
 import numpy as np
 
 from insarflow.errors import InsarError
-from insarflow.simulate.fields import Field
+from insarflow.simulate.fields import Field, unit_field
 from insarflow.simulate.relief import Relief, check_positive
-from insarflow.simulate.unit_fields import unit_field
 from insarflow.types import Window
 
 _DETAIL = -4.0

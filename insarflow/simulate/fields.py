@@ -5,13 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 from scipy.optimize import nnls
 
 from insarflow.kernels.fractal import fractal
 from insarflow.types import Window
+
+SPLINE_POWER: Final = 151.0 / 315.0
+"""Integral of the square of a cubic B-spline: an octave's standard deviation is its gain times this, once per axis."""
+
+_MOST: Final = 3.0
+"""Wavelength of which an octave of splines has most, in units of its lattice."""
 
 _WAVES = 96
 _ANGLES = np.radians([0.0, 22.5, 45.0])
@@ -35,19 +41,9 @@ class Field:
 
     @classmethod
     def power_law(
-        cls,
-        seed: int,
-        name: str,
-        *,
-        spacing: float,
-        std: float,
-        exponent: float,
-        longest: float,
-        over: float | None = None,
-        shortest: float = 0.0,
-        knee: float = np.inf,
-        knee_exponent: float = 0.0,
-    ) -> Self:
+        cls, seed: int, name: str, *, spacing: float, std: float, exponent: float, longest: float, over: float,
+        knee: float, knee_exponent: float,
+    ) -> Self:  # fmt: skip
         """Field with the two-dimensional power spectrum ``k ** exponent``, isotropic within some percent.
 
         Parameters
@@ -55,17 +51,22 @@ class Field:
         spacing
             Of the grid, m.
         std
-            Standard deviation of the part with wavelengths up to `over`, in the unit of the field.
+            Standard deviation of the part with wavelengths up to `over`, in the unit of the field: what a window of
+            about that size shows. Of all wavelengths it is larger.
         exponent
             Negative, at least -6.
-        longest, shortest
-            Wavelengths, m, beyond which the spectrum is flat and below which it falls off.
+        longest
+            Wavelength, m, beyond which the spectrum is flat.
         over
-            m, by default `longest`.
+            m, at most `longest`.
         knee, knee_exponent
             At wavelengths longer than `knee`, m, the spectrum goes on with this exponent.
+
+        See Also
+        --------
+        unit_field : where the standard deviation of all wavelengths together matters, not the exact spectrum.
         """
-        gains = _gains(spacing, exponent, longest, shortest, knee, knee_exponent, longest if over is None else over)
+        gains = _gains(spacing, exponent, longest, knee, knee_exponent, over)
         return cls(seed, name, tuple(std * g for g in gains))
 
     def at(self, window: Window) -> np.ndarray:
@@ -73,6 +74,44 @@ class Field:
         return fractal(window, gains=self.gains, seed=self.seed, stream=stream_of(self.name))
 
 
+def unit_field(
+    seed: int,
+    name: str,
+    *,
+    spacing: float,
+    exponent: float,
+    longest: float,
+    shortest: float = 0.0,
+) -> Field:
+    """Field whose values have a standard deviation of 1, with a spectrum of about ``k ** exponent``.
+
+    Parameters
+    ----------
+    spacing
+        Of the grid, m.
+    exponent
+        Negative.
+    longest, shortest
+        Wavelengths, m, beyond which the spectrum is flat and below which it falls off.
+
+    Notes
+    -----
+    `Field.power_law` keeps the spectrum within some percent and the variance of a part of it; here the variance of the
+    whole is kept, and hardly depends on the spacing: an octave stands for half an octave on both sides of its lattice,
+    the longest and the shortest for what is left of theirs.
+    """
+    reach = max(longest / _MOST, spacing)
+    octaves = max(0, int(np.ceil(np.log2(reach / spacing) - 0.5))) + 1
+    edges = spacing * 2.0 ** (np.arange(octaves + 1) - 0.5)
+    edges = np.clip(edges, max(shortest / _MOST, edges[0]), max(reach, edges[1]))
+    power = -exponent - 2.0
+    total = np.log(edges) if abs(power) < 1e-9 else edges**power / power
+    shares = np.diff(total)
+    gains = np.sqrt(shares / shares.sum()) / SPLINE_POWER
+    return Field(seed, name, tuple(float(g) for g in gains))
+
+
+@lru_cache(maxsize=4096)
 def stream_of(name: str) -> int:
     """Number, below 2^64, of a stream of random numbers, from its name."""
     return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "little")
@@ -80,13 +119,13 @@ def stream_of(name: str) -> int:
 
 @lru_cache(maxsize=256)
 def _gains(
-    spacing: float, exponent: float, longest: float, shortest: float, knee: float, knee_exponent: float, over: float
+    spacing: float, exponent: float, longest: float, knee: float, knee_exponent: float, over: float
 ) -> tuple[float, ...]:
     """Gains whose sum of octaves has the spectrum, with unit standard deviation of wavelengths up to `over`."""
 
     def power(k: np.ndarray) -> np.ndarray:
-        bent = np.where(k > 1 / knee, k**exponent, (1 / knee) ** (exponent - knee_exponent) * k**knee_exponent)
-        return np.asarray(bent * np.exp(-((k * shortest / 1.5) ** 4)))
+        bent = (1 / knee) ** (exponent - knee_exponent) * k**knee_exponent
+        return np.asarray(np.where(k > 1 / knee, k**exponent, bent))
 
     octaves = max(2, int(np.ceil(np.log2(longest / spacing))))
     low, high = 1 / longest, 0.4 / spacing
@@ -100,58 +139,13 @@ def _gains(
         ], axis=0
     )  # fmt: skip
     shares = spline * sizes**2
-    # Ratios to the wanted power, so that every wavelength counts alike; what is nearly nothing may be anything below.
-    floor = np.maximum(wanted, 1e-6 * wanted.max() if shortest else 0.0)
-    scale = (shares / floor[:, None]).max(axis=0)
-    squares = nnls(shares / floor[:, None] / scale, wanted / floor)[0] / scale
+    # Ratios to the wanted power, so that every wavelength counts alike.
+    ratios = shares / wanted[:, None]
+    scale = ratios.max(axis=0)
+    squares = nnls(ratios / scale, np.ones(_WAVES))[0] / scale
     short = k >= 1 / over
     variance = np.trapezoid(2 * np.pi * k[short] * (shares[short] @ squares), k[short])
     return tuple(float(g) for g in np.sqrt(squares / variance))
-
-
-def power_law_field(
-    rng: np.random.Generator,
-    shape: tuple[int, int],
-    spacing: float,
-    *,
-    exponent: float,
-    knee: float | None = None,
-    knee_exponent: float | None = None,
-) -> np.ndarray:
-    """Isotropic Gaussian field with spectral power ``k ** exponent``, zero mean, unit standard deviation.
-
-    Parameters
-    ----------
-    shape
-        ``(y, x)`` pixels.
-    spacing
-        Pixel size, m.
-    exponent
-        Of the two-dimensional power spectrum, negative.
-    knee, knee_exponent
-        At wavelengths longer than `knee` (m) the spectrum continues with this exponent.
-
-    Returns
-    -------
-    ndarray
-        float32, `shape`. Drawn on a grid twice as large, so it does not repeat at its borders.
-    """
-    height, width = (1 << (2 * n - 1).bit_length() for n in shape)
-    ky = np.fft.fftfreq(height, spacing)[:, None]
-    kx = np.fft.rfftfreq(width, spacing)[None, :]
-    k = np.hypot(ky, kx)
-    k[0, 0] = np.inf
-    power = k**exponent
-    if knee is not None and knee_exponent is not None:
-        long = k < 1.0 / knee
-        power[long] = (1.0 / knee) ** (exponent - knee_exponent) * k[long] ** knee_exponent
-    noise = rng.standard_normal(k.shape) + 1j * rng.standard_normal(k.shape)
-    # The inverse transform averages these columns with their mirror images, which halves their power.
-    noise[:, [0, -1]] *= np.sqrt(2.0)
-    field: np.ndarray = np.fft.irfft2(noise * np.sqrt(power), (height, width))[: shape[0], : shape[1]]
-    field -= field.mean()
-    field /= field.std()
-    return field.astype(np.float32)
 
 
 def smoothstep(values: np.ndarray) -> np.ndarray:

@@ -10,9 +10,8 @@ from typing import Final, NamedTuple, Self
 
 import numpy as np
 
-from insarflow.simulate.fields import Field
+from insarflow.simulate.fields import Field, unit_field
 from insarflow.simulate.relief import Relief
-from insarflow.simulate.unit_fields import unit_field
 from insarflow.types import Window
 
 CLASSES: Final = ("rock", "meadow", "forest", "ice", "water")

@@ -152,7 +152,7 @@ class LookAlikes:
         return phase
 
     def quality(self, day: float, window: Window, relief: Relief) -> np.ndarray:
-        """Part of an acquisition's correlation that is left, float32, 0..1; see `kernels.speckle`."""
+        """Part of an acquisition's correlation that is left, float32, 0..1; see `insarflow.kernels.single_look`."""
         quality = np.ones(window.shape, np.float32)
         for part in _parts(self.terms, window, relief):
             body, cut, profile, _ = part

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from insarflow.kernels.places import extent, move_and_brighten
 from insarflow.kernels.single_look import MARGIN, single_looks
 from insarflow.simulate.cubic import MARGIN as AROUND
 from insarflow.simulate.cubic import convolved
@@ -34,12 +35,13 @@ def single_look_images(scene: Scene, numbers: Sequence[int], radar: Window) -> n
     wide = Window(radar.y0 - MARGIN, radar.x0 - MARGIN, radar.height + 2 * MARGIN, radar.width + 2 * MARGIN)
     around = scene.radar.ground_window(wide)
     row, col, weight = scene.radar.crossings(wide, scene.relief.height(around))
-    ground, row, col = _shrunk(around, row, col, weight)
+    y0, x0, y1, x1 = extent(row, col, weight)
+    ground = Window(around.y0 + y0, around.x0 + x0, y1 - y0, x1 - x0)
     height = scene.relief.height(ground)
-    bodies = scene.slides.bodies(ground)
+    bodies, look = scene.slides.bodies(ground), scene.look(ground, height)
     surface = scene.surface(ground, bodies)
-    weight = _brightened(row, col, weight, surface.backscatter)
-    phases = [sum_of(scene.phases(number, ground, height, bodies)) for number in numbers]
+    move_and_brighten(row, col, weight, origin=(y0, x0), backscatter=surface.backscatter)
+    phases = [sum_of(scene.phases(number, ground, height, bodies, look)) for number in numbers]
     quality = [scene.quality(number, ground, height) for number in numbers]
     return single_looks(
         numbers, row=row, col=col, weight=weight, first=surface.first, floor=surface.floor,
@@ -132,23 +134,3 @@ def _to_unit(igram: np.ndarray) -> None:
     size = np.sqrt(real * real + imag * imag)
     size[size == 0] = 1
     igram.real, igram.imag = real / size, imag / size
-
-
-def _shrunk(
-    around: Window, row: np.ndarray, col: np.ndarray, weight: np.ndarray
-) -> tuple[Window, np.ndarray, np.ndarray]:
-    """The ground that is seen at all, and places in it."""
-    seen = weight > 0
-    if not seen.any():
-        return Window(around.y0, around.x0, 2, 2), row, col
-    (top, bottom), (left, right) = ((int(v[seen].min()), int(v[seen].max()) + 2) for v in (row, col))
-    ground = Window(around.y0 + top, around.x0 + left, bottom - top, right - left)
-    return ground, np.where(seen, row - np.float32(top), 0), np.where(seen, col - np.float32(left), 0)
-
-
-def _brightened(row: np.ndarray, col: np.ndarray, weight: np.ndarray, backscatter: np.ndarray) -> np.ndarray:
-    """Weights times the amplitude of the nearest cell."""
-    i, j = _nearest(row), _nearest(col)
-    np.clip(i, 0, backscatter.shape[0] - 1, out=i)
-    np.clip(j, 0, backscatter.shape[1] - 1, out=j)
-    return np.asarray(weight * backscatter[i, j], np.float32)

@@ -11,8 +11,7 @@ import numpy as np
 from scipy.optimize import brentq
 
 from insarflow.constants import SENTINEL1_WAVELENGTH
-from insarflow.simulate.fields import Field, stream_of
-from insarflow.simulate.unit_fields import SPLINE_POWER
+from insarflow.simulate.fields import SPLINE_POWER, Field, stream_of
 from insarflow.types import Window
 
 LINE_TIME: Final = 2.0555563e-3

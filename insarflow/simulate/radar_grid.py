@@ -132,7 +132,15 @@ class RadarGrid:
         distance = self.first_range + np.asarray(sample, np.float64) * SAMPLE_SPACING
         return self.viewing.cell(along, self.viewing.ground_distance(distance, height))
 
-    def window_of(self, cells: Window, height: np.ndarray | None = None, *, lines: int = 0, samples: int = 0) -> Window:
+    def window_of(
+        self,
+        cells: Window,
+        height: np.ndarray | None = None,
+        *,
+        lines: int = 0,
+        samples: int = 0,
+        bounds: tuple[float, float] | None = None,
+    ) -> Window:
         """Radar window that sees ground cells.
 
         Parameters
@@ -143,6 +151,8 @@ class RadarGrid:
             Their heights, m, shape ``cells.shape``; by default whatever lies within bounds.
         lines, samples
             Margins on each side.
+        bounds
+            Lowest and highest height of the cells, m; by default those of the scene.
 
         Raises
         ------
@@ -151,7 +161,8 @@ class RadarGrid:
         """
         row, col = cells.y0 + np.arange(cells.height)[:, None], cells.x0 + np.arange(cells.width)[None, :]
         if height is None:
-            heights, row, col = np.array([self.low, self.high])[:, None, None], row[[0, -1]], col[:, [0, -1]]
+            heights = np.array(bounds or (self.low, self.high))[:, None, None]
+            row, col = row[[0, -1]], col[:, [0, -1]]
         elif height.shape == cells.shape and np.isfinite(height).all():
             heights = height
         else:
@@ -189,25 +200,40 @@ class RadarGrid:
         """
         return crossings(height, ground=self.ground_window(radar), radar=radar, profiles=self.profiles)
 
-    def around(self, cells: Window) -> Window:
-        """Ground cells that decide about layover and shadow of `cells`."""
-        return self.ground_window(self.window_of(cells, lines=1, samples=1))
+    def near(self, cells: Window) -> Window:
+        """Ground cells between which the lines that see `cells` take their heights."""
+        n = 2 + math.ceil(0.5 * LINE_SPACING / self.viewing.spacing)
+        return Window(cells.y0 - n, cells.x0 - n, cells.height + 2 * n, cells.width + 2 * n)
 
-    def folded(self, cells: Window, height: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Layover and shadow of ground cells, bool, shape ``cells.shape``.
+    def around(self, cells: Window, bounds: tuple[float, float] | None = None) -> Window:
+        """Ground cells that decide about layover and shadow of `cells`.
+
+        Parameters
+        ----------
+        bounds
+            Lowest and highest height over ``near(cells)``, m; by default those of the scene.
+        """
+        return self.ground_window(self.window_of(cells, lines=1, samples=1, bounds=bounds))
+
+    def folded(
+        self, cells: Window, height: np.ndarray, bounds: tuple[float, float] | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Layover and shadow of ground cells, bool, shape ``cells.shape``; the same bits whatever the bounds.
 
         Parameters
         ----------
         cells
             Ground cells wanted.
         height
-            m, float32, over ``around(cells)``.
+            m, float32, over ``around(cells, bounds)``.
+        bounds
+            As of `around`.
 
         Raises
         ------
         ValueError
             If `height` has another shape, leaves its bounds or is NaN.
         """
-        radar = self.window_of(cells, lines=1, samples=1)
+        radar = self.window_of(cells, lines=1, samples=1, bounds=bounds)
         ground = self.ground_window(radar)
         return folded(height, ground=ground, radar=radar, cells=cells, profiles=self.profiles)

@@ -8,8 +8,7 @@ from typing import Self
 
 import numpy as np
 
-from insarflow.simulate.fields import Field
-from insarflow.simulate.unit_fields import unit_field
+from insarflow.simulate.fields import Field, unit_field
 from insarflow.types import Window
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import combinations
 from types import MappingProxyType
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -37,6 +37,11 @@ HEADINGS: Final[Mapping[Direction, float]] = MappingProxyType(
 GROUND_SPACING: Final = 15.0
 """What the spacing of ground cells is near to, m."""
 
+PARTS: Final = ("motion", "look_alike", "atmosphere", "orbit", "topography")
+"""Of the phase of an acquisition."""
+
+Drawn = TypeVar("Drawn")
+Look = tuple[np.ndarray, np.ndarray, np.ndarray]
 Given = Mapping[str, Any]
 
 
@@ -230,25 +235,22 @@ class Scene:
 
     def air(self, number: int) -> Air:
         """At an acquisition."""
-        key = ("air", number)
-        if key not in self._drawn:
-            self._drawn[key] = Air.draw(self.noise_seed, number, spacing=self.spacing, **self.scenario.air)
-        return self._drawn[key]  # type: ignore[return-value]
+        given = self.scenario.air
+        return self._once("air", number, lambda: Air.draw(self.noise_seed, number, spacing=self.spacing, **given))
 
     def orbit(self, number: int) -> Orbit:
         """Of an acquisition."""
-        key = ("orbit", number)
-        if key not in self._drawn:
-            self._drawn[key] = Orbit.draw(self.noise_seed, number, **self.scenario.orbit)
-        return self._drawn[key]  # type: ignore[return-value]
+        return self._once("orbit", number, lambda: Orbit.draw(self.noise_seed, number, **self.scenario.orbit))
 
     def snow(self, number: int) -> Snow:
         """At an acquisition."""
-        key = ("snow", number)
-        if key not in self._drawn:
-            day = self.day(number) % 365.25 + 1
-            self._drawn[key] = Snow.draw(self.seed, number, day, spacing=self.spacing, **self.scenario.snow)
-        return self._drawn[key]  # type: ignore[return-value]
+        day, given = self.day(number) % 365.25 + 1, self.scenario.snow
+        return self._once("snow", number, lambda: Snow.draw(self.seed, number, day, spacing=self.spacing, **given))
+
+    def _once(self, name: str, number: int, draw: Callable[[], Drawn]) -> Drawn:
+        if (name, number) not in self._drawn:
+            self._drawn[name, number] = draw()
+        return self._drawn[name, number]  # type: ignore[return-value]
 
     def surface(self, window: Window, bodies: Bodies) -> Surface:
         """Coherence and brightness of ground cells, movers and look-alikes included."""
@@ -262,39 +264,43 @@ class Scene:
         melted = self.look_alikes.quality(days, window, self.relief)
         return np.asarray(self.snow(number).quality(window, height) * melted)
 
-    def look(self, window: Window, height: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def look(self, window: Window, height: np.ndarray) -> Look:
         """Unit vector from ground cells to the satellite, east, north and up, each float32."""
         rows, cols = np.arange(window.y0, window.y1)[:, None], np.arange(window.x0, window.x1)[None, :]
         east, north, up = self.radar.viewing.line_of_sight(rows, cols, height)
         return east.astype(np.float32), north.astype(np.float32), up.astype(np.float32)
 
-    def motion(
-        self, pair: tuple[int, int], bodies: Bodies, look: tuple[np.ndarray, np.ndarray, np.ndarray]
-    ) -> np.ndarray:
-        """Phase of the movers' motion in a pair, rad, float32, positive away from the satellite, not wrapped."""
-        first, second = (bodies.displacement(self.day(number), *look) for number in pair)
-        return np.asarray(np.float32(-TO_PHASE) * (second - first))
+    def folded(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
+        """Layover and shadow of ground cells, bool, ``window.shape``."""
+        near = self.relief.height(self.radar.near(window))
+        bounds = float(near.min()), float(near.max())
+        return self.radar.folded(window, self.relief.height(self.radar.around(window, bounds)), bounds)
 
-    def phases(self, number: int, window: Window, height: np.ndarray, bodies: Bodies) -> dict[str, np.ndarray]:
+    def phases(
+        self, number: int, window: Window, height: np.ndarray, bodies: Bodies, look: Look, parts: Sequence[str] = PARTS
+    ) -> dict[str, np.ndarray]:
         """Parts of an acquisition's range phase, rad, float32, positive for a longer path.
 
-        Returns
-        -------
-        dict
-            ``motion`` (of the movers since 1 January), ``look_alike``, ``atmosphere``, ``orbit`` (ramp and burst
-            edges), ``topography`` (what the DEM's error leaves).
+        Parameters
+        ----------
+        window, height, bodies, look
+            Ground cells, and what is known of them.
+        parts
+            Those that are wanted of ``motion`` (of the movers since 1 January), ``look_alike``, ``atmosphere``,
+            ``orbit`` (ramp and burst edges), ``topography`` (what the DEM's error leaves).
         """
-        east, north, up = self.look(window, height)
-        path = self.orbit(number)
-        viewing = self.radar.viewing
+        path, viewing, days = self.orbit(number), self.radar.viewing, number * self.repeat_days
         reach = float(viewing.slant_range(viewing.middle_across, 0.0))
-        return {
-            "motion": np.float32(-TO_PHASE) * bodies.displacement(self.day(number), east, north, up),
-            "look_alike": self.look_alikes.phase(number * self.repeat_days, window, self.relief, up),
-            "atmosphere": self.air(number).phase(window, height),
-            "orbit": path.phase(window, self.spacing) + self.bursts.phase(number, window),
-            "topography": self.dem_error.phase(window, path.position, slant_range=reach, incidence=self.incidence),
+        drawn: dict[str, Callable[[], np.ndarray]] = {
+            "motion": lambda: np.float32(-TO_PHASE) * bodies.displacement(self.day(number), *look),
+            "look_alike": lambda: self.look_alikes.phase(days, window, self.relief, look[2]),
+            "atmosphere": lambda: self.air(number).phase(window, height),
+            "orbit": lambda: path.phase(window, self.spacing) + self.bursts.phase(number, window),
+            "topography": lambda: self.dem_error.phase(
+                window, path.position, slant_range=reach, incidence=self.incidence
+            ),
         }
+        return {name: drawn[name]() for name in parts}
 
 
 def refine_of(pixel_size: float) -> int:

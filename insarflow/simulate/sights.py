@@ -3,30 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final, Self
 
 import numpy as np
 
-from insarflow.simulate.bodies import Mover
-from insarflow.simulate.scene import Scene
+from insarflow.simulate.bodies import REACH, Mover
+from insarflow.simulate.scene import TO_PHASE, Scene, Surface
 from insarflow.simulate.truth import Sight, pair_target, sight
 from insarflow.types import Window
 
+_MOST: Final = 1 << 26
+"""Numbers that are kept at once."""
 
-def true_coherence(scene: Scene, pairs: Sequence[tuple[int, int]], ground: Window) -> np.ndarray:
-    """Coherence of pairs without noise or motion within a cell: float32, shape ``(len(pairs), *ground.shape)``.
 
-    NaN in layover and shadow.
+@dataclass(frozen=True)
+class TrueCoherence:
+    """Coherence without noise and without motion within a cell, of any pair in a window.
+
+    Attributes
+    ----------
+    window
+        Ground cells.
+    height, hidden
+        Of them, m, and whether they lie in layover or shadow.
     """
-    height = scene.relief.height(ground)
-    surface = scene.surface(ground, scene.slides.bodies(ground))
-    layover, shadow = scene.radar.folded(ground, scene.relief.height(scene.radar.around(ground)))
-    quality = {n: scene.quality(n, ground, height) for n in sorted({n for pair in pairs for n in pair})}
-    out = np.empty((len(pairs), *ground.shape), np.float32)
-    for k, (i, j) in enumerate(pairs):
-        left = np.exp(np.float32(-scene.repeat_days * (j - i)) / surface.decay_days)
-        kept = surface.floor + (surface.first - surface.floor) * left
-        out[k] = np.where(layover | shadow, np.float32(np.nan), np.sqrt(quality[i] * quality[j]) * kept)
-    return out
+
+    scene: Scene
+    window: Window
+    height: np.ndarray
+    hidden: np.ndarray
+    surface: Surface
+    _quality: dict[int, np.ndarray] = field(init=False, repr=False, compare=False, default_factory=dict)
+
+    @classmethod
+    def of(cls, scene: Scene, window: Window) -> Self:
+        """Of a scene."""
+        layover, shadow = scene.folded(window)
+        surface = scene.surface(window, scene.slides.bodies(window))
+        return cls(scene, window, scene.relief.height(window), layover | shadow, surface)
+
+    def at(self, pair: tuple[int, int], window: Window | None = None) -> np.ndarray:
+        """Coherence of a pair in a part of the window, float32, its shape; NaN in layover and shadow."""
+        cut = (self.window if window is None else window).within(self.window)
+        first, floor, decay = (np.ascontiguousarray(v[cut]) for v in self.surface[:3])
+        left = np.exp(np.float32(-self.scene.repeat_days * (pair[1] - pair[0])) / decay)
+        one, other = (self._left(number)[cut] for number in pair)
+        kept = np.sqrt(one * other) * (floor + (first - floor) * left)
+        return np.where(self.hidden[cut], np.float32(np.nan), kept)
+
+    def _left(self, number: int) -> np.ndarray:
+        if number not in self._quality:
+            self._quality[number] = self.scene.quality(number, self.window, self.height)
+        return self._quality[number]
 
 
 def sights(
@@ -44,29 +73,27 @@ def sights(
     list of list of Sight
         For each pair, of each mover.
     """
+    whole = _common(scene, movers, len({n for pair in pairs for n in pair}))
+    shared: TrueCoherence | None = None
     found: list[list[Sight]] = [[] for _ in pairs]
     for mover in movers:
-        middle = np.array([[mover.south / scene.spacing - 0.5]]), np.array([[mover.east / scene.spacing - 0.5]])
-        east, north, up = (float(u[0, 0]) for u in scene.radar.viewing.line_of_sight(*middle, mover.height))
-        known: dict[Window, np.ndarray] = {}
+        east, north, up = scene.radar.viewing.line_of_sight(
+            mover.south / scene.spacing - 0.5, mover.east / scene.spacing - 0.5, mover.height
+        )
+        look = float(east), float(north), float(up)
+        own = shared
         for k, (i, j) in enumerate(pairs):
 
-            def coherence_of(window: Window, k: int = k, known: dict[Window, np.ndarray] = known) -> np.ndarray:
-                if window not in known:
-                    known[window] = true_coherence(scene, pairs, window)
-                return np.asarray(known[window][k])
+            def coherence_of(window: Window, pair: tuple[int, int] = (i, j)) -> np.ndarray:
+                # Only now, since nobody asks for movers at rest.
+                nonlocal own, shared
+                if own is None:
+                    own = TrueCoherence.of(scene, whole or window)
+                    shared = own if whole else None
+                return own.at(pair, window)
 
-            found[k].append(
-                sight(
-                    mover,
-                    (scene.day(i), scene.day(j)),
-                    (east, north, up),
-                    coherence_of,
-                    spacing=scene.spacing,
-                    looks=looks,
-                    cell=cell,
-                )
-            )
+            days = scene.day(i), scene.day(j)
+            found[k].append(sight(mover, days, look, coherence_of, spacing=scene.spacing, looks=looks, cell=cell))
     return found
 
 
@@ -74,13 +101,31 @@ def targets(scene: Scene, pairs: Sequence[tuple[int, int]], pixels: Window, *, l
     """States of pixels, see `insarflow.simulate.truth`: uint8, shape ``(len(pairs), *pixels.shape)``."""
     ground = scene.ground_of(pixels)
     bodies = scene.slides.bodies(ground)
-    height = scene.relief.height(ground)
     valid = np.ones(ground.shape, bool)
     half, n = scene.refine // 2, scene.refine
     out = np.empty((len(pairs), *pixels.shape), np.uint8)
-    look = scene.look(ground, height)
+    look = scene.look(ground, scene.relief.height(ground))
+    moved = {k: bodies.displacement(scene.day(k), *look) for k in {k for pair in pairs for k in pair}}
     for k, seen in enumerate(sights(scene, bodies.movers, pairs, looks=looks, cell=cell)):
-        motion = scene.motion(pairs[k], bodies, look)
+        first, second = (moved[number] for number in pairs[k])
+        motion = np.float32(-TO_PHASE) * (second - first)
         target = pair_target(bodies, {s.id: s for s in seen}, motion, valid)
         out[k] = target[half::n, half::n]
     return out
+
+
+def _common(scene: Scene, movers: Sequence[Mover], acquisitions: int) -> Window | None:
+    """Window around all movers, if it is less work than one for each, with the ground that folds into them."""
+    windows = [m.window(scene.spacing, reach=REACH) for m in movers]
+    if len(windows) < 2:
+        return None
+    y0, x0, y1, x1 = zip(*((w.y0, w.x0, w.y1, w.x1) for w in windows), strict=True)
+    whole = Window(min(y0), min(x0), max(y1) - min(y0), max(x1) - min(x0))
+    if whole.height * whole.width * acquisitions > _MOST or _work(scene, whole) > sum(_work(scene, w) for w in windows):
+        return None
+    return whole
+
+
+def _work(scene: Scene, window: Window) -> int:
+    around = scene.radar.around(window)
+    return window.height * window.width + around.height * around.width

@@ -8,8 +8,7 @@ from typing import Self
 import numpy as np
 
 from insarflow.constants import DAYS_PER_YEAR
-from insarflow.simulate.fields import Field, smoothstep, stream_of
-from insarflow.simulate.unit_fields import unit_field
+from insarflow.simulate.fields import Field, smoothstep, stream_of, unit_field
 from insarflow.types import Window
 
 LOWEST_DAY, HIGHEST_DAY = 45.0, 45.0 + DAYS_PER_YEAR / 2
@@ -90,7 +89,7 @@ class Snow:
         )  # fmt: skip
 
     def quality(self, window: Window, height: np.ndarray) -> np.ndarray:
-        """Part of the correlation that is left, float32, 0..1, shape ``window.shape``; see `kernels.speckle`.
+        """Part of the correlation that is left, float32, 0..1, ``window.shape``; see `insarflow.kernels.single_look`.
 
         Parameters
         ----------

@@ -176,5 +176,6 @@ def _target(scene: Scene, pixels: Window, pair: tuple[int, int], processing: Pro
 def _part(scene: Scene, pixels: Window, pair: tuple[int, int], part: str) -> np.ndarray:
     ground = scene.ground_of(pixels)
     height, bodies = scene.relief.height(ground), scene.slides.bodies(ground)
-    first, second = (scene.phases(number, ground, height, bodies)[part] for number in pair)
+    look = scene.look(ground, height)
+    first, second = (scene.phases(number, ground, height, bodies, look, [part])[part] for number in pair)
     return _middles(scene, second - first)

@@ -1,10 +1,9 @@
 import numpy as np
 import pytest
-from slopes import SPACING, mover
+from slopes import SPACING, line_of_sight, mover
 
 from insarflow.simulate.activity import Activity
 from insarflow.simulate.bodies import RIM_BOUND, Bodies
-from insarflow.simulate.terrain import line_of_sight
 from insarflow.types import Window
 
 ALL = Window(-20, -220, 180, 180)

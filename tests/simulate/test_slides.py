@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from slopes import SPACING, Plane, Waves
 
 from insarflow.simulate.bodies import REACH
-from insarflow.simulate.fields import Field
+from insarflow.simulate.fields import unit_field
 from insarflow.simulate.slides import Slides
 from insarflow.types import Window
 
@@ -15,12 +15,10 @@ REGION = Window(-700, -500, 1600, 1600)
 
 
 class Mountains:
-    field = Field.power_law(
-        5, "height", spacing=SPACING, std=500.0, exponent=-4.0, longest=16_000.0, knee_exponent=-4.0
-    )
+    field = unit_field(5, "height", spacing=SPACING, exponent=-4.0, longest=16_000.0)
 
     def height(self, window):
-        return self.field.at(window) + 1900
+        return 500 * self.field.at(window) + 1900
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from slopes import line_of_sight
 
-from insarflow.simulate.terrain import line_of_sight
 from insarflow.simulate.viewing import Viewing
 
 PASSES = [-0.21, 3.35]
