@@ -14,7 +14,9 @@ def still(coherence, *, relief=1.0, **changes):
         "cover": {
             "values": {name: Ranges((coherence,) * 2, (coherence,) * 2, (50.0, 50.0), (1.0, 1.0)) for name in CLASSES},
             "lake_share": (0.0, 0.0),
-            "rough": 0.0,
+            "unrest": (0.0, 0.0),
+            "contrast": (0.0, 0.0),
+            "glint_share": (0.0, 0.0),
         },
         "look_alikes": {"bowls": 0, "glaciers": 0, "fields": 0, "snow": 0},
         "air": CALM,

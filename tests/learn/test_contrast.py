@@ -57,5 +57,5 @@ def test_missing_pixels_weigh_nothing_and_spread_no_nan():
 
 
 def test_other_channels_are_refused():
-    with pytest.raises(ValueError, match=r"^in_channels must be 3 or more, of which the first are coherence, cos, sin, instead got in_channels=2$"):
+    with pytest.raises(ValueError, match=r"^in_channels must be 3 or more, .*, instead got in_channels=2$"):
         PhaseContrast(2)

@@ -49,7 +49,7 @@ class PhaseContrast(Network):
         self.threshold = nn.Conv2d(4, 1, kernel_size=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits ``(batch, 1, y, x)`` of float ``(batch, channel, y, x)``, of which the first are coherence, cos, sin."""
+        """Logits ``(batch, 1, y, x)`` of float ``(batch, channel, y, x)``: coherence, cos, sin and others."""
         coherence, cos, sin = x[:, :1], x[:, 1:2], x[:, 2:3]
         weighted = torch.cat((coherence * cos, coherence * sin, coherence), dim=1)
         near, far = _blur(weighted, self.near), _blur(weighted[:, :2], self.far)

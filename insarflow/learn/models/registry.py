@@ -13,9 +13,9 @@ from typing import Final
 from torch import nn
 
 from insarflow.errors import ModelError
-from insarflow.learn.models.network import Spec
 from insarflow.learn.models.context import ContextUNet
 from insarflow.learn.models.contrast import PhaseContrast
+from insarflow.learn.models.network import Spec
 from insarflow.learn.models.resunet import ResUNet
 from insarflow.learn.models.unet import UNet
 
