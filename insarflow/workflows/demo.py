@@ -96,7 +96,8 @@ def score_map(result: RegionMap, truth: xr.Dataset) -> Score:
     label, rate = truth["label"].values, np.abs(truth["los_rate"].values)
     detected = np.nan_to_num(result.summary["probability"].values) >= result.threshold
     bodies, count = ndimage.label(detected)
-    peak = np.concatenate([[np.inf], truth["peak_rate"].values])
+    peak = np.zeros(truth.sizes["mover"] + 1)
+    np.maximum.at(peak, label, rate)
     core = (label > 0) & (rate >= peak[label] / 3)
     size = np.bincount(bodies.ravel(), minlength=count + 1)
     found = np.zeros(peak.size - 1, bool)

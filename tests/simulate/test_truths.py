@@ -14,7 +14,7 @@ from insarflow.types import Window
 
 SHAPE = (90, 100)
 SCENARIO = Scenario(
-    slides={"density": 1.2, "size": (60.0, 180.0), "giants": 0.0, "speed": (0.02, 2.0)}, cover={"bare_chance": 1.0}
+    slides={"density": 1.2, "size": (60.0, 180.0), "giants": 0.0, "speed": (0.1, 2.0)}, cover={"bare_chance": 1.0}
 )
 
 
@@ -141,7 +141,7 @@ def test_an_image_without_noise_is_the_sum_of_the_parts(processing, direction):
     assert seen.mean() > 0.9
     assert np.ptp(total) > 1
     moving = np.abs(truth.motion.values[0, 0]) > 0.2
-    assert np.median(np.abs(off[seen])) < 0.06
+    assert np.median(np.abs(off[seen])) < {"unfiltered": 0.06, "isslide": 0.12}[processing]
     assert np.percentile(np.abs(off[seen]), 95) < 0.35
     assert moving.sum() > 20
     assert np.median(np.abs(off[moving & seen])) < 0.3
