@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from itertools import combinations
 from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple, TypeVar
 
 import numpy as np
+from dask.base import tokenize
 
 from insarflow.constants import SENTINEL1_WAVELENGTH
 from insarflow.simulate.air import Air
@@ -195,6 +196,14 @@ class Scene:
     def __getstate__(self) -> dict[str, object]:
         """What a worker needs: it draws acquisitions again."""
         return {**{k: v for k, v in self.__dict__.items() if k != "radar"}, "_drawn": {}}
+
+    def __dask_tokenize__(self) -> str:
+        """What it is drawn from, whatever has been drawn since."""
+        return self._token
+
+    @cached_property
+    def _token(self) -> str:
+        return tokenize(*(getattr(self, f.name) for f in fields(self) if f.init))
 
     @property
     def spacing(self) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Final, NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -134,6 +134,10 @@ class Slides:
         """What a worker needs: it remembers nothing."""
         return {**self.__dict__, "_memory": {}}
 
+    def __dask_tokenize__(self) -> tuple[object, ...]:
+        """What they are drawn from, whatever has been asked since."""
+        return "slides", *(getattr(self, f.name) for f in fields(self) if f.init)
+
     @property
     def longest(self) -> float:
         """Largest half length of any body, m."""
@@ -175,6 +179,8 @@ class Slides:
 
     def _candidates(self, y0: float, x0: float, y1: float, x1: float) -> Iterator[Candidate]:
         """Those whose middles lie in a rectangle, m."""
+        if not self._trials:
+            return
         for row in range(math.floor(y0 / CELL), math.floor(y1 / CELL) + 1):
             for col in range(math.floor(x0 / CELL), math.floor(x1 / CELL) + 1):
                 for c in self._cell(row, col):

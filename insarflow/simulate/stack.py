@@ -52,7 +52,10 @@ def simulate_stack(
     shape
         ``(y, x)`` pixels; any size, since each block is simulated when it is asked for.
     seed
-        The same seed gives the same region, whatever its size.
+        The same seed gives the same region. In one of another size with the same north-west corner and pixels, terrain,
+        cover and air are the same at the same place; the moving slopes too, if `scenario` gives their density, since
+        `movers` is a number per region. Radar images and so noise are others: their lines, samples and angles of
+        incidence follow from the region's middle.
     pixel_size
         m.
     start
@@ -107,9 +110,9 @@ def simulate_stack(
     Examples
     --------
     >>> import insarflow
-    >>> ds, truth = insarflow.simulate_stack((64, 64), acquisitions=3, delays=[6], movers=1)
+    >>> ds, truth = insarflow.simulate_stack((96, 64), acquisitions=3, delays=[6], movers=1)
     >>> dict(ds.sizes)
-    {'date': 2, 'delay': 1, 'y': 64, 'x': 64}
+    {'date': 2, 'delay': 1, 'y': 96, 'x': 64}
     """
     days_wanted = _checked(shape, seed, acquisitions, movers, delays, processing, direction)
     first = parse_date(start)

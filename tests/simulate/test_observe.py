@@ -36,7 +36,7 @@ def regions():
 
 
 @pytest.mark.parametrize("name", PROCESSING)
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=2, deadline=None)
 @given(data=st.data())
 def test_any_window_and_any_set_of_pairs_has_the_same_bits(regions, name, data):
     scene, whole = regions(name, data.draw(st.sampled_from(["ascending", "descending"])))

@@ -2,6 +2,7 @@ import pickle
 
 import numpy as np
 import pytest
+from dask.base import tokenize
 from ground_windows import check_any_window, windows
 from hypothesis import given, settings
 
@@ -53,6 +54,15 @@ def test_a_worker_gets_the_same_scene(scene):
     assert len(pickle.dumps(scene)) < 20_000
     for a, b in zip(everything(again, PLACE), everything(scene, PLACE), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_its_name_in_a_graph_does_not_depend_on_what_was_drawn():
+    fresh, used = draw(), draw()
+    everything(used, PLACE)
+    assert tokenize(fresh) == tokenize(used) == tokenize(pickle.loads(pickle.dumps(used)))
+    assert tokenize(fresh.slides) == tokenize(used.slides)
+    others = draw(4), draw(direction="descending"), draw(first_day=12.0), draw(scenario=Scenario())
+    assert len({tokenize(s) for s in (fresh, *others)}) == 5
 
 
 def test_another_seed_is_another_region(scene):
