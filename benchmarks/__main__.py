@@ -5,7 +5,7 @@ from store to store, beside the bare network and MONAI's sliding windows. memory
 four times its pixels. first: the first call of each
 kernel, compilation included. graphs: a stack of 1,500 pairs among 18,000 cells, opened and laid out, best with
 ``--size 4096``. store: codecs and chunks, a build beside a plain copy, builds killed at random times. Without a name:
-kernels and segment.
+kernels and segment. ``goals MODEL ...``, with options of its own, tries models on held-out scenes.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import platform
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -22,7 +23,7 @@ from typing import Any
 import torch
 
 import insarflow
-from benchmarks import first, graphs, mapping, memory, store, streaming
+from benchmarks import first, goals, graphs, mapping, memory, store, streaming
 from benchmarks.kernels import Images
 from benchmarks.measure import Row, measure
 
@@ -31,6 +32,9 @@ TABLES = ("kernels", "segment", "stream", "memory", "first", "graphs", "store")
 
 def main(arguments: list[str] | None = None) -> list[dict[str, Any]]:
     """Measure and print."""
+    given = sys.argv[1:] if arguments is None else arguments
+    if given[:1] == ["goals"]:
+        return goals.main(given[1:])
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -40,7 +44,7 @@ def main(arguments: list[str] | None = None) -> list[dict[str, Any]]:
     parser.add_argument("--only", default="", help="names that hold this text")
     parser.add_argument("--product", type=Path, help="store: kill its build at every fault point, too")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    options = parser.parse_args(arguments)
+    options = parser.parse_args(given)
     wrong = set(options.tables) - set(TABLES)
     if wrong:
         parser.error(f"there is no table {', '.join(sorted(wrong))}: choose some of {', '.join(TABLES)}")
