@@ -7,7 +7,7 @@ kernel, compilation included. graphs: a stack of 1,500 pairs among 18,000 cells,
 ``--size 4096``. store: codecs and chunks, a build beside a plain copy, builds killed at random times. simulate:
 training patches of each kind of product a second and core, beside SciPy's Goldstein filter of one. texture: simulated
 beside real interferograms (--real plain=FOLDER, --real city=FOLDER, --figure FILE). Without a name: kernels and
-segment.
+segment. ``goals MODEL ...``, with options of its own, tries models on held-out scenes.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import argparse
 import json
 import os
 import platform
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -24,7 +25,7 @@ from typing import Any
 import torch
 
 import insarflow
-from benchmarks import first, graphs, mapping, memory, simulate, store, streaming, texture
+from benchmarks import first, goals, graphs, mapping, memory, simulate, store, streaming, texture
 from benchmarks.kernels import Images
 from benchmarks.measure import Row, measure
 
@@ -33,6 +34,9 @@ TABLES = ("kernels", "segment", "stream", "memory", "first", "graphs", "store", 
 
 def main(arguments: list[str] | None = None) -> list[dict[str, Any]]:
     """Measure and print."""
+    given = sys.argv[1:] if arguments is None else arguments
+    if given[:1] == ["goals"]:
+        return goals.main(given[1:])
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -47,7 +51,7 @@ def main(arguments: list[str] | None = None) -> list[dict[str, Any]]:
     )  # fmt: skip
     parser.add_argument("--figure", type=Path, help="texture: PNG file to draw")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    options = parser.parse_args(arguments)
+    options = parser.parse_args(given)
     wrong = set(options.tables) - set(TABLES)
     if wrong:
         parser.error(f"there is no table {', '.join(sorted(wrong))}: choose some of {', '.join(TABLES)}")

@@ -148,7 +148,6 @@ def test_delays_that_give_no_pair(delays):
     ("options", "words"),
     [
         ({"movers": -3}, "^movers must be a whole number of at least 0"),
-        ({"movers": 1000}, "^density must be less than"),
         ({"acquisitions": 1}, "^acquisitions must be a whole number of at least 2"),
         ({"seed": -1}, "^seed must be a whole number of at least 0"),
         ({"delays": (-6,)}, "^delay must be a whole positive number of days"),
