@@ -14,7 +14,7 @@ from rasterio.features import rasterize
 from insarflow.learn.labels import STEP, Labels
 from insarflow.ops.checks import check_choice, check_fraction, check_whole
 from insarflow.simulate.truth import ABSENT, MOVING, OPEN
-from insarflow.stack.aoi import _ONE_AT_A_TIME
+from insarflow.stack.aoi import ONE_RASTERISES
 from insarflow.types import Pair, Window
 
 _CODES: Final = {"moving": MOVING, "open": OPEN, "absent": ABSENT}
@@ -138,7 +138,7 @@ def burnt(shapes: np.ndarray, window: Window, *, all_touched: bool = False) -> n
 def _burn(shapes: np.ndarray, window: Window, *, all_touched: bool) -> np.ndarray:
     numbered = list(zip(shapes, range(1, len(shapes) + 1), strict=True))
     place = Affine.translation(window.x0, window.y0)
-    with _ONE_AT_A_TIME:
+    with ONE_RASTERISES:
         out: np.ndarray = rasterize(
             numbered, out_shape=window.shape, transform=place, dtype=np.int32, all_touched=all_touched
         )
