@@ -82,6 +82,16 @@ def rasterise(
     Notes
     -----
     Only polygons near the window are looked at.
+
+    Examples
+    --------
+    >>> import geopandas as gpd
+    >>> from insarflow.learn.labels import read_labels
+    >>> from insarflow.types import Grid
+    >>> grid = Grid((0.0, 20.0, 0.0, 80.0, 0.0, -20.0), (4, 5), "EPSG:32632")
+    >>> outlines = gpd.GeoDataFrame(geometry=[shapely.box(20, 20, 60, 60)], crs="EPSG:32632")
+    >>> rasterise(read_labels(outlines, grid), Window(0, 1, 3, 3)).tolist()
+    [[0, 0, 0], [1, 1, 0], [1, 1, 0]]
     """
     window = Window(0, 0, *labels.grid.shape) if window is None else window
     drawing = drawing or Drawing()

@@ -97,8 +97,8 @@ def logits_of(network: nn.Module, image: Tensor, *, batch_size: int = 32) -> np.
     network.eval()
     with torch.inference_mode():
         parts = [
-            network(part.contiguous(memory_format=torch.channels_last))[:, 0].float()
-            for part in image.split(batch_size)
+            network(image[k : k + batch_size].contiguous(memory_format=torch.channels_last))[:, 0].float()
+            for k in range(0, len(image), batch_size)
         ]
     logits: np.ndarray = torch.cat(parts).numpy()
     return logits

@@ -94,6 +94,19 @@ def split_by_region(
         If an argument is of another kind or makes no sense.
     InsarError
         Of the polygons; `SelectionError` if one side has no patch, or none with a mover.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> days = ["20210703", "20210709", "20210715", "20210721"]
+    >>> rows = [(x, *days[k : k + 2]) for x in (0, 64, 256) for k in range(3)]
+    >>> index = pd.DataFrame(rows, columns=["x", "reference", "secondary"])
+    >>> index = index.assign(pair=index["reference"] + "_" + index["secondary"], y=0, height=64, width=64, positive=0.1)
+    >>> grid = Grid((0.0, 20.0, 0.0, 1280.0, 0.0, -20.0), (64, 320), "EPSG:32632")
+    >>> zone = gpd.GeoDataFrame(geometry=[shapely.box(5000, 0, 6400, 1280)], crs="EPSG:32632")
+    >>> split = split_by_region(index, zone, grid, buffer=37)
+    >>> sorted(set(split.train["x"])), sorted(set(split.test["x"]))
+    ([0, 64], [256])
     """
     return Split(*in_zones(index, holdout, ds, buffer=buffer))
 
@@ -121,6 +134,17 @@ def split_by_edge(index: pd.DataFrame, share: float = 0.2, *, buffer: int) -> Sp
         If an argument is of another kind or makes no sense.
     SelectionError
         If one side of every such split has no patch, or none with a mover.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> days = ["20210703", "20210709", "20210715", "20210721"]
+    >>> rows = [(x, *days[k : k + 2]) for x in (0, 64, 256) for k in range(3)]
+    >>> index = pd.DataFrame(rows, columns=["x", "reference", "secondary"])
+    >>> index = index.assign(pair=index["reference"] + "_" + index["secondary"], y=0, height=64, width=64, positive=0.1)
+    >>> split = split_by_edge(index, buffer=37)
+    >>> sorted(set(split.train["x"])), sorted(set(split.test["x"]))
+    ([0, 64], [256])
     """
     return Split(*along_edge(index, share, buffer=buffer))
 
@@ -192,6 +216,17 @@ def split_by_time(index: pd.DataFrame, start: DateLike) -> Split:
         If `start` is no day.
     SelectionError
         If one side has no patch, or none with a mover.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> days = ["20210703", "20210709", "20210715", "20210721"]
+    >>> rows = [(x, *days[k : k + 2]) for x in (0, 64, 256) for k in range(3)]
+    >>> index = pd.DataFrame(rows, columns=["x", "reference", "secondary"])
+    >>> index = index.assign(pair=index["reference"] + "_" + index["secondary"], y=0, height=64, width=64, positive=0.1)
+    >>> split = split_by_time(index, "2021-07-15")
+    >>> set(split.train["pair"]), set(split.test["pair"]), dict(split.dropped)
+    ({'20210703_20210709'}, {'20210715_20210721'}, {'with a radar image of each set': 3})
     """
     day = parse_date(start)
     return _by_acquisition(index, {name for name in acquisitions_of(index) if parse_date(name) >= day})
@@ -221,6 +256,17 @@ def split_by_acquisition(index: pd.DataFrame, test: float | Sequence[DateLike], 
         If `test` holds no days, or is no share.
     SelectionError
         If a day is none of an acquisition; if one side has no patch, or none with a mover.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> days = ["20210703", "20210709", "20210715", "20210721"]
+    >>> rows = [(x, *days[k : k + 2]) for x in (0, 64, 256) for k in range(3)]
+    >>> index = pd.DataFrame(rows, columns=["x", "reference", "secondary"])
+    >>> index = index.assign(pair=index["reference"] + "_" + index["secondary"], y=0, height=64, width=64, positive=0.1)
+    >>> split = split_by_acquisition(index, ["2021-07-03", "2021-07-09"])
+    >>> set(split.test["pair"])
+    {'20210703_20210709'}
     """
     known = sorted(acquisitions_of(index))
     if isinstance(test, str) or not isinstance(test, int | float | Sequence):

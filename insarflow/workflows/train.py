@@ -35,7 +35,7 @@ from insarflow.types import JsonValue
 from insarflow.workflows.begin import Beginning, begin
 from insarflow.workflows.run_train import TrainRun, write_train_run
 from insarflow.workflows.train_data import Labelled, Simulated
-from insarflow.workflows.train_labelled import cut, train_labelled
+from insarflow.workflows.train_labelled import LEAKAGE, cut, train_labelled
 
 if TYPE_CHECKING:
     from torch import nn
@@ -171,6 +171,7 @@ def train_run(
     beginning = begin(run)
     sides = cut(run, run.data, beginning) if isinstance(run.data, Labelled) else None
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / LEAKAGE).unlink(missing_ok=True)
     write_train_run(run, file)
     if isinstance(run.data, Labelled) and sides is not None:
         card = train_labelled(run, run.data, beginning, sides, folder, resume=resume, progress=progress is not None)
@@ -220,9 +221,9 @@ def _fitted(
     data, watched = BankDataset(banks["train"]), BankDataset(banks["validation"])
     fitted = fit(network, data, watched, folder, training, resume=resume, progress=progress)
     shift = training.criterion.shift
-    watched = BankPlaces(network, banks["validation"])
-    calibration = calibrate(watched, None if shift is None else -shift)
-    threshold = round(choose_threshold(watched, calibration), 4)
+    places = BankPlaces(network, banks["validation"])
+    calibration = calibrate(places, None if shift is None else -shift)
+    threshold = round(choose_threshold(places, calibration), 4)
     spec = spec_of(architecture)
     return ModelCard(
         architecture=architecture,
