@@ -3,7 +3,9 @@
 Everything here works on xarray objects and is lazy where they are. ``ds.insar`` offers the same on a Dataset. What
 needs torch or geopandas is imported on first use: `insarflow.segment`, `insarflow.inventory`, `insarflow.learn`, and
 `insarflow.reach`, `insarflow.check_seams`, `insarflow.segment_to_zarr`, `insarflow.save_model`, `insarflow.load_model`,
-`insarflow.list_models`, `insarflow.build_model` and `insarflow.register_model`.
+`insarflow.list_models`, `insarflow.build_model`, `insarflow.register_model`, `insarflow.read_labels`,
+`insarflow.PatchDataset`, `insarflow.split_by_region`, `insarflow.split_by_edge`, `insarflow.split_by_acquisition`,
+`insarflow.split_by_time` and `insarflow.leakage_report`.
 """
 
 from importlib import import_module
@@ -50,9 +52,16 @@ from insarflow.workflows.export import export_stack
 from insarflow.workflows.operation import plan
 
 if TYPE_CHECKING:
+    from insarflow.learn.labels import read_labels as read_labels
+    from insarflow.learn.leakage import leakage_report as leakage_report
     from insarflow.learn.models import build_model as build_model
     from insarflow.learn.models import list_models as list_models
     from insarflow.learn.models import register_model as register_model
+    from insarflow.learn.patches import PatchDataset as PatchDataset
+    from insarflow.learn.splits import split_by_acquisition as split_by_acquisition
+    from insarflow.learn.splits import split_by_edge as split_by_edge
+    from insarflow.learn.splits import split_by_region as split_by_region
+    from insarflow.learn.splits import split_by_time as split_by_time
     from insarflow.learn.weights import load_model as load_model
     from insarflow.segment import check_seams as check_seams
     from insarflow.segment import reach as reach
@@ -61,17 +70,23 @@ if TYPE_CHECKING:
 
 __version__ = version("insarflow")
 
-_WITH_TORCH = {
+_ON_USE = {
     **dict.fromkeys(("check_seams", "reach", "save_model", "segment_to_zarr"), "insarflow.segment"),
     **dict.fromkeys(("build_model", "list_models", "register_model"), "insarflow.learn.models"),
+    **dict.fromkeys(
+        ("split_by_acquisition", "split_by_edge", "split_by_region", "split_by_time"), "insarflow.learn.splits"
+    ),
+    "PatchDataset": "insarflow.learn.patches",
+    "leakage_report": "insarflow.learn.leakage",
     "load_model": "insarflow.learn.weights",
+    "read_labels": "insarflow.learn.labels",
 }
 
 
 def __getattr__(name: str) -> object:
-    """What loads torch, on first use."""
-    if name in _WITH_TORCH:
-        found: object = getattr(import_module(_WITH_TORCH[name]), name)
+    """What loads torch or geopandas, on first use."""
+    if name in _ON_USE:
+        found: object = getattr(import_module(_ON_USE[name]), name)
         return found
     raise AttributeError(f"module 'insarflow' has no attribute {name!r}")
 

@@ -41,3 +41,11 @@ def data():
     if not folder.is_dir():
         pytest.skip("real data not at hand")
     return folder
+
+
+@pytest.fixture(scope="session")
+def outlined(tmp_path_factory):
+    """A small stack with outlined movers."""
+    from outlined import outline
+
+    return outline(tmp_path_factory.mktemp("outlined"))

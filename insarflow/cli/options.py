@@ -23,7 +23,7 @@ from insarflow.stack.target import Method
 from insarflow.types import Mode, Precision
 from insarflow.workflows.selection import Building, Running, Selection
 
-_RESULT, _SELECT, _PROCESS, _MACHINE, _SHOW = "Output", "Selection", "Processing", "Machine", "Display"
+_RESULT, SELECTION, PROCESSING, _MACHINE, _SHOW = "Output", "Selection", "Processing", "Machine", "Display"
 _REGION, _GRID = "Region", "Grid"
 
 
@@ -84,7 +84,7 @@ Variables = Annotated[
     flag(
         "--variables",
         what="What of the stack: igram,coherence,unwrapped,dem.",
-        panel=_SELECT,
+        panel=SELECTION,
         metavar="NAMES",
         show_default="all",
     ),
@@ -102,14 +102,14 @@ Crs = Annotated[
 
 Model = Annotated[
     str,
-    flag("--model", what="Name of a model, or path of its .safetensors file.", panel=_PROCESS, metavar="MODEL"),
+    flag("--model", what="Name of a model, or path of its .safetensors file.", panel=PROCESSING, metavar="MODEL"),
 ]
 Recipe = Annotated[
     str,
     flag(
         "--recipe",
         what="Processing before the model: as its training data (model), none, or the steps in a JSON file.",
-        panel=_PROCESS,
+        panel=PROCESSING,
         metavar="model|none|FILE",
     ),
 ]
@@ -126,7 +126,7 @@ Threshold = Annotated[
     flag(
         "--threshold",
         what="Probability from which a pixel counts as moving.",
-        panel=_PROCESS,
+        panel=PROCESSING,
         metavar="P",
         parser=number(0),
         show_default="that of the model",
@@ -137,7 +137,7 @@ MinArea = Annotated[
     flag(
         "--min-area",
         what="Leave out polygons smaller than this, in m².",
-        panel=_PROCESS,
+        panel=PROCESSING,
         metavar="M2",
         parser=number(0),
     ),
@@ -147,13 +147,13 @@ Device = Annotated[
     flag(
         "--device",
         what="Where the model runs: cpu, cuda, cuda:0.",
-        panel=_PROCESS,
+        panel=PROCESSING,
         metavar="DEVICE",
         show_default="the fastest there is",
     ),
 ]
 Delays = Annotated[
-    str | None, flag("--delays", what="Temporal baselines in days: 6,12.", panel=_SELECT, metavar="DAYS")
+    str | None, flag("--delays", what="Temporal baselines in days: 6,12.", panel=SELECTION, metavar="DAYS")
 ]
 Size = Annotated[str, flag("--size", what="Rows and columns.", panel=_REGION, metavar="ROWS,COLUMNS")]
 PixelSize = Annotated[
@@ -189,28 +189,28 @@ Dem = Annotated[
 ]
 Preset = Annotated[
     str,
-    flag("--preset", what="What to train: default, or smoke (a minute, of no use).", panel=_PROCESS, metavar="NAME"),
+    flag("--preset", what="What to train: default, or smoke (a minute, of no use).", panel=PROCESSING, metavar="NAME"),
 ]
 Bank = Annotated[
     str,
-    flag("--bank", what="Folder of simulated patches, used again if it is there.", panel=_PROCESS, metavar="FOLDER"),
+    flag("--bank", what="Folder of simulated patches, used again if it is there.", panel=PROCESSING, metavar="FOLDER"),
 ]
 Config = Annotated[
     str | None,
-    flag("--config", what="Run file (YAML): data, network and parameters.", panel=_PROCESS, metavar="FILE"),
+    flag("--config", what="Run file (YAML): data, network and parameters.", panel=PROCESSING, metavar="FILE"),
 ]
-Resume = Annotated[bool, _switch("--resume", what="Go on after the last whole epoch.", panel=_PROCESS)]
-Fast = Annotated[bool, _switch("--fast", what="Look at no pixel: leave the means out.", panel=_PROCESS)]
+Resume = Annotated[bool, _switch("--resume", what="Go on after the last whole epoch.", panel=PROCESSING)]
+Fast = Annotated[bool, _switch("--fast", what="Look at no pixel: leave the means out.", panel=PROCESSING)]
 SkipBad = Annotated[
     bool,
-    _switch("--skip-bad", what="Leave out what is damaged or there twice, and list it.", panel=_SELECT),
+    _switch("--skip-bad", what="Leave out what is damaged or there twice, and list it.", panel=SELECTION),
 ]
 HashFiles = Annotated[
     bool,
-    _switch("--hash-files", what="Know files by all their bytes, not by size, time and first bytes.", panel=_PROCESS),
+    _switch("--hash-files", what="Know files by all their bytes, not by size, time and first bytes.", panel=PROCESSING),
 ]
 Start = Annotated[
-    str | None, flag("--start", what="First acquisition day, such as 2021-07-03.", panel=_SELECT, metavar="DATE")
+    str | None, flag("--start", what="First acquisition day, such as 2021-07-03.", panel=SELECTION, metavar="DATE")
 ]
 Seed = Annotated[
     int,
@@ -254,7 +254,7 @@ class Select:
         flag(
             "--bbox",
             what="West, south, east, north in degrees of longitude and latitude.",
-            panel=_SELECT,
+            panel=SELECTION,
             metavar="W,S,E,N",
         ),
     ] = None
@@ -263,18 +263,18 @@ class Select:
         flag(
             "--aoi",
             what="GeoPackage, GeoJSON or Shapefile: nothing outside its polygons is used.",
-            panel=_SELECT,
+            panel=SELECTION,
             metavar="FILE",
         ),
     ] = None
     start: Start = None
     end: Annotated[
-        str | None, flag("--end", what="Last acquisition day, such as 2021-08-20.", panel=_SELECT, metavar="DATE")
+        str | None, flag("--end", what="Last acquisition day, such as 2021-08-20.", panel=SELECTION, metavar="DATE")
     ] = None
     delays: Delays = None
     track: Annotated[
         int | None,
-        flag("--track", what="Relative orbit that the data must be of.", panel=_SELECT, metavar="N", parser=whole(1)),
+        flag("--track", what="Relative orbit that the data must be of.", panel=SELECTION, metavar="N", parser=whole(1)),
     ] = None
 
     def keywords(self) -> Selection:
@@ -347,7 +347,7 @@ class Run:
         flag(
             "--precision",
             what="exact (float32), or fast (bfloat16, where the hardware has it; what that costs is written down).",
-            panel=_PROCESS,
+            panel=PROCESSING,
             metavar="exact|fast",
         ),
     ] = "exact"
@@ -356,7 +356,7 @@ class Run:
         flag(
             "--mode",
             what="For models with layers that look at the whole tile.",
-            panel=_PROCESS,
+            panel=PROCESSING,
             metavar="patch|blend",
         ),
     ] = None
@@ -365,7 +365,7 @@ class Run:
         flag(
             "--patch",
             what="Side of the patches that such a model was trained on, in pixels.",
-            panel=_PROCESS,
+            panel=PROCESSING,
             metavar="N",
             parser=whole(1),
             show_default="as the model tells",
@@ -376,7 +376,7 @@ class Run:
         flag(
             "--offsets",
             what="Mean, and spread, over so many constants added to the phase; takes as many times as long.",
-            panel=_PROCESS,
+            panel=PROCESSING,
             metavar="N",
             parser=whole(1),
         ),

@@ -139,6 +139,14 @@ def read_labels(
         If `ds` has no grid.
     SelectionError
         If no polygon touches the image.
+
+    Examples
+    --------
+    >>> grid = Grid((0.0, 20.0, 0.0, 2000.0, 0.0, -20.0), (100, 100), "EPSG:32632")
+    >>> outlines = gpd.GeoDataFrame({"CONF": [0.5]}, geometry=[shapely.box(200, 400, 600, 800)], crs="EPSG:32632")
+    >>> labels = read_labels(outlines, grid, fields={"confidence": "CONF"})
+    >>> len(labels), labels.shapes[0].bounds, labels.table["confidence"].tolist()
+    (1, (10.0, 60.0, 30.0, 80.0), [0.5])
     """
     for state in (classes or {}).values():
         check_choice("a state in classes", state, STATES)

@@ -110,6 +110,15 @@ def leakage_report(
     ------
     TypeError, ValueError
         If an argument is of another kind or makes no sense.
+
+    Examples
+    --------
+    >>> rows = [(x, "20210703", "20210709") for x in (0, 64, 256)]
+    >>> index = pd.DataFrame(rows, columns=["x", "reference", "secondary"])
+    >>> index = index.assign(pair="20210703_20210709", y=0, height=64, width=64)
+    >>> report = leakage_report(index[:2], index[2:], buffer=37)
+    >>> report.shares_ground, report.shares_acquisitions, report.split.distance
+    (False, True, 128)
     """
     check_whole("buffer", buffer, low=0)
     both = pd.concat([train, test])

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 import xarray as xr
-from torch.utils.data import Dataset
+from torch.utils.data import ConcatDataset, Dataset
 
 from insarflow.errors import SelectionError
 from insarflow.learn.augment import Transform
@@ -198,6 +198,11 @@ class PatchDataset(Dataset[Sample]):
     def _generator(self, label: int) -> torch.Generator:
         state = np.random.SeedSequence((self.seed, self.epoch, label)).generate_state(1, np.uint64)[0]
         return torch.Generator().manual_seed(int(state >> np.uint64(1)))
+
+
+def joined(sets: Sequence[PatchDataset]) -> Dataset[Sample]:
+    """The patches of several stacks, one after the other."""
+    return sets[0] if len(sets) == 1 else ConcatDataset(sets)
 
 
 def changed(sample: Sample, transforms: Transform, generator: torch.Generator) -> Sample:

@@ -14,7 +14,7 @@ from rasterio.features import rasterize
 from insarflow.learn.labels import STEP, Labels
 from insarflow.ops.checks import check_choice, check_fraction, check_whole
 from insarflow.simulate.truth import ABSENT, MOVING, OPEN
-from insarflow.stack.aoi import _ONE_AT_A_TIME
+from insarflow.stack.aoi import ONE_RASTERISES
 from insarflow.types import Pair, Window
 
 _CODES: Final = {"moving": MOVING, "open": OPEN, "absent": ABSENT}
@@ -82,6 +82,16 @@ def rasterise(
     Notes
     -----
     Only polygons near the window are looked at.
+
+    Examples
+    --------
+    >>> import geopandas as gpd
+    >>> from insarflow.learn.labels import read_labels
+    >>> from insarflow.types import Grid
+    >>> grid = Grid((0.0, 20.0, 0.0, 80.0, 0.0, -20.0), (4, 5), "EPSG:32632")
+    >>> outlines = gpd.GeoDataFrame(geometry=[shapely.box(20, 20, 60, 60)], crs="EPSG:32632")
+    >>> rasterise(read_labels(outlines, grid), Window(0, 1, 3, 3)).tolist()
+    [[0, 0, 0], [1, 1, 0], [1, 1, 0]]
     """
     window = Window(0, 0, *labels.grid.shape) if window is None else window
     drawing = drawing or Drawing()
@@ -138,7 +148,7 @@ def burnt(shapes: np.ndarray, window: Window, *, all_touched: bool = False) -> n
 def _burn(shapes: np.ndarray, window: Window, *, all_touched: bool) -> np.ndarray:
     numbered = list(zip(shapes, range(1, len(shapes) + 1), strict=True))
     place = Affine.translation(window.x0, window.y0)
-    with _ONE_AT_A_TIME:
+    with ONE_RASTERISES:
         out: np.ndarray = rasterize(
             numbered, out_shape=window.shape, transform=place, dtype=np.int32, all_touched=all_touched
         )

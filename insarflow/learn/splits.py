@@ -16,6 +16,7 @@ from insarflow.errors import SelectionError
 from insarflow.learn.labels import read_labels
 from insarflow.learn.leakage import acquisitions_of, boxes, distances, lying_at, overlapping
 from insarflow.learn.leakage import leakage_report as leakage_report
+from insarflow.learn.metrics.checks import check_share
 from insarflow.ops.checks import check_number, check_whole
 from insarflow.types import DateLike, Grid, parse_date
 
@@ -93,16 +94,105 @@ def split_by_region(
         If an argument is of another kind or makes no sense.
     InsarError
         Of the polygons; `SelectionError` if one side has no patch, or none with a mover.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> days = ["20210703", "20210709", "20210715", "20210721"]
+    >>> rows = [(x, *days[k : k + 2]) for x in (0, 64, 256) for k in range(3)]
+    >>> index = pd.DataFrame(rows, columns=["x", "reference", "secondary"])
+    >>> index = index.assign(pair=index["reference"] + "_" + index["secondary"], y=0, height=64, width=64, positive=0.1)
+    >>> grid = Grid((0.0, 20.0, 0.0, 1280.0, 0.0, -20.0), (64, 320), "EPSG:32632")
+    >>> zone = gpd.GeoDataFrame(geometry=[shapely.box(5000, 0, 6400, 1280)], crs="EPSG:32632")
+    >>> split = split_by_region(index, zone, grid, buffer=37)
+    >>> sorted(set(split.train["x"])), sorted(set(split.test["x"]))
+    ([0, 64], [256])
     """
+    return Split(*in_zones(index, holdout, ds, buffer=buffer))
+
+
+def split_by_edge(index: pd.DataFrame, share: float = 0.2, *, buffer: int) -> Split:
+    """Test on a strip along one side of the image; train on what is far enough away.
+
+    Parameters
+    ----------
+    index
+        Of a `insarflow.learn.patches.PatchDataset`.
+    share
+        Of the moving pixels that the strip holds, at least; between 0 and 1, both excluded.
+    buffer
+        As of `split_by_region`.
+
+    Returns
+    -------
+    Split
+        Of the four sides, with the one that leaves most moving pixels to train on.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of another kind or makes no sense.
+    SelectionError
+        If one side of every such split has no patch, or none with a mover.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> days = ["20210703", "20210709", "20210715", "20210721"]
+    >>> rows = [(x, *days[k : k + 2]) for x in (0, 64, 256) for k in range(3)]
+    >>> index = pd.DataFrame(rows, columns=["x", "reference", "secondary"])
+    >>> index = index.assign(pair=index["reference"] + "_" + index["secondary"], y=0, height=64, width=64, positive=0.1)
+    >>> split = split_by_edge(index, buffer=37)
+    >>> sorted(set(split.train["x"])), sorted(set(split.test["x"]))
+    ([0, 64], [256])
+    """
+    return Split(*along_edge(index, share, buffer=buffer))
+
+
+Parts = tuple[pd.DataFrame, pd.DataFrame, dict[str, int]]
+"""Rows to train on and to test on, of which either may be empty, and numbers of rows in neither by reason."""
+
+
+def in_zones(index: pd.DataFrame, zones: str | Path | gpd.GeoDataFrame, ds: xr.Dataset | Grid, *, buffer: int) -> Parts:
+    """As `split_by_region`, whatever either side holds."""
     check_whole("buffer", buffer, low=0)
-    zones = shapely.union_all(read_labels(holdout, ds, fields={}).shapes)
-    y, x = (index[corner] + index[side] / 2 for corner, side in (("y", "height"), ("x", "width")))
-    inside = np.asarray(shapely.contains_xy(zones, x, y))
+    ground = shapely.union_all(read_labels(zones, ds, fields={}).shapes)
+    return _apart(index, np.asarray(shapely.contains_xy(ground, *_middles(index)[::-1])), buffer)
+
+
+def along_edge(index: pd.DataFrame, share: float = 0.2, *, buffer: int) -> Parts:
+    """As `split_by_edge`, whatever either side holds."""
+    check_whole("buffer", buffer, low=0)
+    check_share("share", share)
+    moving = index["positive"].to_numpy(float)
+    best: Parts = (index, index.iloc[:0], {})
+    most = 0.0
+    for middle in _middles(index):
+        for place in (middle, -middle):
+            order = np.argsort(place, kind="stable")
+            sums = np.cumsum(moving[order])
+            if not len(sums) or not sums[-1]:
+                continue
+            cut = place[order[np.searchsorted(sums, share * sums[-1])]]
+            parts = _apart(index, place <= cut, buffer)
+            left = float(parts[0]["positive"].sum())
+            if left > most:
+                best, most = parts, left
+    return best
+
+
+def _middles(index: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    y, x = ((index[corner] + index[side] / 2).to_numpy(float) for corner, side in (("y", "height"), ("x", "width")))
+    return y, x
+
+
+def _apart(index: pd.DataFrame, inside: np.ndarray, buffer: int) -> Parts:
+    """Rows far enough from those inside; those inside."""
     test, rest = index[inside], index[~inside]
     places, others = boxes(rest), boxes(test)
     near = overlapping(places, others) | (distances(places, others) < buffer)
     close = lying_at(rest, places[near])
-    return Split(rest[~close], test, {f"within {buffer} pixels of the other set": int(close.sum())})
+    return rest[~close], test, {f"within {buffer} pixels of the other set": int(close.sum())}
 
 
 def split_by_time(index: pd.DataFrame, start: DateLike) -> Split:
@@ -126,6 +216,17 @@ def split_by_time(index: pd.DataFrame, start: DateLike) -> Split:
         If `start` is no day.
     SelectionError
         If one side has no patch, or none with a mover.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> days = ["20210703", "20210709", "20210715", "20210721"]
+    >>> rows = [(x, *days[k : k + 2]) for x in (0, 64, 256) for k in range(3)]
+    >>> index = pd.DataFrame(rows, columns=["x", "reference", "secondary"])
+    >>> index = index.assign(pair=index["reference"] + "_" + index["secondary"], y=0, height=64, width=64, positive=0.1)
+    >>> split = split_by_time(index, "2021-07-15")
+    >>> set(split.train["pair"]), set(split.test["pair"]), dict(split.dropped)
+    ({'20210703_20210709'}, {'20210715_20210721'}, {'with a radar image of each set': 3})
     """
     day = parse_date(start)
     return _by_acquisition(index, {name for name in acquisitions_of(index) if parse_date(name) >= day})
@@ -155,6 +256,17 @@ def split_by_acquisition(index: pd.DataFrame, test: float | Sequence[DateLike], 
         If `test` holds no days, or is no share.
     SelectionError
         If a day is none of an acquisition; if one side has no patch, or none with a mover.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> days = ["20210703", "20210709", "20210715", "20210721"]
+    >>> rows = [(x, *days[k : k + 2]) for x in (0, 64, 256) for k in range(3)]
+    >>> index = pd.DataFrame(rows, columns=["x", "reference", "secondary"])
+    >>> index = index.assign(pair=index["reference"] + "_" + index["secondary"], y=0, height=64, width=64, positive=0.1)
+    >>> split = split_by_acquisition(index, ["2021-07-03", "2021-07-09"])
+    >>> set(split.test["pair"])
+    {'20210703_20210709'}
     """
     known = sorted(acquisitions_of(index))
     if isinstance(test, str) or not isinstance(test, int | float | Sequence):
@@ -175,8 +287,11 @@ def split_by_acquisition(index: pd.DataFrame, test: float | Sequence[DateLike], 
 
 
 def _by_acquisition(index: pd.DataFrame, test: set[str]) -> Split:
+    return Split(*of_acquisitions(index, test))
+
+
+def of_acquisitions(index: pd.DataFrame, test: set[str]) -> Parts:
+    """As `split_by_acquisition`, by names of radar images, whatever either side holds."""
     first, second = (index[name].isin(test) for name in ("reference", "secondary"))
-    crossing = first != second
-    return Split(
-        index[~first & ~second], index[first & second], {"with a radar image of each set": int(crossing.sum())}
-    )
+    crossing = {"with a radar image of each set": int((first != second).sum())}
+    return index[~first & ~second], index[first & second], crossing

@@ -1,4 +1,4 @@
-"""Training of a network on samples, and its scores on a bank of patches."""
+"""Training of a network on samples."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import lightning
-import numpy as np
 import safetensors.torch
 import torch
 from torch import Tensor, nn
@@ -19,31 +18,16 @@ from torch.utils.data import Dataset
 
 from insarflow.errors import InsarError
 from insarflow.learn.average import WeightAverage
-from insarflow.learn.bank import Bank
 from insarflow.learn.checkpoint import SafeCheckpoints, read_state
 from insarflow.learn.draws import own_draws
 from insarflow.learn.log import loggers
 from insarflow.learn.loop import BEST, LAST, EpochEnd, Segmenter
-from insarflow.learn.metrics import ObjectScores, PixelScores
 from insarflow.learn.models import build_model
 from insarflow.learn.phase import CHANNELS
 from insarflow.learn.precision import Precision, precision_for
-from insarflow.learn.samples import BankDataset, Samples
+from insarflow.learn.samples import Samples
 from insarflow.learn.training import Training
 from insarflow.learn.transforms import build_transforms
-from insarflow.simulate.truth import ABSENT, MISSING, MOVING, OPEN
-
-__all__ = [
-    "BankDataset",
-    "Fitted",
-    "Training",
-    "choose_threshold",
-    "fit",
-    "fresh_network",
-    "predict",
-    "score",
-    "seasons",
-]
 
 
 @dataclass(frozen=True)
@@ -203,70 +187,6 @@ def _result(folder: Path, training: Training) -> Mapping[str, Tensor]:
         average: dict[str, Tensor] = state["callbacks"][WeightAverage.__qualname__]["average"]
         return average
     return {name.removeprefix("network."): value for name, value in state["state_dict"].items()}
-
-
-def predict(network: nn.Module, bank: Bank, *, batch_size: int = 64) -> Iterator[tuple[slice, torch.Tensor]]:
-    """Probability of every patch of a bank, batch by batch, float32."""
-    network.eval()
-    with torch.inference_mode():
-        for start in range(0, len(bank.target), batch_size):
-            place = slice(start, min(start + batch_size, len(bank.target)))
-            image = torch.from_numpy(np.asarray(bank.image[place], dtype=np.float32))
-            yield place, torch.sigmoid(network(image.contiguous(memory_format=torch.channels_last))[:, 0])
-
-
-def seasons(network: nn.Module, bank: Bank) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """For each place of a bank the map of its whole season, and the truth.
-
-    Yields
-    ------
-    probability : ndarray
-        float32 ``(y, x)``: over the dates of each delay the mean, over the delays the highest, as an inventory has it.
-    target : ndarray
-        uint8 ``(y, x)``: moving where some pair shows it, open where some pair hides it, missing where no pair has
-        data, else absent.
-    """
-    for place in np.unique(bank.place):
-        here = bank.at(np.flatnonzero(bank.place == place))
-        probability = np.concatenate([p.numpy() for _, p in predict(network, here)])
-        means = [probability[here.delay == delay].mean(axis=0) for delay in np.unique(here.delay)]
-        target = np.where((here.target == MISSING).all(axis=0), MISSING, ABSENT).astype(np.uint8)
-        for state in (OPEN, MOVING):
-            target[(here.target == state).any(axis=0)] = state
-        yield np.max(means, axis=0), target
-
-
-def choose_threshold(network: nn.Module, validation: Bank) -> float:
-    """The probability with the highest pixel F1 on the seasons of validation scenes: what an inventory is cut at."""
-    scores = PixelScores()
-    for probability, target in seasons(network, validation):
-        scores.update(torch.from_numpy(probability), torch.from_numpy(target))
-    return scores.best_threshold()
-
-
-def score(network: nn.Module, bank: Bank, *, threshold: float) -> dict[str, dict[str, dict[str, float]]]:
-    """Pixel and object scores of a bank.
-
-    Returns
-    -------
-    dict
-        ``{"all": {"pixel": ..., "object": ...}, ...}``: of single pairs, all and by delay in days, and of whole seasons
-        (``"season"``).
-    """
-    pixels: dict[str, PixelScores] = {}
-    objects: dict[str, ObjectScores] = {}
-
-    def add(name: str, probability: np.ndarray, target: np.ndarray) -> None:
-        pixels.setdefault(name, PixelScores()).update(torch.from_numpy(probability), torch.from_numpy(target))
-        objects.setdefault(name, ObjectScores()).update(probability, target, threshold)
-
-    for rows, batch in predict(network, bank):
-        for probability, target, delay in zip(batch.numpy(), bank.target[rows], bank.delay[rows], strict=True):
-            add("all", probability, np.array(target))
-            add(str(delay), probability, np.array(target))
-    for probability, target in seasons(network, bank):
-        add("season", probability, target)
-    return {name: {"pixel": pixels[name].at(threshold), "object": objects[name].scores()} for name in pixels}
 
 
 @contextmanager

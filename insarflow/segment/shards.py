@@ -15,9 +15,9 @@ from dask.base import tokenize
 from insarflow.errors import ModelError, StoreError
 from insarflow.ops.cells import missing_block
 from insarflow.ops.layer import array_by_rule, window_of
+from insarflow.ops.margins import Margin, margins
 from insarflow.ops.recipe import apply_recipe
 from insarflow.schema import CELLS, DIMS, SPACE
-from insarflow.segment.before import Margin, margins
 from insarflow.segment.blocks import Tiling, predict_images
 from insarflow.segment.device import Predictor
 from insarflow.segment.images import Images, masked

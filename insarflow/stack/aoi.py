@@ -46,7 +46,7 @@ _KINDS = {
 _POLYGONS = {"Polygon", "MultiPolygon"}
 
 
-_ONE_AT_A_TIME = Lock()
+ONE_RASTERISES = Lock()
 """rasterio changes the process's warning filters while it rasterises, which is not safe in several threads."""
 
 
@@ -77,7 +77,7 @@ class Area:
             return np.zeros(window.shape, bool)
         # Whole pixels: so a polygon meets the same centres however the grid is cut.
         place = Affine.translation(window.x0, window.y0)
-        with _ONE_AT_A_TIME:
+        with ONE_RASTERISES:
             burnt: np.ndarray = rasterize(
                 [self.shapes[k] for k in np.flatnonzero(near)], out_shape=window.shape, transform=place, dtype="uint8"
             )

@@ -7,6 +7,7 @@ import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Container, Hashable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -110,6 +111,13 @@ class Folder(WritableLocation):
         """See `Location`."""
         return {"store": self.path / name}
 
+    def array(self, name: str, mode: str = "r", **options: Any) -> zarr.Array[Any]:
+        """See `Location`; what is only read is opened once a process, as long as its metadata stay."""
+        if mode != "r" or options:
+            return super().array(name, mode, **options)
+        status = (self.path / name / ROOT).stat()
+        return _opened(self.path / name, status.st_mtime_ns, status.st_ino, status.st_size)
+
     def version(self) -> Hashable:
         """See `Location`."""
         return str(self.path.resolve()), (self.path / ROOT).stat().st_mtime_ns
@@ -147,6 +155,11 @@ class Folder(WritableLocation):
     def present(self, prefix: str) -> Container[str]:
         """See `WritableLocation`."""
         return _Files(self.path)
+
+
+@lru_cache(maxsize=256)
+def _opened(path: Path, *_version: int) -> zarr.Array[Any]:
+    return zarr.open_array(path, mode="r", zarr_format=3)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields, replace
@@ -13,66 +14,22 @@ from insarflow.learn.models import list_models
 from insarflow.learn.orientation import checked
 from insarflow.learn.phase import CHANNELS
 from insarflow.learn.training import Training
-from insarflow.ops.checks import check_choice, check_kind, check_whole
+from insarflow.ops.checks import check_choice, check_kind
 from insarflow.stack.remote import is_url
 from insarflow.types import JsonValue
 from insarflow.workflows.plain import load_plain
 from insarflow.workflows.run import check_keys, software, write_sections
+from insarflow.workflows.train_data import Labelled, Simulated, check_text
 
 _SECTIONS: Final = ("insarflow", "data", "model", "training", "versions", "results")
 _HEAD: Final = "# A training. Make it again, or go on with it, with: insarflow train --config run.yaml\n"
 
 
-@dataclass(frozen=True)
-class Simulated:
-    """Simulated scenes as training data.
+FINE_TUNING: Final = Training(epochs=12, batch_size=16, learning_rate=3e-4, schedule="cosine", patience=4, keep="best")
+"""A low rate, few epochs, and the best of them: enough to move a model that knows its subject."""
 
-    Attributes
-    ----------
-    bank
-        Folder of the patches; made if it is missing.
-    scenes, held_out
-        Number of scenes to train on; and for validation, and for the final score.
-    seed
-        Of the scenes.
-    """
-
-    bank: str = "bank"
-    scenes: int = 500
-    held_out: int = 40
-    seed: int = 1
-
-    def __post_init__(self) -> None:
-        _check_text("data.bank", self.bank)
-        for name, low in (("scenes", 1), ("held_out", 1), ("seed", 0)):
-            check_whole(f"data.{name}", getattr(self, name), low=low)
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """Stacks with labels of one's own as training data.
-
-    Attributes
-    ----------
-    stacks
-        Paths of stacks.
-    labels
-        File of polygons of movers.
-    holdout
-        File of polygons of the region that is kept for the score.
-    """
-
-    stacks: tuple[str, ...]
-    labels: str
-    holdout: str
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.stacks, tuple) or not self.stacks:
-            raise TypeError(f"data.stacks must be a list of paths, instead got data.stacks={self.stacks!r:.80}")
-        for path in self.stacks:
-            _check_text("data.stacks", path)
-        _check_text("data.labels", self.labels)
-        _check_text("data.holdout", self.holdout)
+FROM_NOTHING: Final = Training(epochs=60, batch_size=16, patience=15, keep="best")
+"""For labels of one's own and drawn weights."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +71,7 @@ class TrainRun:
         if isinstance(self.data, Simulated) and self.channels != CHANNELS:
             raise ValueError(f"model.channels must be {CHANNELS} for simulated data, instead got {self.channels}")
         if self.start is not None:
-            _check_text("model.from", self.start)
+            check_text("model.from", self.start)
 
     def absolute(self, folder: Path | None = None) -> TrainRun:
         """The same, with absolute paths; relative ones start at `folder`, by default the current one. URLs stay."""
@@ -123,12 +80,7 @@ class TrainRun:
         def full(path: str) -> str:
             return path if is_url(path) else os.path.abspath(base / os.path.expanduser(path))
 
-        data: Simulated | Labelled
-        if isinstance(self.data, Simulated):
-            data = replace(self.data, bank=full(self.data.bank))
-        else:
-            stacks = tuple(map(full, self.data.stacks))
-            data = Labelled(stacks, full(self.data.labels), full(self.data.holdout))
+        data = self.data.absolute(full)
         is_file = self.start is not None and (Path(self.start).suffix or os.sep in self.start)
         return replace(self, data=data, start=full(self.start) if is_file and self.start else self.start)
 
@@ -153,7 +105,7 @@ def write_train_run(run: TrainRun, path: Path, *, results: Mapping[str, JsonValu
     data = {f.name: getattr(run.data, f.name) for f in fields(run.data)}
     sections: dict[str, Any] = {
         "insarflow": "train",
-        "data": {name: list(value) if isinstance(value, tuple) else value for name, value in data.items()},
+        "data": {name: _plain(value) for name, value in data.items()},
         "model": {"architecture": run.architecture, "channels": list(run.channels), "from": run.start},
         "training": run.training.plain(),
         "versions": dict(software()),
@@ -221,9 +173,13 @@ def _require(path: Path, section: Mapping[str, Any], kind: type[Any], prefix: st
 
 
 def _tupled(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+    """Lists as tuples, days as text: YAML reads 2018-07-02 as a date."""
+    if isinstance(value, list):
+        return tuple(value)
+    return value.isoformat() if isinstance(value, dt.date) else value
 
 
-def _check_text(name: str, value: object) -> None:
-    if not isinstance(value, str) or not value.strip():
-        raise TypeError(f"{name} must be a text that is not empty, instead got {name}={value!r:.80}")
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return list(value)
+    return dict(value) if isinstance(value, Mapping) else value

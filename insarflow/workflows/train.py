@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from insarflow.constants import SENTINEL1_WAVELENGTH
-from insarflow.errors import InsarError, OutputExistsError
+from insarflow.errors import OutputExistsError
 from insarflow.learn.bank import (
     DELAYS,
     LOOKS,
@@ -26,10 +26,16 @@ from insarflow.learn.bank import (
 from insarflow.learn.card import ModelCard
 from insarflow.learn.models import spec_of
 from insarflow.learn.phase import CHANNELS
-from insarflow.learn.train import BankDataset, Fitted, Training, choose_threshold, fit, fresh_network, score
-from insarflow.learn.weights import check_output, load_model, save_model
+from insarflow.learn.samples import BankDataset
+from insarflow.learn.scoring import BankPlaces, calibrate, choose_threshold, score
+from insarflow.learn.train import Fitted, fit, fresh_network
+from insarflow.learn.training import Training
+from insarflow.learn.weights import check_output, save_model
 from insarflow.types import JsonValue
-from insarflow.workflows.run_train import Simulated, TrainRun, write_train_run
+from insarflow.workflows.begin import Beginning, begin
+from insarflow.workflows.run_train import TrainRun, write_train_run
+from insarflow.workflows.train_data import Labelled, Simulated
+from insarflow.workflows.train_labelled import LEAKAGE, cut, train_labelled
 
 if TYPE_CHECKING:
     from torch import nn
@@ -114,14 +120,15 @@ def train_run(
     workers: int = 1,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> ModelCard:
-    """Train what a run file describes.
+    """Train what a run file describes: on simulated scenes, or on stacks with labels of one's own.
 
     Parameters
     ----------
     run
         Data, network and parameters.
     folder
-        Gets ``run.yaml``, ``model.safetensors`` with its card, ``log/metrics.csv`` and the state of the training.
+        Gets ``run.yaml``, ``model.safetensors`` with its card, ``log/metrics.csv`` and the state of the training; and
+        of labelled stacks ``leakage.txt``, what training shares with what is kept for the score.
     resume
         Go on after the last whole epoch, if a training was begun in `folder`.
     overwrite
@@ -134,26 +141,53 @@ def train_run(
     Returns
     -------
     ModelCard
-        With the scores on scenes whose atmosphere is rougher than any trained on.
+        With temperature, shift and threshold chosen on validation data, and the scores on scenes whose atmosphere is
+        rougher than any trained on, or on what of labelled stacks was kept.
 
     Raises
     ------
     OutputExistsError
         If a training is there and neither `resume` nor `overwrite` was asked for.
     InsarError
-        As `insarflow.learn.train.fit`; or if the model to fine-tune has other channels.
+        As `insarflow.learn.train.fit` and `insarflow.workflows.sides.sides_of`; or if the model to fine-tune has other
+        channels. Nothing is written then.
+
+    Examples
+    --------
+    Fine-tune the embedded model::
+
+        from insarflow.workflows.run_train import FINE_TUNING, TrainRun
+        from insarflow.workflows.train import train_run
+        from insarflow.workflows.train_data import Labelled
+
+        data = Labelled(("stack.zarr",), labels="mine.gpkg", holdout="zone.gpkg")
+        card = train_run(TrainRun(data, FINE_TUNING, start="default"), Path("my-model"))
     """
-    if not isinstance(run.data, Simulated):
-        raise InsarError("data.stacks cannot be trained on by a run file yet: use insarflow.learn.train.fit in Python")
     file = folder / "run.yaml"
     if file.exists() and not (resume or overwrite):
         raise OutputExistsError(
             f"{file} exists: pass resume=True (--resume) to go on, overwrite=True (--overwrite) to replace it"
         )
-    network, architecture = _network(run)
+    beginning = begin(run)
+    sides = cut(run, run.data, beginning) if isinstance(run.data, Labelled) else None
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / LEAKAGE).unlink(missing_ok=True)
     write_train_run(run, file)
+    if isinstance(run.data, Labelled) and sides is not None:
+        card = train_labelled(run, run.data, beginning, sides, folder, resume=resume, progress=progress is not None)
+    else:
+        card = _train_simulated(run, beginning, folder, resume=resume, workers=workers, progress=progress)
+    write_train_run(run, file, results={"threshold": card.threshold, "sha256": card.sha256})
+    return card
+
+
+def _train_simulated(
+    run: TrainRun, beginning: Beginning, folder: Path, *, resume: bool, workers: int,
+    progress: Callable[[str, int, int], None] | None,
+) -> ModelCard:  # fmt: skip
     data = run.data
+    if not isinstance(data, Simulated):
+        raise TypeError(f"run.data must be simulated, instead got {type(data).__name__}")
     banks = {
         name: _bank(Path(data.bank) / name, scenes, data.seed + shift, name == "test", workers, progress)
         for shift, (name, scenes) in enumerate(
@@ -163,27 +197,13 @@ def train_run(
     facts: dict[str, JsonValue] = {
         "command": "insarflow train --config run.yaml",
         "scenes": data.scenes,
-        "from": run.start,
+        "starts_from": beginning.facts,
     }
     card = _fitted(
-        network, architecture, banks, folder, run.training, progress=progress is not None, resume=resume, facts=facts
-    )
-    card = save_model(network, folder / "model.safetensors", card=card, overwrite=True)
-    write_train_run(run, file, results={"threshold": card.threshold, "sha256": card.sha256})
-    return card
-
-
-def _network(run: TrainRun) -> tuple[nn.Module, str]:
-    """The network to train, and the name of its architecture."""
-    if run.start is None:
-        return fresh_network(run.architecture, len(run.channels), seed=run.training.seed), run.architecture
-    network, card = load_model(run.start)
-    if card.channels != run.channels:
-        raise InsarError(
-            f"the model {run.start} must have the channels {run.channels}, instead got {card.channels}: name its "
-            "channels under model.channels"
-        )
-    return network, card.architecture
+        beginning.network, beginning.architecture, banks, folder, run.training, progress=progress is not None,
+        resume=resume, facts=facts,
+    )  # fmt: skip
+    return save_model(beginning.network, folder / "model.safetensors", card=card, overwrite=True)
 
 
 def _fitted(
@@ -200,7 +220,10 @@ def _fitted(
     """Train, choose the threshold, score: the card of the trained network."""
     data, watched = BankDataset(banks["train"]), BankDataset(banks["validation"])
     fitted = fit(network, data, watched, folder, training, resume=resume, progress=progress)
-    threshold = choose_threshold(network, banks["validation"])
+    shift = training.criterion.shift
+    places = BankPlaces(network, banks["validation"])
+    calibration = calibrate(places, None if shift is None else -shift)
+    threshold = round(choose_threshold(places, calibration), 4)
     spec = spec_of(architecture)
     return ModelCard(
         architecture=architecture,
@@ -209,10 +232,12 @@ def _fitted(
         reach=spec.reach,
         recipe=RECIPE,
         pixel_size_m=PIXEL_SIZE,
-        threshold=round(threshold, 4),
+        threshold=threshold,
+        temperature=calibration.temperature,
+        shift=calibration.shift,
         scores={
-            "validation": score(network, banks["validation"], threshold=threshold),
-            "held_out_rougher_atmosphere": score(network, banks["test"], threshold=threshold),
+            name: score(BankPlaces(network, banks[side]), threshold=threshold, calibration=calibration)
+            for name, side in (("validation", "validation"), ("held_out_rougher_atmosphere", "test"))
         },
         training=facts | _training_facts(training, fitted) | {"patches": len(banks["train"].target)},
         licence="BSD-3-Clause",

@@ -17,9 +17,9 @@ import xarray as xr
 
 from insarflow.errors import RecipeWarning
 from insarflow.learn.weights import load_card
+from insarflow.ops.margins import Margin, margins
 from insarflow.schema import DIMS, SPACE
 from insarflow.segment import segment
-from insarflow.segment.before import Margin, margins
 from insarflow.segment.windows import round_up
 from insarflow.workflows.prepare import prepare, steps_before
 
