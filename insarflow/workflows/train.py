@@ -52,16 +52,17 @@ class Preset:
     """
 
     name: str = "default"
-    architecture: str = "resunet"
-    scenes: int = 500
+    architecture: str = "context-unet"
+    scenes: int = 420
     held_out: int = 40
-    epochs: int = 6
+    epochs: int = 4
     batch_size: int = 32
-    learning_rate: float = 2e-3
+    learning_rate: float = 3e-3
+    average: float | None = 0.995
     seed: int = 1
 
 
-PRESETS: Final = {"default": Preset(), "smoke": Preset("smoke", scenes=4, held_out=2, epochs=1)}
+PRESETS: Final = {"default": Preset(), "smoke": Preset("smoke", scenes=4, held_out=2, epochs=1, average=None)}
 
 
 def train(
@@ -103,7 +104,9 @@ def train(
     ):
         banks[name] = _bank(bank_folder / name, scenes, preset.seed + shift, name == "test", workers, progress)
     network = fresh_network(preset.architecture, len(CHANNELS), seed=preset.seed)
-    training = Training(preset.epochs, preset.batch_size, preset.learning_rate, seed=preset.seed)
+    training = Training(
+        preset.epochs, preset.batch_size, preset.learning_rate, average=preset.average, seed=preset.seed
+    )
     card = _fitted(
         network, preset.architecture, banks, bank_folder / "training", training, progress=progress is not None,
         facts={"command": f"insarflow train --preset {preset.name}", "scenes": preset.scenes},
