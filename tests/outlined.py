@@ -1,8 +1,7 @@
 """A simulated stack in a store, and what someone outlined on it."""
 
-from dataclasses from itertools import pairwise
-
-import dataclass
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import geopandas as gpd
