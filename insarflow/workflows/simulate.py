@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import dask
 import xarray as xr
 
 from insarflow.inventory import write_inventory
 from insarflow.inventory.truth import TRUTH, true_movers
+from insarflow.ops.overlap import thread_count
 from insarflow.ops.recipe import apply_recipe, read_recipe
 from insarflow.schema import SPACE, describe
 from insarflow.simulate.scene import Direction
@@ -95,7 +99,7 @@ def simulate_region(
     """
     steps = None if recipe is None else read_recipe(recipe)
     terrain = None if dem is None else _heights(Path(dem))
-    with new_folder(out, RESULTS, overwrite=overwrite) as folder:
+    with new_folder(out, RESULTS, overwrite=overwrite) as folder, _threads_that_end():
         ds, truth = simulate_stack(
             shape, seed=seed, acquisitions=acquisitions, delays=delays, movers=movers, pixel_size=pixel_size,
             start=start, processing=processing, direction=direction, dem=terrain,
@@ -116,6 +120,13 @@ def simulate_region(
         write_inventory(polygons, folder / "truth.gpkg", layer="movers")
     visible = int((polygons["visible_pairs"] > 0).sum())
     return SimulatedRegion(int(ds["valid"].sum()), len(polygons), visible)
+
+
+@contextmanager
+def _threads_that_end() -> Iterator[None]:
+    """Work in threads that have ended before the folder goes: a block takes seconds, and is written whoever waits."""
+    with ThreadPoolExecutor(thread_count()) as pool, dask.config.set(pool=pool):
+        yield
 
 
 def _heights(path: Path) -> xr.DataArray:

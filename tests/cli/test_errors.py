@@ -106,7 +106,7 @@ def files_in(folder):
         pytest.param("simulate -o {new} --processing raw", 1, "processing must be one of", id="no such product"),
         pytest.param("simulate -o {new} --direction up", 1, "direction must be one of", id="no such direction"),
         pytest.param("simulate -o {new} --dem {nowhere}/dem.tif", 1, "dem.tif", id="no DEM"),
-        pytest.param("simulate -o {new} --dem {file}", 1, "no GeoTIFF", id="no heights"),
+        pytest.param("simulate -o {new} --dem {file}", 1, "must be a GeoTIFF", id="no heights"),
         pytest.param("info ''", 2, "must not be empty", id="empty source"),
         pytest.param("map {stack} -o ''", 2, "must not be empty", id="empty output"),
     ],
