@@ -50,4 +50,4 @@ def _weight(distance: np.ndarray) -> np.ndarray:
     d = np.abs(distance)
     near = (part(1.5) * d - part(2.5)) * d * d + part(1.0)
     far = ((part(2.5) - part(0.5) * d) * d - part(4.0)) * d + part(2.0)
-    return np.where(d < 1, near, far)
+    return np.asarray(np.where(d < 1, near, far))
