@@ -1,6 +1,7 @@
 """A simulated stack in a store, and what someone outlined on it."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import geopandas as gpd
@@ -51,7 +52,7 @@ def outline(folder):
         bubbles += np.exp(-((y - cy) ** 2 + (x - cx) ** 2) / 120)
     label = bubbles > 0.4
     pairs = {}
-    for first, second in zip(names, names[1:], strict=False):
+    for first, second in pairwise(names):
         noise = 0.15 * (rng.standard_normal(shape) + 1j * rng.standard_normal(shape))
         igram = (np.exp(1j * (3.0 * bubbles + rng.uniform(0, 6.28))) + noise).astype(np.complex64)
         coherence = np.full(shape, 0.85, np.float32)

@@ -76,7 +76,7 @@ def test_calibrated_probabilities_are_right_more_often(trained, data):
     sides = sides_of(data, card.channels, trained=load_card("default").recipe, buffer=37)
     raw = PixelScores()
     for place in PatchPlaces(network, sides.of("validation")):
-        raw.update(1 / (1 + 2.718281828 ** -place.logits), place.target)
+        raw.update(1 / (1 + 2.718281828**-place.logits), place.target)
     assert card.scores["validation"]["all"]["pixel"]["brier"] <= raw.at(0.5)["brier"] + 1e-4
 
 
