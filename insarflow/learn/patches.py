@@ -97,9 +97,11 @@ class PatchDataset(Dataset[Sample]):
 
     Examples
     --------
-    >>> from insarflow import simulate_stack
-    >>> stack, truth = simulate_stack((96, 96), seed=3, acquisitions=2, delays=(6,), movers=4)
-    >>> patches = PatchDataset(stack, truth["label"] > 0, patch=64)
+    >>> from insarflow import Grid, Pair, stack_pairs
+    >>> grid = Grid((0.0, 20.0, 0.0, 0.0, 0.0, -20.0), (96, 96), "EPSG:32632")
+    >>> images = {"igram": np.ones((96, 96), "complex64"), "coherence": np.ones((96, 96), "float32")}
+    >>> stack = stack_pairs({Pair.parse("20210703_20210709"): images}, grid)
+    >>> patches = PatchDataset(stack, xr.DataArray(np.zeros((96, 96), bool), dims=("y", "x")), patch=64)
     >>> patches.index[["pair", "y", "x"]].values.tolist()[-1]
     ['20210703_20210709', 32, 32]
     >>> {name: tuple(value.shape) for name, value in patches[0].items()}

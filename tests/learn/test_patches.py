@@ -34,11 +34,11 @@ LOOKS = GOLDSTEIN.then("multilook", y=2, x=2)
 
 @pytest.fixture(scope="module")
 def simulated():
-    stack, truth = simulate_stack(SHAPE, seed=4, acquisitions=4, delays=(6, 12), movers=6)
-    stack = stack.copy(deep=True)
+    stack, truth = simulate_stack(SHAPE, seed=4, acquisitions=4, delays=(6, 12), movers=5)
+    stack = stack.load()
     stack["igram"][:, :, 40:60, 30:50] = np.nan
     stack["dem"][100:104, 100:104] = np.nan
-    return stack.assign(surface(stack["dem"], grid_of(stack))[["aspect", "slope"]]), truth["label"] > 0
+    return stack.assign(surface(stack["dem"], grid_of(stack))[["aspect", "slope"]]), truth["label"].load() > 0
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,10 @@ from insarflow.learn.bank import Bank
 from insarflow.learn.checkpoint import read_state
 from insarflow.learn.models import build_model
 from insarflow.learn.samples import BankDataset
-from insarflow.learn.train import Training, choose_threshold, fit, fresh_network, score, seasons
-from insarflow.simulate.truth import ABSENT, MOVING, OPEN
+from insarflow.learn.scoring import BankPlaces, choose_threshold, score
+from insarflow.learn.train import fit, fresh_network
+from insarflow.learn.training import Training
+from insarflow.simulate.truth import MOVING, OPEN
 
 
 def toy_bank(n: int, seed: int) -> Bank:
@@ -174,9 +176,8 @@ def test_training_learns(tmp_path):
     fitted = fit(network, BankDataset(toy_bank(64, 0)), BankDataset(toy_bank(8, 1)), tmp_path, training, progress=False)
     assert fitted.epochs == 8
     assert not network.training
-    held_out = toy_bank(32, 2)
-    threshold = choose_threshold(network, held_out)
-    scores = score(network, held_out, threshold=threshold)
+    held_out = BankPlaces(network, toy_bank(32, 2))
+    scores = score(held_out, threshold=choose_threshold(held_out))
     assert set(scores) == {"all", "12", "season"}
     assert scores["season"] == scores["all"] == scores["12"]  # one pair a place
     assert scores["all"]["pixel"]["f1"] > 0.6
@@ -305,21 +306,3 @@ def test_a_checkpoint_that_is_damaged_or_foreign_is_refused(begun, tmp_path, kin
         fit(tiny(), TOY, WATCHED, tmp_path, Training(epochs=1, batch_size=8), resume=True, progress=False)
     with pytest.raises(InsarError, match="hold samples, instead got none"):
         fit(tiny(), BankDataset(toy_bank(0, 0)), WATCHED, tmp_path, Training(epochs=1), progress=False)
-
-
-def test_a_season_is_the_highest_mean_over_the_delays():
-    """The same rule as an inventory's, on patches."""
-    rng = np.random.default_rng(0)
-    delay = np.array([6, 6, 12, 6, 12, 12], np.int16)
-    place = np.array([0, 0, 0, 1, 1, 1], np.int32)
-    target = rng.choice([ABSENT, MOVING, OPEN], (6, 8, 8)).astype(np.uint8)
-    bank = Bank(rng.normal(size=(6, 3, 8, 8)).astype(np.float16), target, delay, place)
-    torch.manual_seed(0)
-    network = build_model("resunet").eval()
-    with torch.inference_mode():
-        p = torch.sigmoid(network(torch.from_numpy(bank.image.astype(np.float32))))[:, 0].numpy()
-    (first, seen), (second, _) = seasons(network, bank)
-    np.testing.assert_allclose(first, np.maximum((p[0] + p[1]) / 2, p[2]), atol=1e-6)
-    np.testing.assert_allclose(second, np.maximum(p[3], (p[4] + p[5]) / 2), atol=1e-6)
-    assert (seen == MOVING).tolist() == (target[:3] == MOVING).any(axis=0).tolist()
-    assert (seen == OPEN).tolist() == ((target[:3] == OPEN).any(axis=0) & ~(target[:3] == MOVING).any(axis=0)).tolist()

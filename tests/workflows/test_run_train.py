@@ -3,7 +3,8 @@ import yaml
 
 from insarflow.errors import InsarError
 from insarflow.learn.training import Training
-from insarflow.workflows.run_train import Labelled, Simulated, TrainRun, read_train_run, write_train_run
+from insarflow.workflows.run_train import TrainRun, read_train_run, write_train_run
+from insarflow.workflows.train_data import Labelled, Simulated
 
 RUNS = [
     TrainRun(Simulated("/bank"), Training(2)),
@@ -19,7 +20,17 @@ RUNS = [
         Labelled(("/a.zarr", "s3://b/c.zarr"), "/my.gpkg", "/zone.gpkg"), Training(2, augmentations={"turn": {}}),
         channels=("coherence", "cos", "sin", "incidence"), start="default",
     ),
+    TrainRun(
+        Labelled(
+            ("/a.zarr",), "/my.gpkg", None, "2021-07-03", True, "/other.gpkg", {"confidence": "CONF"},
+            {"Bowl": "absent"}, {"1": 0.3}, 2, 0.5, "absent", 64, 16, None, ("one",), ("two",), ("three",), "CC0",
+        ),
+        Training(2),
+    ),
 ]  # fmt: skip
+
+
+_LABELLED = "insarflow: train\ntraining: {epochs: 1}\ndata: {stacks: [a], labels: b, holdout: c"
 
 
 @pytest.mark.parametrize("run", RUNS)
@@ -58,6 +69,14 @@ def test_by_hand(tmp_path):
         ("insarflow: train\nmodel: {name: 1}", r"unknown key 'model.name'; there are architecture, channels, from"),
         ("insarflow: train\ntraining: {}", "training.epochs is missing: add the line"),
         ("insarflow: train\ndata: {stacks: [a]}", "data.labels is missing: add the line"),
+        ("insarflow: train\ntraining: {epochs: 1}\ndata: {stacks: [a], labels: b}", "data.holdout must be a file"),
+        (_LABELLED + ", step: 24}", "data.step must divide data.patch=128, instead got data.step=24"),
+        (_LABELLED + ", balance: 1.0}", "data.balance must be between 0 and 1, both excluded, or null"),
+        (_LABELLED + ", holdout_start: soon}", "data.holdout_start: date must be like"),
+        (_LABELLED + ", classes: {Slide: moves}}", "data.classes.Slide must be one of"),
+        (_LABELLED + ", fields: CONF}", "data.fields must be 'name: value' lines"),
+        (_LABELLED + ", cite: me}", "data.cite must be a list of texts"),
+        (_LABELLED + ", licence: ""}", "data.licence must be a text that is not empty"),
         ("insarflow: train\ntraining: [1]", r"training must be 'name: value' lines, instead got training=\[1\]"),
         ("insarflow: train\ntraining: {epochs: two}", "epochs must be a whole number of at least 1"),
         ("insarflow: train\ntraining: {epochs: 2, learning_rate: -1}", "learning_rate must be above 0, instead got"),
