@@ -52,17 +52,17 @@ class Preset:
     """
 
     name: str = "default"
-    architecture: str = "context-unet"
-    scenes: int = 420
+    architecture: str = "resunet"
+    scenes: int = 500
     held_out: int = 40
-    epochs: int = 4
+    epochs: int = 6
     batch_size: int = 32
-    learning_rate: float = 3e-3
-    average: float | None = 0.995
+    learning_rate: float = 2e-3
+    average: float | None = None
     seed: int = 1
 
 
-PRESETS: Final = {"default": Preset(), "smoke": Preset("smoke", scenes=4, held_out=2, epochs=1, average=None, seed=0)}
+PRESETS: Final = {"default": Preset(), "smoke": Preset("smoke", scenes=4, held_out=2, epochs=1, seed=0)}
 
 
 def train(
