@@ -52,24 +52,9 @@ class Scenario:
 
     Attributes
     ----------
-    relief
-        Of `insarflow.simulate.relief.FractalRelief.draw`.
-    slides
-        Of `insarflow.simulate.slides.Slides`.
-    cover
-        Of `insarflow.simulate.ground_cover.GroundCover.draw`.
-    look_alikes
-        Of `insarflow.simulate.look_alikes.LookAlikes.draw`.
-    air
-        Of `insarflow.simulate.air.Air.draw`.
-    snow
-        Of `insarflow.simulate.snow.Snow.draw`.
-    orbit
-        Of `insarflow.simulate.orbit.Orbit.draw`.
-    bursts
-        Of `insarflow.simulate.orbit.Bursts.draw`.
-    dem_error
-        Of `insarflow.simulate.orbit.DemError.draw`.
+    relief, slides, cover, look_alikes, air, snow, orbit, bursts, dem_error
+        Of `FractalRelief.draw`, `Slides`, `GroundCover.draw`, `LookAlikes.draw`, `Air.draw`, `Snow.draw`, `Orbit.draw`,
+        `Bursts.draw`, `DemError.draw`.
     incidence
         Range, rad.
     """
@@ -298,16 +283,14 @@ class Scene:
             Those that are wanted of ``motion`` (of the movers since 1 January), ``look_alike``, ``atmosphere``,
             ``orbit`` (ramp and burst edges), ``topography`` (what the DEM's error leaves).
         """
-        path, viewing, days = self.orbit(number), self.radar.viewing, number * self.repeat_days
-        reach = float(viewing.slant_range(viewing.middle_across, 0.0))
+        path, view, days = self.orbit(number), self.radar.viewing, number * self.repeat_days
+        reach, angle = float(view.slant_range(view.middle_across, 0.0)), self.incidence
         drawn: dict[str, Callable[[], np.ndarray]] = {
             "motion": lambda: np.float32(-TO_PHASE) * bodies.displacement(self.day(number), *look),
             "look_alike": lambda: self.look_alikes.phase(days, window, self.relief, look[2]),
             "atmosphere": lambda: self.air(number).phase(window, height),
             "orbit": lambda: path.phase(window, self.spacing) + self.bursts.phase(number, window),
-            "topography": lambda: self.dem_error.phase(
-                window, path.position, slant_range=reach, incidence=self.incidence
-            ),
+            "topography": lambda: self.dem_error.phase(window, path.position, slant_range=reach, incidence=angle),
         }
         return {name: drawn[name]() for name in parts}
 

@@ -32,7 +32,6 @@ _FITTED = 1.25
 _REMEMBERED = 50_000
 _ASK = object()
 _HALF_SPAN = 1 << 19
-
 Known = TypeVar("Known")
 
 
