@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import rioxarray
 from rasterio.enums import Resampling
 
 from insarflow.simulate.dem_relief import DemRelief
+from insarflow.types import Window
 
 _EXPONENT_SHARE = 1 / 12
 """Variance below two pixels over that between four and eight, of a two-dimensional spectral exponent of -4."""
@@ -40,17 +42,13 @@ def tiles(path: Path, *, side: int, spacing: float, count: int) -> tuple[DemReli
     factor = max(round(native / spacing), 1)
     heights = dem.rio.reproject(crs, resolution=factor * spacing, resampling=Resampling.bilinear).values
     step = math.ceil(side / factor)
-    cuts = [
-        heights[y : y + step, x : x + step]
-        for y in range(0, heights.shape[0] - step + 1, step)
-        for x in range(0, heights.shape[1] - step + 1, step)
-    ]
-    whole = sorted((c for c in cuts if np.isfinite(c).all()), key=np.ptp, reverse=True)
-    if not whole:
+    places = _steepest(heights, step, count)
+    if not places:
         raise ValueError(f"{path} must cover {side * spacing / 1000:.1f} km squares without missing heights")
+    cuts = [heights[y : y + step, x : x + step] for y, x in places]
     return tuple(
         DemRelief.of(cut, spacing=factor * spacing, factor=factor, detail=rough(cut), seed=k)
-        for k, cut in enumerate(whole[:count])
+        for k, cut in enumerate(cuts)
     )
 
 
@@ -69,7 +67,37 @@ def rough(heights: np.ndarray) -> float:
     return float(np.sqrt(power[(k >= 1 / 8) & (k < 1 / 4)].sum() * _EXPONENT_SHARE))
 
 
-def fingerprint(path: Path) -> str:
-    """Of a file."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
+def fingerprint(reliefs: Iterable[DemRelief]) -> str:
+    """Of the heights that they were made of."""
+    found = hashlib.sha256()
+    for relief in reliefs:
+        found.update(np.ascontiguousarray(relief.load(Window(0, 0, *relief.shape))))
+    return found.hexdigest()[:16]
+
+
+def _steepest(heights: np.ndarray, step: int, count: int) -> list[tuple[int, int]]:
+    """Corners of squares of a grid without missing heights, the steepest first; of all grids the steepest."""
+    if min(heights.shape) < step:
+        return []
+    span = _extreme(np.max, heights, step) - _extreme(np.min, heights, step)
+    span = np.where(np.isfinite(span), span, 0.0)
+    best: tuple[float, list[tuple[int, int]]] = (0.0, [])
+    for y0 in range(min(step, span.shape[0])):
+        for x0 in range(min(step, span.shape[1])):
+            grid = span[y0::step, x0::step]
+            order = np.argsort(-grid, axis=None, kind="stable")[: min(count, np.count_nonzero(grid))]
+            total = float(grid.ravel()[order].sum())
+            if total > best[0]:
+                rows, cols = np.divmod(order, grid.shape[1])
+                best = (
+                    total,
+                    [(y0 + step * y, x0 + step * x) for y, x in zip(rows.tolist(), cols.tolist(), strict=True)],
+                )
+    return best[1]
+
+
+def _extreme(function: Callable[..., np.ndarray], values: np.ndarray, step: int) -> np.ndarray:
+    """Of all squares; NaN where one of its values is."""
+    for axis in (0, 1):
+        values = function(np.lib.stride_tricks.sliding_window_view(values, step, axis), axis=-1)
+    return values

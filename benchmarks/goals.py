@@ -106,7 +106,7 @@ def _kinds(options: argparse.Namespace) -> Iterator[held_out.Kind]:
             yield held_out.Kind(name, wanted, SEED + k, count)
             continue
         grounds = alps.tiles(options.dem, side=wanted.side, spacing=wanted.pixel_size, count=count)
-        yield held_out.Kind(name, wanted, SEED + k, count, grounds, alps.fingerprint(options.dem))
+        yield held_out.Kind(name, wanted, SEED + k, count, grounds, alps.fingerprint(grounds))
 
 
 def _baseline(options: argparse.Namespace, cache: Path) -> Candidate:

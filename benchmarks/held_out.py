@@ -47,7 +47,7 @@ class Kind:
 
     def facts(self) -> dict[str, str]:
         """What the scenes are a function of, but for the simulator."""
-        return {"setting": repr(self.setting), "seed": str(self.seed), "ground": f"{len(self.reliefs)} {self.ground}"}
+        return {"setting": repr(self.setting), "seed": str(self.seed), "ground": self.ground}
 
 
 def simulate(
