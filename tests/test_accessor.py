@@ -14,7 +14,7 @@ from insarflow.segment import segment
 
 @pytest.fixture(scope="module")
 def ds():
-    return insarflow.simulate_stack((64, 80), seed=3, acquisitions=3, delays=[6, 12], movers=2)[0].load()
+    return insarflow.simulate_stack((64, 80), seed=3, acquisitions=3, delays=[6, 12], movers=2)[0].persist()
 
 
 def test_chain_of_the_readme(ds):

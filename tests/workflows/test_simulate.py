@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import rasterio
 import rasterio.windows
-import xarray as xr
+from affine import Affine
 from dask.callbacks import Callback
 
 import insarflow
@@ -79,12 +79,13 @@ def test_the_other_direction_and_another_product(tmp_path):
 
 
 def heights(path, *, crs="EPSG:32632", step=20.0, corner=(320_000.0, 5_000_000.0)):
-    """A ridge, of a row that has its middle in the middle."""
+    """Write a ridge."""
     y, x = np.mgrid[:50, :60]
-    dem = xr.DataArray((1500 + 12.0 * np.minimum(x, 60 - x) + 3.0 * y).astype(np.float32), dims=("y", "x"))
-    dem = dem.assign_coords(y=corner[1] - step * (np.arange(50) + 0.5), x=corner[0] + step * (np.arange(60) + 0.5))
-    dem.rio.write_crs(crs).rio.to_raster(path)
-    return dem.values
+    dem = (1500 + 12.0 * np.minimum(x, 60 - x) + 3.0 * y).astype(np.float32)
+    place = {"crs": crs, "transform": Affine(step, 0.0, corner[0], 0.0, -step, corner[1])}
+    with rasterio.open(path, "w", driver="GTiff", width=60, height=50, count=1, dtype="float32", **place) as file:
+        file.write(dem, 1)
+    return dem
 
 
 def test_mountains_of_a_dem(tmp_path):
