@@ -230,7 +230,7 @@ def test_nobody_reading_is_no_error(stack):
 def test_a_signal_ends_the_real_program(tmp_path):
     arguments = ["simulate", "-o", str(tmp_path / "region"), "--size", "1500,1500"]
     process = subprocess.Popen([sys.executable, "-c", CODE, *arguments], stderr=subprocess.PIPE, text=True)
-    for _ in range(200):
+    for _ in range(1200):
         time.sleep(0.05)
         if list(tmp_path.iterdir()):
             break

@@ -12,19 +12,24 @@ from insarflow.ops.average import average
 from insarflow.ops.deramp import deramp
 from insarflow.ops.reference import reference
 from insarflow.schema import recipe_of
+from insarflow.simulate.scene import Scenario
 from insarflow.types import Recipe
 
 
 @pytest.fixture(scope="module")
 def season():
     """30 pairs of 6 days over moving slopes, a constant of its own on each; the truth; phase of the truth in 6 days."""
-    ds, truth = insarflow.simulate_stack((128, 128), seed=3, acquisitions=31, delays=[6], movers=4)
-    ds.load()
-    rng = np.random.default_rng(0)
-    constants = np.exp(1j * rng.uniform(-np.pi, np.pi, ds["igram"].shape[:2]))[..., None, None]
-    igram = ds["igram"].copy(data=(ds["igram"].values * constants).astype(np.complex64))
+    fast = Scenario(slides={"speed": (0.2, 0.5), "creep": (0.2, 0.5)})
+    ds, truth = insarflow.simulate_stack((128, 128), seed=3, acquisitions=31, delays=[6], movers=4, scenario=fast)
+    truth = truth[["label", "los_rate"]].compute()
     moved = -4 * np.pi / ds.attrs["wavelength"] * truth["los_rate"].values * 6 / 365.25
-    return ds.assign(igram=igram), truth["label"].values > 0, moved
+    # Motion that never pauses, and noise that no pair shares, so that it is known what the mean must be.
+    rng = np.random.default_rng(0)
+    shape = ds["igram"].shape
+    noisy = moved + rng.uniform(-np.pi, np.pi, shape[:2])[..., None, None] + rng.normal(0, 0.5, shape)
+    igram = ds["igram"].copy(data=np.exp(1j * noisy).astype(np.complex64))
+    coherence = ds["coherence"].copy(data=rng.uniform(0.4, 0.8, shape).astype(np.float32))
+    return ds.assign(igram=igram, coherence=coherence), truth["label"].values > 0, moved
 
 
 def error_of(phase, moves, moved):

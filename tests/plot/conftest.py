@@ -22,7 +22,7 @@ def no_windows():
 @pytest.fixture(scope="session")
 def region():
     ds, truth = insarflow.simulate_stack((40, 60), acquisitions=4, delays=[6, 12], movers=4)
-    return ds.load(), truth.load()
+    return ds.persist(), truth.load()
 
 
 @pytest.fixture(scope="session")

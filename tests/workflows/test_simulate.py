@@ -79,11 +79,11 @@ def test_the_other_direction_and_another_product(tmp_path):
 
 
 def heights(path, *, crs="EPSG:32632", step=20.0, corner=(320_000.0, 5_000_000.0)):
-    """A ridge, of a row that has its middle in the middle."""
+    """Write a ridge."""
     y, x = np.mgrid[:50, :60]
     dem = (1500 + 12.0 * np.minimum(x, 60 - x) + 3.0 * y).astype(np.float32)
-    profile = {"driver": "GTiff", "height": 50, "width": 60, "count": 1, "dtype": "float32", "crs": crs}
-    with rasterio.open(path, "w", **profile, transform=Affine(step, 0, corner[0], 0, -step, corner[1])) as file:
+    place = {"crs": crs, "transform": Affine(step, 0.0, corner[0], 0.0, -step, corner[1])}
+    with rasterio.open(path, "w", driver="GTiff", width=60, height=50, count=1, dtype="float32", **place) as file:
         file.write(dem, 1)
     return dem
 
