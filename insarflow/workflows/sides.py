@@ -14,7 +14,7 @@ import xarray as xr
 from insarflow.errors import InsarError, SelectionError
 from insarflow.learn.labels import State, read_labels
 from insarflow.learn.leakage import LeakageReport, acquisitions_of, leakage_report
-from insarflow.learn.patch_index import balanced, starts
+from insarflow.learn.patch_index import balanced
 from insarflow.learn.patches import PatchDataset
 from insarflow.learn.rasterise import Drawing
 from insarflow.learn.splits import along_edge, in_zones, of_acquisitions
@@ -209,9 +209,12 @@ def _anywhere(stacks: int) -> Iterator[None]:
 
 
 def _tiles(rows: pd.DataFrame, source: Source, data: Labelled) -> pd.DataFrame:
-    """The rows that lie side by side."""
-    y, x = (starts(size, data.patch, data.patch) for size in source.patches.reader.shape)
-    return rows[rows["y"].isin(y) & rows["x"].isin(x)]
+    """The rows that lie side by side, and those along the image's far sides: as many as can be."""
+    for axis, size in zip(("y", "x"), source.patches.reader.shape, strict=True):
+        if len(rows):
+            offset = rows[axis] % data.patch
+            rows = rows[(offset == offset.mode().iloc[0]) | (rows[axis] == size - data.patch)]
+    return rows
 
 
 def _check_sides(sources: Sequence[Source], dropped: Counter[str], data: Labelled, buffer: int) -> None:
