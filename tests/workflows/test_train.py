@@ -45,7 +45,7 @@ def test_a_bank_that_is_there_is_used_again(trained, monkeypatch):
 def test_a_run_file_is_trained_and_resumed(trained, tmp_path, monkeypatch):
     folder, _, _ = trained
     run = TrainRun(
-        Simulated(str(folder / "bank"), 1, 1), Training(1, patience=1), start=str(folder / "model.safetensors")
+        Simulated(str(folder / "bank"), 1, 1, 3), Training(1, patience=1), start=str(folder / "model.safetensors")
     )
     monkeypatch.setattr("insarflow.workflows.train.score", lambda *_, **__: {})  # it takes longer than training
     card = train_run(run, tmp_path / "run")
