@@ -56,14 +56,7 @@ def train(
     except ModuleNotFoundError as error:
         raise InsarError(f"training needs {error.name}: pip install 'insarflow[train]'") from error
 
-    if config is not None and (stacks or tuning.asked()):
-        given = "STACK" if stacks else tuning.asked()[0]
-        raise typer.BadParameter("a run file tells it: leave it out", param_hint=given)
-    if not stacks and config is None:
-        if tuning.asked():
-            raise typer.BadParameter("it needs a STACK", param_hint=tuning.asked()[0])
-        if resume:
-            raise typer.BadParameter("it needs --config, the run to go on with", param_hint="--resume")
+    _check(stacks, config, tuning, resume=resume)
     if preset not in PRESETS:
         raise typer.BadParameter(
             f"it must be one of {', '.join(PRESETS)}, instead got {preset!r}", param_hint="--preset"
@@ -84,6 +77,19 @@ def train(
         [*told, *scores_of(card.scores), f"threshold {card.threshold}", *(f"wrote {file}" for file in written[::-1])],
         then=command("map", stacks[0] if stacks else "stack.zarr", "-o", "my-map", "--model", written[0]),
     )
+
+
+def _check(stacks: list[str] | None, config: str | None, tuning: Tuning, *, resume: bool) -> None:
+    """Refuse flags that do not go together."""
+    asked = tuning.asked()
+    if config is not None and (stacks or asked):
+        raise typer.BadParameter("a run file tells it: leave it out", param_hint="STACK" if stacks else asked[0])
+    if stacks or config is not None:
+        return
+    if asked:
+        raise typer.BadParameter("it needs a STACK", param_hint=asked[0])
+    if resume:
+        raise typer.BadParameter("it needs --config, the run to go on with", param_hint="--resume")
 
 
 def scores_of(scores: Mapping[str, Any]) -> list[str]:
