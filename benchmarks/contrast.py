@@ -13,7 +13,7 @@ from torch import nn
 from insarflow.learn.bank import Bank
 from insarflow.learn.metrics import ObjectCurve
 from insarflow.learn.models.contrast import PhaseContrast
-from insarflow.learn.train import predict
+from insarflow.learn.scoring import BankPlaces
 from insarflow.simulate.truth import OPEN
 
 PATCHES = 2_400
@@ -33,9 +33,9 @@ def fit(bank: Bank) -> tuple[PhaseContrast, float]:
     _regress(network, bank.at(chosen[:half]))
     curve = ObjectCurve(np.arange(0.05, 0.96, 0.05).round(2).tolist())
     watched = bank.at(chosen[half:])
-    for rows, probability in predict(network, watched):
-        for p, target in zip(probability.numpy(), watched.target[rows], strict=True):
-            curve.update(p, target)
+    for place in BankPlaces(network.eval(), watched):
+        for logits, target in zip(place.logits, place.target, strict=True):
+            curve.update(expit(logits), target)
     return network.eval(), curve.best_threshold()
 
 

@@ -5,6 +5,7 @@ import pytest
 import rioxarray  # noqa: F401
 import torch
 import xarray as xr
+from scipy.special import expit
 
 from benchmarks import alps, contrast, held_out
 from benchmarks.__main__ import main
@@ -13,7 +14,7 @@ from insarflow.learn.bank import PATCH, Bank
 from insarflow.learn.metrics import PixelScores
 from insarflow.learn.models.contrast import PhaseContrast
 from insarflow.learn.phase import encode
-from insarflow.learn.train import predict
+from insarflow.learn.scoring import BankPlaces
 from insarflow.learn.trial import CLASSES, SETTINGS, Trial
 from insarflow.simulate.truth import MOVING
 from insarflow.types import Window
@@ -133,8 +134,8 @@ def test_the_baseline_learns_a_threshold():
     assert isinstance(network.threshold, torch.nn.Conv2d)
     fresh, fitted = PixelScores(), PixelScores()
     for scores, candidate in ((fresh, PhaseContrast()), (fitted, network)):
-        for rows, probability in predict(candidate, bank):
-            scores.update(probability, bank.target[rows])
+        for place in BankPlaces(candidate, bank):
+            scores.update(expit(place.logits), place.target)
     assert fitted.at(threshold)["f1"] > 0.8 > fresh.at(threshold)["f1"]
     assert fitted.calibration_error() < 0.1
 

@@ -108,7 +108,13 @@ class Tuning:
     ] = None
     patch: Annotated[
         int,
-        flag("--patch", what="Side of the patches, in pixels.", panel=PROCESSING, metavar="N", parser=whole(8)),
+        flag(
+            "--patch",
+            what="Side of the patches that such a model was trained on, in pixels.",
+            panel=PROCESSING,
+            metavar="N",
+            parser=whole(8),
+        ),
     ] = 128
 
     def asked(self) -> list[str]:

@@ -13,7 +13,7 @@ from insarflow.workflows.plan import plan_export
 
 @pytest.fixture(scope="module")
 def ds():
-    return insarflow.simulate_stack((96, 100), seed=5, acquisitions=3, delays=[6, 12], movers=2)[0].load()
+    return insarflow.simulate_stack((96, 100), seed=5, acquisitions=3, delays=[6, 12], movers=2)[0].persist()
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +162,7 @@ def test_a_plan_tells_files_bytes_and_memory(store, tmp_path, to):
     made = export_source(store, out, to=to)
     assert plan.files == made.files
     assert plan.disk == pytest.approx(made.size, rel=0.3)
-    assert plan.tasks == 3 + 5
+    assert plan.tasks == 3 + 8
     assert plan.workers == 2
     assert 10**8 < plan.peak_memory < 10**10
     assert plan.rows()[0] == ("files", str(made.files))
