@@ -118,7 +118,7 @@ def test_textures_tell_smooth_from_rough_ones():
     rough = texture.texture(np.exp(0.6j * noise.real), gamma)
     smooth = texture.texture(np.exp(0.6j * baselines.uniform_filter(noise.real, 3) * 3), gamma)
     same = texture.agreement("same", rough, rough)
-    assert (same.coherence, same.gradient) == (pytest.approx(1.0), pytest.approx(1.0, abs=1e-3))
+    assert (same.coherence, same.gradient) == (pytest.approx(1.0), pytest.approx(1.0, abs=2e-2))
     assert (same.spectrum, same.rough, same.correlation) == (0.0, 0.0, 0.0)
     other = texture.agreement("other", rough, smooth)
     assert rough.rough[7] == pytest.approx(0.6 * noise.real.std(), rel=0.05)
