@@ -89,25 +89,27 @@ def test_goals_are_met_missed_or_not_tried():
 
 
 def test_a_small_run_keeps_its_scenes(tmp_path, capsys):
-    given = ["goals", "default", "--scenes", "2", "--side", "64", "--only", "isslide", "at rest", "--workers", "1"]
-    rows = main([*given, "--cache", str(tmp_path), "--json"])
+    given = ["goals", "default", "--scenes", "2", "--side", "64", "--workers", "1", "--cache", str(tmp_path), "--only"]
+    rows = main([*given, "isslide", "at rest", "--json"])
     told = capsys.readouterr()
     assert json.loads(told.out.replace("NaN", "null")) == json.loads(json.dumps(rows).replace("NaN", "null"))
     assert "4 of 4 scenes simulated" in told.err
-    main([*given, "--cache", str(tmp_path)])
+    again = main([*given, "at rest"])
     told = capsys.readouterr()
+    assert again == [row for row in rows if row["kind"] == "at rest"]
     assert "simulated" not in told.err
+    assert "season                     false per 100 km2" in told.out
     assert "calibration, pairs: at most 0.05" in told.out
-    note = tmp_path / "isslide-11" / "facts.json"
+    note = tmp_path / "at-rest-17" / "facts.json"
     facts = json.loads(note.read_text())
     note.write_text(json.dumps({**facts, "simulator": "older"}))
-    main([*given, "--cache", str(tmp_path)])
+    main([*given, "at rest"])
     assert "holds scenes of another version of the simulator" in capsys.readouterr().err
     with pytest.raises(SystemExit, match="must hold scenes of this simulator, instead got others: delete it"):
-        main([*given, "--cache", str(tmp_path), "--scenes", "3"])
+        main([*given, "at rest", "--scenes", "3"])
     note.write_text(json.dumps({**facts, "seed": "1"}))
     with pytest.raises(SystemExit, match="must hold scenes of this seed, instead got others"):
-        main([*given, "--cache", str(tmp_path)])
+        main([*given, "at rest"])
 
 
 def test_wrong_options_are_told(tmp_path, capsys):
