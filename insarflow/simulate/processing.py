@@ -42,7 +42,8 @@ class Processing:
         ``"images"``: of the two images. ``"phase"``: from the phase of 5 x 5 cells, as for products without.
     effective_looks
         Independent looks whose mean has a phase about as noisy as the product's after a Goldstein filter of 32 pixels
-        and exponent 0.5, which whoever looks for movers uses: measured on ground at rest, rounded down.
+        and exponent 0.5, which whoever looks for movers uses: measured on ground at rest, rounded down; of
+        ``boxcar3x10`` and ``looks2x8`` an estimate.
     """
 
     looks: Looks
