@@ -110,8 +110,7 @@ def read_labels(
         mover, and are worth showing to a network. A polygon is there in pairs whose acquisitions are not before
         ``first`` and not after ``last`` (days, both may be empty), or in the one pair of ``date`` and ``delay``.
     classes
-        What each class says of its pixels, such as ``{"Landslide": "moving", "Subsidence": "absent"}``; by default all
-        move.
+        What each class, as text, says of its pixels: ``{"Slide": "moving", "Bowl": "absent"}``; by default all move.
     levels
         Confidence, 0..1, of each value of the field, such as ``{"1": 0.3, "2": 0.7, "3": 1.0}``; by default the field
         holds it. Where the field is empty it is 1.
@@ -187,10 +186,15 @@ def _table(
     kinds = known.get("class", nothing)
     if classes is not None and "class" not in known:
         raise ProductError(f"{name} has no class, which classes= tells apart: name its field, fields={{'class': ...}}")
+    if levels is not None and "confidence" not in known:
+        raise ProductError(
+            f"{name} has no confidence, which levels= tells: name its field, fields={{'confidence': ...}}"
+        )
     states = pd.Series(["moving"] * count, dtype=object)
     if classes is not None:
-        _check_rows(~kinds.isin(list(classes)), kinds, "class", f"one of {', '.join(classes)}: add it to classes", name)
-        states = kinds.map(dict(classes))
+        words = _words(kinds)
+        _check_rows(~words.isin(list(classes)), kinds, "class", f"one of {', '.join(classes)}: add it to classes", name)
+        states = words.map(dict(classes))
     status = known.get("status", nothing)
     text = status.where(status.isna(), status.astype(str).str.strip().str.lower())
     _check_rows(~(text.isna() | text.isin(STATUS)), status, "status", f"one of {', '.join(STATUS)}, or empty", name)
@@ -210,10 +214,15 @@ def _table(
     )
 
 
+def _words(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Values as text, whole numbers without a fraction."""
+    return column.map(lambda v: str(int(v)) if isinstance(v, float) and v.is_integer() else str(v))
+
+
 def _confidence(column: pd.Series[Any], levels: Mapping[str, float] | None, name: str) -> np.ndarray:
     if levels is not None:
         words = {str(key): float(value) for key, value in levels.items()}
-        text = column.map(lambda v: str(int(v)) if isinstance(v, float) and v.is_integer() else str(v))
+        text = _words(column)
         strange = column.notna() & ~text.isin(list(words))
         _check_rows(strange, column, "confidence", f"one of {', '.join(words)}: add it to levels", name)
         column = text.map(words).where(column.notna())

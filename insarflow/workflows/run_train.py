@@ -173,9 +173,11 @@ def _require(path: Path, section: Mapping[str, Any], kind: type[Any], prefix: st
 
 
 def _tupled(value: Any) -> Any:
-    """Lists as tuples, days as text: YAML reads 2018-07-02 as a date."""
+    """Lists as tuples, days and names as text: YAML reads 2018-07-02 as a date, and a name 1 as a number."""
     if isinstance(value, list):
         return tuple(value)
+    if isinstance(value, dict):
+        return {str(name): item for name, item in value.items()}
     return value.isoformat() if isinstance(value, dt.date) else value
 
 

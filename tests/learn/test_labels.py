@@ -51,6 +51,15 @@ def test_fields_by_name_and_by_map():
     assert read_labels(table, GRID, fields={}).table["rejected"].sum() == 0
 
 
+def test_classes_may_be_numbers():
+    table = frame(box(1, 1, 5, 5), box(10, 10, 20, 20), KIND=[1.0, 2.0])
+    classes = {"1": "moving", "2": "absent"}
+    assert read_labels(table, GRID, fields={"class": "KIND"}, classes=classes).table["state"].tolist() == [
+        "moving",
+        "absent",
+    ]
+
+
 def test_polygons_are_valid_in_pairs_between_their_days_or_in_one_pair():
     table = frame(
         *[box(1, 1, 5, 5)] * 4,
@@ -119,6 +128,7 @@ def test_a_polygon_that_crosses_itself_is_mended_only_on_request():
             "class must be one of Landslide: add it to classes; instead got 'Bog' in rows 1, 2, 3, 4, 5 and 2 more",
         ),
         (frame(box(1, 1, 2, 2)), {"classes": {"Landslide": "moving"}}, "has no class, which classes= tells apart"),
+        (frame(box(1, 1, 2, 2)), {"levels": {"high": 1.0}}, "has no confidence, which levels= tells: name its field"),
         (frame(box(1, 1, 2, 2), first=["soon"]), {}, "row 0: first: date must be like"),
         (frame(box(1, 1, 2, 2), date=["20180702"], delay=[0]), {}, "row 0: delay: delay must be"),
     ],
