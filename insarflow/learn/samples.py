@@ -55,19 +55,26 @@ class Batch(NamedTuple):
 
 
 class BankDataset(Dataset[Sample]):
-    """Patches of a bank as samples ``image`` float32 ``(3, y, x)`` and ``mask`` uint8 ``(y, x)``."""
+    """Patches of a bank as samples ``image`` float32 ``(3, y, x)`` and ``mask`` uint8 ``(y, x)``.
 
-    def __init__(self, bank: Bank) -> None:
-        self.bank = bank
+    Parameters
+    ----------
+    numbers
+        Of the patches; None for all.
+    """
+
+    def __init__(self, bank: Bank, numbers: np.ndarray | None = None) -> None:
+        self.bank, self.numbers = bank, np.arange(len(bank.target)) if numbers is None else numbers
 
     def __len__(self) -> int:
         """Number of patches."""
-        return len(self.bank.target)
+        return len(self.numbers)
 
     def __getitem__(self, index: int) -> Sample:
         """One patch."""
-        image = torch.from_numpy(np.asarray(self.bank.image[index], dtype=np.float32))
-        return {"image": image, "mask": torch.from_numpy(np.array(self.bank.target[index]))}
+        number = self.numbers[index]
+        image = torch.from_numpy(np.asarray(self.bank.image[number], dtype=np.float32))
+        return {"image": image, "mask": torch.from_numpy(np.array(self.bank.target[number]))}
 
 
 class Samples(Dataset[dict[str, Any]]):

@@ -9,14 +9,13 @@ from typing import Final, Self, get_args
 
 import numpy as np
 
-from insarflow.kernels.goldstein import goldstein
-from insarflow.learn.bank import FILTER, REPEAT, random_scene
+from insarflow.learn.bank import REPEAT, random_scene, seen_in
 from insarflow.learn.phase import encode
 from insarflow.simulate.observe import observe
 from insarflow.simulate.processing import PROCESSING, Processing
 from insarflow.simulate.relief import Relief
 from insarflow.simulate.scene import Scenario, Scene
-from insarflow.simulate.sights import sights, targets
+from insarflow.simulate.sights import targets
 from insarflow.simulate.truth import PeakClass
 from insarflow.types import Window
 
@@ -86,7 +85,7 @@ class Trial:
     Attributes
     ----------
     image
-        float16, ``(pair, 3, y, x)``: coherence, cos, sin, after the model's filter.
+        float16, ``(pair, 3, y, x)``: coherence, cos, sin.
     target
         uint8, ``(pair, y, x)``: see `insarflow.simulate.truth`.
     label
@@ -139,17 +138,16 @@ def draw_trial(setting: Setting, *, seed: int, number: int, relief: Relief | Non
     pairs = scene.pairs(range(setting.acquisitions), DELAYS)
     whole, processing = Window(0, 0, setting.side, setting.side), setting.processing
     image = np.empty((len(pairs), 3, *whole.shape), np.float16)
-    for k, pair in enumerate(observe(scene, pairs, whole, processing)):
-        igram, gamma = np.ascontiguousarray(pair["igram"]), np.ascontiguousarray(pair["coherence"])
-        image[k] = encode(goldstein(igram, **FILTER), gamma)  # type: ignore[arg-type]
+    observed = observe(scene, pairs, whole, processing)
+    for k, pair in enumerate(observed):
+        image[k] = encode(np.ascontiguousarray(pair["igram"]), np.ascontiguousarray(pair["coherence"]))
     bodies = scene.slides.bodies(scene.ground_of(whole))
     middle, n = scene.refine // 2, scene.refine
-    rule = {"looks": processing.effective_looks, "cell": processing.cell}
-    seen = sights(scene, bodies.movers, pairs, **rule)
-    peak = [[CLASSES.index(sight.peak_class or NO_CLASS) for sight in sights_of] for sights_of in seen]
+    seen = seen_in(scene, pairs, observed["igram"], processing)
+    peak = [[CLASSES.index(of[m.id].peak_class or NO_CLASS) for m in bodies.movers] for of in seen]
     return Trial(
         image,
-        targets(scene, pairs, whole, **rule),
+        targets(scene, pairs, whole, seen),
         np.ascontiguousarray(bodies.label[middle::n, middle::n]),
         np.array(peak, np.uint8).reshape(len(pairs), len(bodies.movers)),
         np.array([REPEAT * (j - i) for i, j in pairs], np.int16),

@@ -17,6 +17,7 @@ from typing import Any, Final, Protocol
 import dask.array as da
 import numpy as np
 from dask._task_spec import GraphNode, Task
+from dask.delayed import Delayed
 from dask.highlevelgraph import HighLevelGraph, Layer, MaterializedLayer
 
 from insarflow.ops.cells import missing_block
@@ -89,8 +90,10 @@ class RuleLayer(Layer):
         return MaterializedLayer(tasks, self.annotations), needs
 
 
-def array_by_rule(name: str, rule: Rule, chunks: Chunks, dtype: np.dtype, sources: Sequence[da.Array] = ()) -> da.Array:
-    """Lazy array of which `rule` makes the tasks, out of blocks of `sources`."""
+def array_by_rule(
+    name: str, rule: Rule, chunks: Chunks, dtype: np.dtype, sources: Sequence[da.Array | Delayed] = ()
+) -> da.Array:
+    """Lazy array of which `rule` makes the tasks, out of blocks of `sources` or what these are."""
     layer = RuleLayer(name, tuple(map(len, chunks)), rule)
     dependencies: list[Any] = list(sources)
     graph = HighLevelGraph.from_collections(name, layer, dependencies=dependencies)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
+from types import MappingProxyType
 from typing import Any, Final
 
 import dask.array as da
 import numpy as np
-from dask._task_spec import Task
+from dask._task_spec import Task, TaskRef
 from dask.base import tokenize
+from dask.delayed import Delayed
 
 from insarflow.ops.layer import Chunks, array_by_rule
 from insarflow.simulate.ground_cover import WATER
@@ -38,11 +40,17 @@ def image(scene: Scene, name: str) -> da.Array:
     return blocks(f"simulate-{name}", scene, _image, kind, name=name)
 
 
-def blocks(title: str, scene: Scene, function: Callable[..., np.ndarray], dtype: np.dtype, /, **given: Any) -> da.Array:
-    """Lazy ``(y, x)`` array whose blocks are ``function(scene, pixels, **given)``."""
+def blocks(
+    title: str, scene: Scene, function: Callable[..., np.ndarray], dtype: np.dtype,
+    needs: Mapping[tuple[int, int], Sequence[Delayed]] = MappingProxyType({}), /, **given: Any,
+) -> da.Array:  # fmt: skip
+    """Lazy ``(y, x)`` array whose blocks are ``function(scene, pixels, *needs, **given)``, with what each needs."""
     chunks = tuple(_sizes(n) for n in scene.shape)
-    rule = _Blocks(scene, function, given, chunks)
-    return array_by_rule(f"{title}-{tokenize(scene, function, given)}", rule, chunks, dtype)
+    keys = {block: tuple(one.key for one in some) for block, some in needs.items()}
+    rule = _Blocks(scene, function, keys, given, chunks)
+    sources = {one.key: one for some in needs.values() for one in some}
+    name = f"{title}-{tokenize(scene, function, keys, given)}"
+    return array_by_rule(name, rule, chunks, dtype, list(sources.values()))
 
 
 def _sizes(n: int) -> tuple[int, ...]:
@@ -55,6 +63,7 @@ class _Blocks:
 
     scene: Scene
     function: Callable[..., np.ndarray]
+    needs: Mapping[tuple[int, int], tuple[str, ...]]
     given: dict[str, Any]
     chunks: Chunks
 
@@ -62,7 +71,8 @@ class _Blocks:
         """Simulate a block."""
         i, j = key[1:]
         pixels = Window(i * BLOCK, j * BLOCK, self.chunks[0][i], self.chunks[1][j])
-        return Task(key, self.function, self.scene, pixels, **self.given)
+        needs = (TaskRef(need) for need in self.needs.get((i, j), ()))
+        return Task(key, self.function, self.scene, pixels, *needs, **self.given)
 
 
 def _observe(scene: Scene, pixels: Window, pair: tuple[int, int], processing: Processing) -> np.ndarray:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Self
 
 import numpy as np
 
 from insarflow.simulate.bodies import REACH, Mover
+from insarflow.simulate.marks import Shown, marks
+from insarflow.simulate.processing import Processing
 from insarflow.simulate.scene import TO_PHASE, Scene, Surface
 from insarflow.simulate.truth import Sight, pair_target, sight
 from insarflow.types import Window
@@ -59,20 +61,36 @@ class TrueCoherence:
 
 
 def sights(
-    scene: Scene, movers: Sequence[Mover], pairs: Sequence[tuple[int, int]], *, looks: float, cell: float
+    scene: Scene,
+    movers: Sequence[Mover],
+    pairs: Sequence[tuple[int, int]],
+    processing: Processing,
+    shown: Shown | None = None,
 ) -> list[list[Sight]]:
     """What each pair shows of each mover.
 
     Parameters
     ----------
-    looks, cell
-        Of the product, see `insarflow.simulate.truth.sight`.
+    processing
+        Of the product.
+    shown
+        As of `insarflow.simulate.marks.marks`.
 
     Returns
     -------
     list of list of Sight
-        For each pair, of each mover.
+        For each pair, of each mover: what could be seen of its phase, and is still to be seen in the product.
     """
+    found = _possible(scene, movers, pairs, looks=processing.effective_looks, cell=processing.cell)
+    peaks = np.array([[s.peak if s.state == "visible" else np.nan for s in seen] for seen in found])
+    left = marks(scene, movers, pairs, peaks.reshape(len(pairs), len(movers)), processing, shown)
+    return [[s.marked(float(m)) for s, m in zip(*both, strict=True)] for both in zip(found, left, strict=True)]
+
+
+def _possible(
+    scene: Scene, movers: Sequence[Mover], pairs: Sequence[tuple[int, int]], *, looks: float, cell: float
+) -> list[list[Sight]]:
+    """What could be seen of each mover were nothing taken away by filters."""
     whole = _common(scene, movers, len({n for pair in pairs for n in pair}))
     shared: TrueCoherence | None = None
     found: list[list[Sight]] = [[] for _ in pairs]
@@ -97,8 +115,16 @@ def sights(
     return found
 
 
-def targets(scene: Scene, pairs: Sequence[tuple[int, int]], pixels: Window, *, looks: float, cell: float) -> np.ndarray:
-    """States of pixels, see `insarflow.simulate.truth`: uint8, shape ``(len(pairs), *pixels.shape)``."""
+def targets(
+    scene: Scene, pairs: Sequence[tuple[int, int]], pixels: Window, seen: Sequence[Mapping[int, Sight]]
+) -> np.ndarray:
+    """States of pixels, see `insarflow.simulate.truth`: uint8, shape ``(len(pairs), *pixels.shape)``.
+
+    Parameters
+    ----------
+    seen
+        For each pair, what it shows of the window's movers, by id.
+    """
     ground = scene.ground_of(pixels)
     bodies = scene.slides.bodies(ground)
     valid = np.ones(ground.shape, bool)
@@ -106,10 +132,10 @@ def targets(scene: Scene, pairs: Sequence[tuple[int, int]], pixels: Window, *, l
     out = np.empty((len(pairs), *pixels.shape), np.uint8)
     look = scene.look(ground, scene.relief.height(ground))
     moved = {k: bodies.displacement(scene.day(k), *look) for k in {k for pair in pairs for k in pair}}
-    for k, seen in enumerate(sights(scene, bodies.movers, pairs, looks=looks, cell=cell)):
+    for k, shown in enumerate(seen):
         first, second = (moved[number] for number in pairs[k])
         motion = np.float32(-TO_PHASE) * (second - first)
-        target = pair_target(bodies, {s.id: s for s in seen}, motion, valid)
+        target = pair_target(bodies, shown, motion, valid)
         out[k] = target[half::n, half::n]
     return out
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final, Literal
 
@@ -67,6 +67,8 @@ class Sight:
         ``"visible"``; ``"hidden"``: it moves, but the pair does not show it; ``"resting"``.
     peak_class
         Of what is visible, else None.
+    mark
+        Phase that the product's filters leave of it, rad; NaN if nobody looked.
     """
 
     id: int
@@ -74,6 +76,17 @@ class Sight:
     sigma: float
     state: State
     peak_class: PeakClass | None
+    mark: float = math.nan
+
+    def marked(self, mark: float) -> Sight:
+        """The same where the filters leave so much phase: hidden if that is less than what is visible."""
+        if self.state != "visible":
+            return self
+        # What is left of a core without coherence is its margin, which has been compared with its own noise.
+        noise = 0.0 if self.peak_class == "decorrelated core" else VISIBLE_SIGMAS * self.sigma
+        if mark >= max(VISIBLE_PHASE, noise):
+            return replace(self, mark=mark)
+        return replace(self, state="hidden", peak_class=None, mark=mark)
 
 
 def peak_phase(mover: Mover, days: tuple[float, float], los: tuple[float, float, float]) -> float:

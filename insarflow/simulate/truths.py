@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import dask.array as da
 import numpy as np
 import xarray as xr
 from dask.base import tokenize
-from dask.delayed import delayed
+from dask.delayed import Delayed, delayed
 
 from insarflow.constants import DAYS_PER_YEAR
 from insarflow.schema import CELLS, DIMS, SPACE
-from insarflow.simulate.blocks import blocks
+from insarflow.simulate.blocks import BLOCK, blocks
 from insarflow.simulate.bodies import Bodies, Mover
 from insarflow.simulate.look_alike_bodies import CLASSES
 from insarflow.simulate.processing import Processing
 from insarflow.simulate.scene import Scene
 from insarflow.simulate.sights import sights, targets
-from insarflow.simulate.truth import MISSING
+from insarflow.simulate.truth import MISSING, Sight
 from insarflow.stack.cube import cube
 from insarflow.types import Pair, Window, parse_delay
 
@@ -31,15 +31,13 @@ PARTS: Final = {
     "topography": "phase that the DEM's error leaves",
 }
 
-_TOGETHER: Final = 16
-"""Movers that are looked at in one task."""
-
 
 def truth_of(
     scene: Scene, stack: xr.Dataset, pairs: Mapping[Pair, tuple[int, int]], processing: Processing
 ) -> xr.Dataset:
     """Truth of a stack; see `insarflow.simulate_stack`."""
-    movers = _movers(scene)
+    around = scene.slides.near(scene.ground_of(Window(0, 0, *scene.shape)))
+    movers = _on_pixels(scene, around)
     numbers = {m.id: k + 1 for k, m in enumerate(movers)}
     dates, delays = stack.indexes["date"], stack.indexes["delay"]
     shape = len(dates), len(delays)
@@ -54,8 +52,16 @@ def truth_of(
         keys = {c: (i.name,) for c, i in images.items()}
         return cube(f"{name}-{tokenize(images, shape)}", keys, shape, chunks, dtype, list(images.values()))
 
-    seen = _seen(scene, movers, cells, shape, processing)
-    target = each_pair("target", _target, np.dtype(np.uint8), processing=processing)
+    parts, needs = _sights(scene, around, list(cells), processing)
+    seen = _seen(parts, movers, list(cells.values()), shape)
+    states = {
+        cell: blocks(f"target-{pair[0]}-{pair[1]}", scene, _target, np.dtype(np.uint8), needs, number=k, pair=pair)
+        for k, (pair, cell) in enumerate(cells.items())
+    }
+    target = cube(
+        f"target-{tokenize(states, shape)}", {c: (a.name,) for c, a in states.items()}, shape, chunks,
+        np.dtype(np.uint8), list(states.values()),
+    )  # fmt: skip
     images = {
         "label": (blocks("label", scene, _label, np.dtype(np.int32), numbers=numbers), "1",
                   "number of the moving slope, 0 where stable"),
@@ -95,11 +101,11 @@ def truth_of(
     )  # fmt: skip
 
 
-def _movers(scene: Scene) -> list[Mover]:
+def _on_pixels(scene: Scene, movers: Sequence[Mover]) -> list[Mover]:
     """Those that lie on some pixel."""
     whole = scene.ground_of(Window(0, 0, *scene.shape))
     half, n, found = scene.refine // 2, scene.refine, []
-    for mover in scene.slides.near(whole):
+    for mover in movers:
         part = mover.window(scene.spacing).shared(whole)
         if part is not None:
             label = Bodies.draw(part, (mover,), scene.spacing).label
@@ -115,33 +121,59 @@ def _view(scene: Scene, mover: Mover) -> float:
     return float(sum(d * u for d, u in zip(mover.direction, look, strict=True)))
 
 
-def _seen(
-    scene: Scene, movers: list[Mover], cells: Mapping[tuple[int, int], tuple[int, int]], shape: tuple[int, int],
-    processing: Processing,
-) -> da.Array:  # fmt: skip
-    """Lazy float32 ``(date, delay, mover, 2)``: whether it is visible, and its phase."""
-    parts = [movers[k : k + _TOGETHER] for k in range(0, len(movers), _TOGETHER)]
-    if not parts:
-        none: da.Array = da.from_array(np.zeros((*shape, 0, 2), np.float32))
-        return none
+def _sights(
+    scene: Scene, movers: Sequence[Mover], pairs: list[tuple[int, int]], processing: Processing
+) -> tuple[list[Delayed], dict[tuple[int, int], list[Delayed]]]:
+    """What pairs show of movers, those of a block together, lazily; and which of these each block's movers need."""
+    side = BLOCK * scene.spacing * scene.refine
+    last = [(n - 1) // BLOCK for n in scene.shape]
+    groups: dict[tuple[int, int], list[Mover]] = {}
+    for mover in movers:
+        row, col = (min(max(int(v // side), 0), end) for v, end in zip((mover.south, mover.east), last, strict=True))
+        groups.setdefault((row, col), []).append(mover)
     look = delayed(_look, pure=True)
-    arrays = [
-        da.from_delayed(look(scene, part, cells, shape, processing), (*shape, len(part), 2), np.float32)
-        for part in parts
-    ]
-    seen: da.Array = da.concatenate(arrays, axis=2)
-    return seen
+    needs: dict[tuple[int, int], list[Delayed]] = {}
+    parts = []
+    cells = BLOCK * scene.refine
+    for group in groups.values():
+        parts.append(look(scene, tuple(group), pairs, processing))
+        windows = [m.window(scene.spacing) for m in group]
+        touched = {
+            (i, j)
+            for w in windows
+            for i in range(max(w.y0 // cells, 0), min((w.y1 - 1) // cells, last[0]) + 1)
+            for j in range(max(w.x0 // cells, 0), min((w.x1 - 1) // cells, last[1]) + 1)
+        }
+        for block in touched:
+            needs.setdefault(block, []).append(parts[-1])
+    return parts, needs
 
 
 def _look(
-    scene: Scene, movers: list[Mover], cells: Mapping[tuple[int, int], tuple[int, int]], shape: tuple[int, int],
-    processing: Processing,
-) -> np.ndarray:  # fmt: skip
-    out = np.zeros((*shape, len(movers), 2), np.float32)
+    scene: Scene, movers: Sequence[Mover], pairs: list[tuple[int, int]], processing: Processing
+) -> list[dict[int, Sight]]:
+    return [{s.id: s for s in seen} for seen in sights(scene, movers, pairs, processing)]
+
+
+def _seen(parts: list[Delayed], movers: list[Mover], cells: list[tuple[int, int]], shape: tuple[int, int]) -> da.Array:
+    """Lazy float32 ``(date, delay, mover, 2)``: whether it is visible, and its phase."""
+    wanted = (*shape, len(movers), 2)
+    if not movers:
+        none: da.Array = da.from_array(np.zeros(wanted, np.float32))
+        return none
+    table = delayed(_table, pure=True)(parts, [m.id for m in movers], cells, wanted)
+    seen: da.Array = da.from_delayed(table, wanted, np.float32)
+    return seen
+
+
+def _table(
+    parts: list[list[dict[int, Sight]]], ids: list[int], cells: list[tuple[int, int]], shape: tuple[int, ...]
+) -> np.ndarray:
+    out = np.zeros(shape, np.float32)
     out[..., 1] = np.nan
-    found = sights(scene, movers, list(cells), looks=processing.effective_looks, cell=processing.cell)
-    for cell, seen in zip(cells.values(), found, strict=True):
-        out[cell] = [(s.state == "visible", s.peak) for s in seen]
+    for k, cell in enumerate(cells):
+        seen = {number: sight for part in parts for number, sight in part[k].items()}
+        out[cell] = [(seen[number].state == "visible", seen[number].peak) for number in ids]
     return out
 
 
@@ -168,9 +200,11 @@ def _look_alike(scene: Scene, pixels: Window) -> np.ndarray:
     return _middles(scene, scene.look_alikes.at(scene.ground_of(pixels), scene.relief))
 
 
-def _target(scene: Scene, pixels: Window, pair: tuple[int, int], processing: Processing) -> np.ndarray:
-    found = targets(scene, [pair], pixels, looks=processing.effective_looks, cell=processing.cell)
-    return np.asarray(found[0])
+def _target(
+    scene: Scene, pixels: Window, *seen: list[dict[int, Sight]], number: int, pair: tuple[int, int]
+) -> np.ndarray:
+    every = {key: sight for part in seen for key, sight in part[number].items()}
+    return np.asarray(targets(scene, [pair], pixels, [every])[0])
 
 
 def _part(scene: Scene, pixels: Window, pair: tuple[int, int], part: str) -> np.ndarray:

@@ -1,10 +1,8 @@
 import numpy as np
 import pytest
-import xarray as xr
 
-from insarflow.learn.bank import DELAYS, FILTER, PATCH, PATCHES_PER_SCENE, RECIPE, generate, scene_patches
-from insarflow.ops.goldstein import goldstein
-from insarflow.schema import recipe_of
+from insarflow.learn.bank import DELAYS, PATCH, PATCHES_PER_SCENE, Bank, balanced, generate, scene_patches
+from insarflow.learn.samples import BankDataset
 from insarflow.simulate.truth import ABSENT, MISSING, MOVING, OPEN
 
 
@@ -47,7 +45,17 @@ def test_generated_bank_reads_back(tmp_path, patches):
     assert seen == [(1, 1)]
 
 
-def test_recipe_is_the_default_filter():
-    igram = xr.DataArray(np.ones((40, 40), np.complex64), dims=("y", "x"))
-    assert recipe_of(goldstein(igram)) == RECIPE
-    assert FILTER.items() <= RECIPE.steps[0].items()
+def test_balanced_takes_all_patches_with_movers_and_as_many_without():
+    target = np.zeros((10, 8, 8), np.uint8)
+    target[[1, 4, 6], :5] = MOVING
+    target[7, :2] = MOVING  # too few
+    bank = Bank(np.zeros((10, 3, 8, 8), np.float16), target, np.full(10, 6, np.int16), np.arange(10, dtype=np.int32))
+    chosen = balanced(bank, seed=1)
+    assert chosen.tolist() == sorted(set(chosen.tolist()))
+    assert {1, 4, 6} <= set(chosen.tolist())
+    assert len(chosen) == 6
+    assert balanced(bank, seed=1).tolist() == chosen.tolist()
+    target[:, :5] = MOVING
+    assert balanced(bank, seed=1).tolist() == list(range(10))
+    sample = BankDataset(bank, np.array([7, 2]))[0]
+    assert sample["mask"].sum() == 16

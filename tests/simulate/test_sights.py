@@ -5,13 +5,14 @@ from hypothesis import strategies as st
 from scenes import still
 
 from insarflow.simulate import sights as module
+from insarflow.simulate.processing import PROCESSING
 from insarflow.simulate.scene import Scenario, Scene
 from insarflow.simulate.sights import TrueCoherence, sights, targets
 from insarflow.simulate.truth import ABSENT, MISSING, MOVING, OPEN
 from insarflow.types import Window
 
 PAIRS = [(0, 1), (0, 3), (2, 3)]
-PRODUCT = {"looks": 80.0, "cell": 28.0}
+PRODUCT = PROCESSING["unfiltered"]
 WHOLE = Window(0, 0, 110, 120)
 
 
@@ -31,12 +32,16 @@ def movers(scene):
 
 @pytest.fixture(scope="module")
 def found(scene, movers):
-    return sights(scene, movers, PAIRS, **PRODUCT)
+    return sights(scene, movers, PAIRS, PRODUCT)
 
 
 @pytest.fixture(scope="module")
-def whole(scene):
-    return targets(scene, PAIRS, WHOLE, **PRODUCT)
+def whole(scene, found):
+    return targets(scene, PAIRS, WHOLE, by_id(found))
+
+
+def by_id(found):
+    return [{s.id: s for s in seen} for seen in found]
 
 
 def test_there_are_all_states(found):
@@ -45,22 +50,22 @@ def test_there_are_all_states(found):
 
 def test_a_mover_is_seen_alike_alone_and_among_others(scene, movers, found, monkeypatch):
     for k, mover in enumerate(movers):
-        alone = sights(scene, [mover], PAIRS[1:2], **PRODUCT)
+        alone = sights(scene, [mover], PAIRS[1:2], PRODUCT)
         assert repr(alone[0][0]) == repr(found[1][k])
     for common in (None, Window(-60, -60, 240, 250)):
         monkeypatch.setattr(module, "_common", lambda *_, common=common: common)
-        assert repr(sights(scene, movers, PAIRS[:2], **PRODUCT)) == repr(found[:2])
+        assert repr(sights(scene, movers, PAIRS[:2], PRODUCT)) == repr(found[:2])
 
 
 def test_no_mover(scene):
-    assert sights(scene, (), PAIRS, **PRODUCT) == [[], [], []]
+    assert sights(scene, (), PAIRS, PRODUCT) == [[], [], []]
 
 
 @settings(max_examples=5, deadline=None)
 @given(y=st.integers(0, 80), x=st.integers(0, 90), height=st.integers(1, 30), width=st.integers(1, 30))
-def test_targets_of_any_window_have_the_same_bits(scene, whole, y, x, height, width):
+def test_targets_of_any_window_have_the_same_bits(scene, found, whole, y, x, height, width):
     part = Window(y, x, height, width)
-    alone = targets(scene, PAIRS[1:], part, **PRODUCT)
+    alone = targets(scene, PAIRS[1:], part, by_id(found)[1:])
     np.testing.assert_array_equal(alone, whole[(slice(1, None), *part.within(WHOLE))])
 
 

@@ -4,6 +4,7 @@ import xarray as xr
 from scenes import still
 
 from insarflow.inventory.truth import true_movers
+from insarflow.simulate.marks import marks
 from insarflow.simulate.processing import PROCESSING
 from insarflow.simulate.scene import Scenario, Scene
 from insarflow.simulate.sights import TrueCoherence
@@ -52,7 +53,7 @@ def _is_inside(body):
 
 
 def test_visible_movers_against_a_loop(simulated):
-    """The rule asked pair by pair and mover by mover, with coherence of the mover's window alone."""
+    """The rules asked pair by pair and mover by mover, with what the mover's window alone tells."""
     _, truth = simulated
     scene = Scene.draw(8, SHAPE, pixel_size=20.0, first_day=184.0, scenario=SCENARIO)
     steps = PROCESSING["unfiltered"]
@@ -70,11 +71,13 @@ def test_visible_movers_against_a_loop(simulated):
             if mover.id not in numbers:
                 continue
             los = scene.radar.viewing.line_of_sight(mover.south / 20 - 0.5, mover.east / 20 - 0.5, mover.height)
-            one = sight(
+            possible = sight(
                 mover, (scene.day(pair[0]), scene.day(pair[1])), tuple(float(v) for v in los),
                 lambda window, pair=pair: TrueCoherence.of(scene, window).at(pair),
                 spacing=20.0, looks=steps.effective_looks, cell=steps.cell,
             )  # fmt: skip
+            asked = np.array([[possible.peak if possible.state == "visible" else np.nan]])
+            one = possible.marked(float(marks(scene, [mover], [pair], asked, steps)[0, 0]))
             at = i, j, numbers[mover.id] - 1
             assert bool(truth.visible.values[at]) == (one.state == "visible")
             assert truth.peak_phase.values[at] == np.float32(one.peak)
