@@ -55,7 +55,7 @@ class Preset:
     architecture: str = "context-unet"
     scenes: int = 1200
     held_out: int = 60
-    epochs: int = 8
+    epochs: int = 6
     batch_size: int = 32
     learning_rate: float = 3e-3
     average: float | None = 0.998
