@@ -179,12 +179,14 @@ def load_model(source: str | Path | ModelRef) -> tuple[nn.Module, ModelCard]:
 def _skeleton(card: ModelCard) -> nn.Module:
     """Build the card's network, to be given its weights; torch's random numbers are left as they are.
 
-    One of the package takes no memory. One of the caller's is built for real, since what it does beside making layers
-    is not known; and copied, since its function may give the same one again.
+    One of the package takes no memory, if all of its tensors stand in the file. One of the caller's is built for real,
+    since what it does beside making layers is not known; and copied, since its function may give the same one again.
     """
     if is_built_in(card.architecture):
         with torch.device("meta"):
-            return build_model(card.architecture, len(card.channels))
+            network = build_model(card.architecture, len(card.channels))
+        if {name for name, _ in network.named_buffers()} <= network.state_dict().keys():
+            return network
     with torch.random.fork_rng(devices=[]):
         return copy.deepcopy(build_model(card.architecture, len(card.channels)))
 

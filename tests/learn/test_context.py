@@ -9,7 +9,7 @@ from insarflow.learn.models.context import SURROUNDINGS, ContextUNet, PhaseFeatu
 def test_size_and_what_it_looks_at():
     network = ContextUNet()
     assert sum(p.numel() for p in network.parameters()) == 713_860
-    reach = insarflow.reach(network, channels=3)
+    reach = insarflow.reach(network)
     assert (reach.stride, max(reach.left, reach.right)) == (network.spec.stride, network.spec.reach)
     assert not reach.whole_tile
 

@@ -309,4 +309,4 @@ def test_the_default_model_tells_what_it_was_trained_on():
     training = load_card("default").training
     assert [2, 8] in training["looks"]
     assert training["wavelength_m"] == pytest.approx(SENTINEL1_WAVELENGTH, rel=1e-6)
-    assert training["product_filter"] == "none, or Goldstein with alpha 0.3 to 0.8"
+    assert training["product_filter"] == "none, or Goldstein with alpha 0.3 to 1"

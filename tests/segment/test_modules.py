@@ -37,7 +37,7 @@ def plain():
 @pytest.mark.parametrize("name", list_models())
 def test_networks_of_the_registry(name):
     """The default's weights; others, whose drawn weights give nearly one value everywhere, made to matter."""
-    network = "default" if name == "resunet" else alive(lambda: build_model(name))
+    network = "default" if name == "context-unet" else alive(lambda: build_model(name))
     assert check_seams(network) < 1e-5
 
 

@@ -1,8 +1,11 @@
 import pytest
 from disturbance import Disturbed, cheap_prediction
+from networks import random_network
 
 import insarflow
+from insarflow.learn.phase import CHANNELS
 from insarflow.stack import blocks
+from insarflow.types import Recipe
 
 
 @pytest.fixture(scope="session")
@@ -10,6 +13,18 @@ def region():
     """A small simulated region with its truth."""
     ds, truth = insarflow.simulate_stack((160, 192), seed=11, acquisitions=4, movers=5)
     return ds.load(), truth[["label", "los_rate", "visible", "peak_rate"]].load()
+
+
+@pytest.fixture(scope="session")
+def filtering(tmp_path_factory):
+    """File of a model whose input is filtered, and that looks no farther than 37 pixels; it was not trained."""
+    path = tmp_path_factory.mktemp("filtering") / "filtering.safetensors"
+    recipe = Recipe().then("goldstein", patch_size=32, step=16, alpha=0.5, min_valid=0.5, amplitude="input")
+    insarflow.save_model(
+        random_network(), path, architecture="resunet", channels=CHANNELS, recipe=recipe, pixel_size_m=(10.0, 40.0),
+        threshold=0.5,
+    )  # fmt: skip
+    return str(path)
 
 
 @pytest.fixture(scope="session")

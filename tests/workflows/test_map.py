@@ -50,19 +50,19 @@ def contents(folder):
 
 
 @pytest.fixture
-def run(small_blocks, predictions, monkeypatch):
+def run(small_blocks, filtering, predictions, monkeypatch):
     monkeypatch.setattr(Windows, "side", 64)
-    return MapRun((str(small_blocks),), threshold=0.9, min_area=0.0)
+    return MapRun((str(small_blocks),), model=filtering, threshold=0.9, min_area=0.0)
 
 
 @pytest.fixture(scope="module")
-def finished(small_blocks, tmp_path_factory):
+def finished(small_blocks, filtering, tmp_path_factory):
     """Folder of a map that nothing disturbed."""
     out = tmp_path_factory.mktemp("finished") / "map"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("insarflow.segment.blocks.predict", cheap_prediction)
         patch.setattr(Windows, "side", 64)
-        map_source(MapRun((str(small_blocks),), threshold=0.9, min_area=0.0), out, draw=picture)
+        map_source(MapRun((str(small_blocks),), model=filtering, threshold=0.9, min_area=0.0), out, draw=picture)
     return out
 
 
@@ -78,8 +78,7 @@ def test_files_agree_with_each_other_and_with_python(region, tmp_path):
     result = map_region(ds, tmp_path)
     card = load_card("default")
     assert result.threshold == card.threshold
-    step = {k: v for k, v in card.recipe.of("goldstein")[0].items() if k != "operation"}
-    direct = ds.insar.goldstein(**step).insar.segment()
+    direct = ds.insar.segment()
     with rasterio.open(tmp_path / "probability.tif") as file:
         written = file.read(1)
         assert file.crs.to_epsg() == 32632
@@ -96,9 +95,9 @@ def test_files_agree_with_each_other_and_with_python(region, tmp_path):
 
 
 class TestPrepare:
-    def test_filters_once_and_says_so(self, region):
+    def test_filters_once_and_says_so(self, region, filtering):
         ds, _ = region
-        recipe = load_card("default").recipe
+        recipe = load_card(filtering).recipe
         once, notes = prepare(ds, recipe)
         assert [s["operation"] for s in recipe_of(once).of("goldstein")] == ["goldstein"]
         assert "Goldstein" in notes[0]
@@ -225,9 +224,11 @@ class TestStopped:
             "blocks._write.stop = 4\n"
             "blocks._write.instead = lambda: os.kill(os.getpid(), signal.SIGKILL)\n"
             "dask.config.set(scheduler='sync')\n"
-            "map_source(MapRun((sys.argv[3],), threshold=0.9, min_area=0.0), Path(sys.argv[4]))\n"
+            "run = MapRun((sys.argv[3],), model=sys.argv[5], threshold=0.9, min_area=0.0)\n"
+            "map_source(run, Path(sys.argv[4]))\n"
         )
-        paths = [str(Path(insarflow.__file__).parents[1]), str(Path(__file__).parents[1]), str(small_blocks), str(out)]
+        above = Path(insarflow.__file__).parents[1], Path(__file__).parents[1]
+        paths = [*map(str, above), str(small_blocks), str(out), run.model]
         done = subprocess.run([sys.executable, "-c", script, *paths], env=os.environ, check=False, capture_output=True)
         assert done.returncode == -signal.SIGKILL, done.stderr.decode()
         predictions.calls = 0
@@ -338,13 +339,13 @@ def test_laying_out_computes_nothing(run, forbid_compute):
         lazy, again = open_map(run), open_map(run)
     assert lazy.identity == again.identity
     assert lazy.threshold == 0.9
-    assert open_map(replace(run, threshold=None)).threshold == load_card("default").threshold
+    assert open_map(replace(run, threshold=None)).threshold == load_card(run.model).threshold
     assert open_map(replace(run, threshold=0.8)).identity != lazy.identity
 
 
 def test_a_stored_probability_keeps_its_threshold(region, tmp_path):
     ds, _ = region
-    mapped = ds.insar.goldstein().insar.segment()
+    mapped = ds.insar.segment()
     insarflow.write_stack(mapped, tmp_path / "mapped.zarr")
     stored = insarflow.open_stack(tmp_path / "mapped.zarr")
     for name in ("threshold", "model", "model_sha256", "precision"):
@@ -354,6 +355,6 @@ def test_a_stored_probability_keeps_its_threshold(region, tmp_path):
 
 def test_delays_outside_training_are_named(region):
     ds, _ = region
-    late = ds.assign_coords(delay=ds["delay"] * 10).insar.goldstein()
-    with pytest.warns(RecipeWarning, match=r"delay is 60 to 180 days \(model: 6 to 18\)"):
+    late = ds.assign_coords(delay=ds["delay"] * 10)
+    with pytest.warns(RecipeWarning, match=r"delay is 60 to 180 days \(model: 6 to 48\)"):
         late.insar.segment()

@@ -19,7 +19,7 @@ def test_facts_are_the_card():
     assert facts["scores"] == card.scores
     assert facts["sha256"] == card.sha256
     assert facts["training_data_licences"] == facts["dem_licences"] == []
-    assert (facts["model"], facts["size_mb"]) == ("default", 0.41)
+    assert (facts["model"], facts["size_mb"]) == ("default", 2.88)
 
 
 def test_damaged_model(tmp_path):
@@ -49,7 +49,7 @@ import sys, insarflow
 assert "torch" not in sys.modules
 assert insarflow.list_models() == ["context-unet", "phase-contrast", "resunet", "unet"]
 assert "torch" in sys.modules
-assert insarflow.load_model("default")[1].architecture == "resunet"
+assert insarflow.load_model("default")[1].architecture == "context-unet"
 assert insarflow.build_model("resunet").__class__.__name__ == "ResUNet"
 assert callable(insarflow.save_model) and callable(insarflow.register_model)
 """

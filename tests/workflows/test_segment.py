@@ -9,17 +9,17 @@ from insarflow.workflows.segment import segment_source
 
 
 @pytest.fixture(scope="module")
-def segmented(stored_region, tmp_path_factory):
+def segmented(stored_region, filtering, tmp_path_factory):
     path = tmp_path_factory.mktemp("segmented") / "probability.zarr"
-    return segment_source(stored_region, path)
+    return segment_source(stored_region, path, model=filtering)
 
 
-def test_what_is_written_is_what_python_computes(region, segmented):
+def test_what_is_written_is_what_python_computes(region, filtering, segmented):
     path, notes = segmented
     stored = insarflow.open_stack(path)
     assert set(stored.data_vars) == {"probability", "valid", "perpendicular_baseline", "dem"}
-    step = {k: v for k, v in load_card("default").recipe.of("goldstein")[0].items() if k != "operation"}
-    direct = region[0].insar.goldstein(**step).insar.segment()
+    step = {k: v for k, v in load_card(filtering).recipe.of("goldstein")[0].items() if k != "operation"}
+    direct = region[0].insar.goldstein(**step).insar.segment(filtering)
     np.testing.assert_allclose(stored["probability"].values, direct["probability"].values, atol=2.0**-12 + 1e-6)
     np.testing.assert_array_equal(stored["valid"].values, region[0]["valid"].values)
     for name in ("threshold", "model", "model_sha256"):
@@ -37,11 +37,12 @@ def test_the_store_serves_the_next_verbs(segmented):
     assert facts["pairs"][0]["valid_fraction"] == 1.0
 
 
-def test_a_part_and_no_filter(stored_region, tmp_path):
+def test_a_part_and_no_filter(stored_region, filtering, tmp_path):
     with pytest.warns(RecipeWarning, match="goldstein is applied not at all"):
         path, notes = segment_source(
-            stored_region, tmp_path / "part.zarr", recipe="none", selection={"delays": [12]}, overwrite=True
-        )
+            stored_region, tmp_path / "part.zarr", model=filtering, recipe="none", selection={"delays": [12]},
+            overwrite=True,
+        )  # fmt: skip
     assert notes == ()
     assert list(insarflow.open_stack(path)["delay"].values) == [np.timedelta64(12, "D")]
 

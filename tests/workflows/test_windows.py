@@ -35,13 +35,13 @@ def large():
     return ds.load().chunk(y=97, x=131)
 
 
-def lay_out(ds, recipe, tmp_path, tile_size=1024):
+def lay_out(ds, recipe, tmp_path, model, tile_size=1024):
     if isinstance(recipe, list):
         path = tmp_path / "recipe.json"
         path.write_text(json.dumps(recipe))
         recipe = path
-    prepared, _ = prepare(ds, load_card("default").recipe, recipe)
-    arguments = {"model": "default", "device": None, "tile_size": tile_size}
+    prepared, _ = prepare(ds, load_card(model).recipe, recipe)
+    arguments = {"model": model, "device": None, "tile_size": tile_size}
     return prepared, windows(ds, prepared, recipe=recipe, **arguments)
 
 
@@ -54,9 +54,9 @@ def by_windows(work, chunks):
 
 @pytest.mark.filterwarnings("ignore::insarflow.errors.RecipeWarning")
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
-def test_blocks_are_those_of_the_whole(large, tmp_path, recipe):
-    prepared, work = lay_out(large, recipe, tmp_path)
-    whole = segment(prepared, "default")["probability"].values[0, 0]
+def test_blocks_are_those_of_the_whole(large, filtering, tmp_path, recipe):
+    prepared, work = lay_out(large, recipe, tmp_path, filtering)
+    whole = segment(prepared, filtering)["probability"].values[0, 0]
     height, width = whole.shape
     assert work.shape == whole.shape
     edges = [sorted({0, height // 3, height // 2, height}), sorted({0, width // 3, width // 2, width})]
@@ -65,16 +65,16 @@ def test_blocks_are_those_of_the_whole(large, tmp_path, recipe):
     assert whole.max() > 0.1  # there is something to see
 
 
-def test_the_margin_is_needed(large, tmp_path, monkeypatch):
-    prepared, work = lay_out(large, "model", tmp_path)
-    whole = segment(prepared, "default")["probability"].values[0, 0]
+def test_the_margin_is_needed(large, filtering, tmp_path, monkeypatch):
+    prepared, work = lay_out(large, "model", tmp_path, filtering)
+    whole = segment(prepared, filtering)["probability"].values[0, 0]
     monkeypatch.setattr(Windows, "_halo", 4)
     cut = by_windows(work, ((140, 140, 140), (190, 190)))
     assert np.abs(cut - whole).max() > 1e-3
 
 
-def test_a_block_reads_its_own_window_and_waits_for_nothing_else(large, tmp_path):
-    _, work = lay_out(large, "none", tmp_path)
+def test_a_block_reads_its_own_window_and_waits_for_nothing_else(large, filtering, tmp_path):
+    _, work = lay_out(large, "none", tmp_path, filtering)
     block = work.segmented(slice(200, 220), slice(200, 220))["probability"]
     assert block.shape[2:] == (20, 20)
     assert block.chunks[2:] == ((20,), (20,))
@@ -82,17 +82,17 @@ def test_a_block_reads_its_own_window_and_waits_for_nothing_else(large, tmp_path
     assert len(windows_read) == 1  # one interferogram, one tile
 
 
-def test_sides(large, tmp_path):
+def test_sides(large, filtering, tmp_path):
     for tile_size, side in ((1024, 944), (128, 128), (512, 432), (64, 64)):
-        work = lay_out(large, "model", tmp_path, tile_size)[1]
+        work = lay_out(large, "model", tmp_path, filtering, tile_size)[1]
         assert work.side == side
     assert work.blocks() == ((64,) * 6 + (36,), (64,) * 5 + (60,))
 
 
-def test_what_depends_on_the_whole_region_is_not_cut(large, tmp_path):
+def test_what_depends_on_the_whole_region_is_not_cut(large, filtering, tmp_path):
     for step in (
         {"operation": "add_ramp", "slope_y": 0.1, "slope_x": 0.0},
         {"operation": "decorrelate", "factor": 0.8, "looks": 9, "seed": 1},
         {"operation": "add_turbulence", "std": 0.5, "seed": 1},
     ):
-        assert lay_out(large, [step], tmp_path)[1] is None
+        assert lay_out(large, [step], tmp_path, filtering)[1] is None

@@ -47,6 +47,7 @@ class ContextUNet(Network):
             raise ValueError(
                 f"in_channels must be 3 or more, of which the first are coherence, cos, sin, instead got {in_channels=}"
             )
+        self.in_channels = in_channels
         self.features = PhaseFeatures()
         inside = (PhaseFeatures.channels + in_channels - 3, *WIDTHS)
         self.downs = nn.ModuleList(_layer(a, b, stride=2) for a, b in pairwise(inside))

@@ -127,6 +127,9 @@ def subject_of(model: nn.Module | str | Path, channels: int | None) -> Subject:
 
 
 def _channels_of(network: nn.Module, name: str) -> int:
+    told = getattr(network, "in_channels", None)
+    if isinstance(told, int):
+        return told
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             return module.in_channels
