@@ -42,7 +42,7 @@ def draw_map(result: RegionMap, path: Path, truth: xr.Dataset | None = None) -> 
     one, pair = single(result.stack, None)
     (igram,) = shrink([one["igram"]])
     colour_bar([axes[0]], draw_image(axes[0], np.angle(igram), place, "phase"), "phase")
-    axes[0].set_title(f"filtered phase {title(pair)}", fontsize=10)
+    axes[0].set_title(f"phase {title(pair)}", fontsize=10)
     draw_probability(axes[1], result.summary, result.stack, place)
     polygons = on_place(result.polygons, place)
     draw_outlines(axes[1], polygons, place)

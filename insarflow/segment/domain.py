@@ -28,8 +28,8 @@ from insarflow.types import Recipe
 FAR: Final = 10.0
 """Pixels so many times smaller or larger than any of the training data are refused.
 
-Of the embedded model (10 to 40 m): at 400 m the median width of its training slopes, 350 m, is less than a pixel; at
-1 m the narrowest, 135 m, are wider than the 75 m that its network sees. Degrees taken for metres, and metres for
+Of the embedded model (10 to 100 m): at 1 km the widest of its training slopes are some pixels; at 1 m the narrowest,
+220 m, fill most of the 351 pixels that its network sees. Degrees taken for metres, and metres for
 degrees, are wrong by thousands of times and more.
 """
 

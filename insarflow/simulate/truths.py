@@ -13,7 +13,7 @@ from dask.delayed import Delayed, delayed
 
 from insarflow.constants import DAYS_PER_YEAR
 from insarflow.schema import CELLS, DIMS, SPACE
-from insarflow.simulate.blocks import BLOCK, blocks
+from insarflow.simulate.blocks import blocks
 from insarflow.simulate.bodies import Bodies, Mover
 from insarflow.simulate.look_alike_bodies import CLASSES
 from insarflow.simulate.processing import Processing
@@ -52,7 +52,7 @@ def truth_of(
         keys = {c: (i.name,) for c, i in images.items()}
         return cube(f"{name}-{tokenize(images, shape)}", keys, shape, chunks, dtype, list(images.values()))
 
-    parts, needs = _sights(scene, around, list(cells), processing)
+    parts, needs = _sights(scene, around, list(cells), processing, (chunks[0][0], chunks[1][0]))
     seen = _seen(parts, movers, list(cells.values()), shape)
     states = {
         cell: blocks(f"target-{pair[0]}-{pair[1]}", scene, _target, np.dtype(np.uint8), needs, number=k, pair=pair)
@@ -122,30 +122,35 @@ def _view(scene: Scene, mover: Mover) -> float:
 
 
 def _sights(
-    scene: Scene, movers: Sequence[Mover], pairs: list[tuple[int, int]], processing: Processing
+    scene: Scene, movers: Sequence[Mover], pairs: list[tuple[int, int]], processing: Processing, block: tuple[int, int]
 ) -> tuple[list[Delayed], dict[tuple[int, int], list[Delayed]]]:
-    """What pairs show of movers, those of a block together, lazily; and which of these each block's movers need."""
-    side = BLOCK * scene.spacing * scene.refine
-    last = [(n - 1) // BLOCK for n in scene.shape]
+    """What pairs show of movers, those of a block together, lazily; and which of these each block's movers need.
+
+    `block` is the size of all blocks but the last ones, pixels.
+    """
+    cells = [n * scene.refine for n in block]
+    last = [(n - 1) // size for n, size in zip(scene.shape, block, strict=True)]
+
+    def within(number: int, axis: int) -> int:
+        return min(max(number // cells[axis], 0), last[axis])
+
     groups: dict[tuple[int, int], list[Mover]] = {}
     for mover in movers:
-        row, col = (min(max(int(v // side), 0), end) for v, end in zip((mover.south, mover.east), last, strict=True))
-        groups.setdefault((row, col), []).append(mover)
+        row, col = (int(v // scene.spacing) for v in (mover.south, mover.east))
+        groups.setdefault((within(row, 0), within(col, 1)), []).append(mover)
     look = delayed(_look, pure=True)
     needs: dict[tuple[int, int], list[Delayed]] = {}
     parts = []
-    cells = BLOCK * scene.refine
     for group in groups.values():
         parts.append(look(scene, tuple(group), pairs, processing))
-        windows = [m.window(scene.spacing) for m in group]
         touched = {
             (i, j)
-            for w in windows
-            for i in range(max(w.y0 // cells, 0), min((w.y1 - 1) // cells, last[0]) + 1)
-            for j in range(max(w.x0 // cells, 0), min((w.x1 - 1) // cells, last[1]) + 1)
+            for w in (m.window(scene.spacing) for m in group)
+            for i in range(within(w.y0, 0), within(w.y1 - 1, 0) + 1)
+            for j in range(within(w.x0, 1), within(w.x1 - 1, 1) + 1)
         }
-        for block in touched:
-            needs.setdefault(block, []).append(parts[-1])
+        for place in touched:
+            needs.setdefault(place, []).append(parts[-1])
     return parts, needs
 
 

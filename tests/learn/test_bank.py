@@ -55,7 +55,6 @@ def test_balanced_takes_all_patches_with_movers_and_as_many_without():
     assert {1, 4, 6} <= set(chosen.tolist())
     assert len(chosen) == 6
     assert balanced(bank, seed=1).tolist() == chosen.tolist()
+    assert BankDataset(bank, np.array([7, 2]))[0]["mask"].sum() == 16
     target[:, :5] = MOVING
     assert balanced(bank, seed=1).tolist() == list(range(10))
-    sample = BankDataset(bank, np.array([7, 2]))[0]
-    assert sample["mask"].sum() == 16

@@ -35,7 +35,7 @@ def test_multiply_accumulates_per_pixel(name, expected):
 @pytest.mark.parametrize("name", list_models())
 @pytest.mark.parametrize("channels", [1, 3, 5])
 def test_gives_one_logit_per_pixel(name, channels):
-    if (name, channels) == ("phase-contrast", 1):
+    if name in ("context-unet", "phase-contrast") and channels < 3:
         pytest.skip("needs coherence, cos and sin")
     network = build_model(name, channels)
     stride = network.spec.stride

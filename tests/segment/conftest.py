@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
-from networks import random_network
+from untrained import random_network
 
 from insarflow.learn.phase import CHANNELS
 from insarflow.learn.weights import ModelCard, save_model

@@ -15,13 +15,13 @@ from insarflow.types import Window
 
 SHAPE = (90, 100)
 SCENARIO = Scenario(
-    slides={"density": 1.2, "size": (60.0, 180.0), "giants": 0.0, "speed": (0.1, 2.0)}, cover={"bare_chance": 1.0}
+    slides={"density": 1.2, "size": (60.0, 180.0), "giants": 0.0, "speed": (0.2, 2.0)}, cover={"bare_chance": 1.0}
 )
 
 
 @pytest.fixture(scope="module")
 def simulated():
-    stack, truth = simulate_stack(SHAPE, seed=8, acquisitions=4, delays=(6, 18), scenario=SCENARIO)
+    stack, truth = simulate_stack(SHAPE, seed=5, acquisitions=4, delays=(6, 18), scenario=SCENARIO)
     return stack[["valid", "los_up"]].load(), truth.load()
 
 
@@ -55,7 +55,7 @@ def _is_inside(body):
 def test_visible_movers_against_a_loop(simulated):
     """The rules asked pair by pair and mover by mover, with what the mover's window alone tells."""
     _, truth = simulated
-    scene = Scene.draw(8, SHAPE, pixel_size=20.0, first_day=184.0, scenario=SCENARIO)
+    scene = Scene.draw(5, SHAPE, pixel_size=20.0, first_day=184.0, scenario=SCENARIO)
     steps = PROCESSING["unfiltered"]
     bodies = scene.slides.bodies(scene.ground_of(Window(0, 0, *SHAPE)))
     numbers = {m.id: int(truth.label.values[bodies.label == k][0]) for k, m in enumerate(bodies.movers, 1)

@@ -1,6 +1,6 @@
 import pytest
 from disturbance import Disturbed, cheap_prediction
-from networks import random_network
+from untrained import random_network
 
 import insarflow
 from insarflow.learn.phase import CHANNELS

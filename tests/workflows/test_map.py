@@ -326,7 +326,8 @@ class TestOutput:
         file = tmp_path / "map" / "run.yaml"
         file.parent.mkdir()
         source = os.path.relpath(run.source[0], file.parent)
-        file.write_text(f"insarflow: map\nsource: {source}\nparameters: {{threshold: 0.9, min_area: 0}}\n# a thought\n")
+        parameters = f"{{model: {run.model}, threshold: 0.9, min_area: 0}}"
+        file.write_text(f"insarflow: map\nsource: {source}\nparameters: {parameters}\n# a thought\n")
         seen = []
         map_source(read_run(file), file.parent, draw=lambda *_: seen.append(file.read_text()))
         assert "# a thought" in seen[0]

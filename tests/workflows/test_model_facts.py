@@ -19,7 +19,7 @@ def test_facts_are_the_card():
     assert facts["scores"] == card.scores
     assert facts["sha256"] == card.sha256
     assert facts["training_data_licences"] == facts["dem_licences"] == []
-    assert (facts["model"], facts["size_mb"]) == ("default", 2.88)
+    assert (facts["model"], facts["size_mb"]) == ("default", 2.877)
 
 
 def test_damaged_model(tmp_path):
