@@ -28,7 +28,7 @@ def test_training_ends_in_a_model_that_loads(trained):
     assert loaded == card
     assert loaded.recipe == RECIPE
     assert 0 < loaded.threshold < 1
-    assert loaded.training["patches"] == PATCHES_PER_SCENE
+    assert 0 < loaded.training["patches"] <= PATCHES_PER_SCENE
     assert {"pixel", "object"} <= set(loaded.scores["held_out_rougher_atmosphere"]["all"])
     assert (loaded.temperature, loaded.shift) != (1.0, 0.0)
     assert {what for what, _, _ in seen} == {"simulating train", "simulating validation", "simulating test"}

@@ -1,6 +1,7 @@
 """Training on labels of one's own: what is kept apart, what is learned, what is written down."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import geopandas as gpd
 import pytest
@@ -16,7 +17,7 @@ from insarflow.workflows.sides import sides_of
 from insarflow.workflows.train import train_run
 from insarflow.workflows.train_data import Labelled
 
-QUICK = Training(epochs=2, batch_size=8, learning_rate=3e-3, keep="best")
+QUICK = Training(epochs=15, batch_size=8, learning_rate=5e-3, keep="best")
 
 
 @pytest.fixture(scope="module")
@@ -28,38 +29,38 @@ def data(outlined):
 
 
 @pytest.fixture(scope="module")
-def trained(data, tmp_path_factory):
+def trained(data, filtering, tmp_path_factory):
     folder = tmp_path_factory.mktemp("tuned") / "model"
-    return folder, train_run(TrainRun(data, QUICK, start="default"), folder)
+    return folder, train_run(TrainRun(data, QUICK, start=filtering), folder)
 
 
-def test_the_card_tells_what_was_done(trained, data):
+def test_the_card_tells_what_was_done(trained, data, filtering):
     folder, card = trained
     network, loaded = load_model(folder / "model.safetensors")
     assert loaded == card
     assert not network.training
-    default = load_card("default")
-    assert card.training["starts_from"] == {"name": "default", "sha256": default.sha256}
-    assert card.training_data_licences == (*default.training_data_licences, "mine")
+    first = load_card(filtering)
+    assert card.training["starts_from"] == {"name": Path(filtering).name, "sha256": first.sha256}
+    assert card.training_data_licences == (*first.training_data_licences, "mine")
     assert card.cite[-1] == "me, 2025"
     assert card.training["patch_size"] == 32
     assert set(card.training["delays_days"]) >= {6}
-    assert card.recipe.of("goldstein") == default.recipe.of("goldstein")
+    assert card.recipe.of("goldstein") == first.recipe.of("goldstein")
     assert set(card.scores) == {"validation", "holdout"}
     assert set(card.scores["holdout"]) == {"all", "6", "season"}
     low, high = card.scores["holdout"]["all"]["intervals"]["pixel"]["f1"]
     assert low <= card.scores["holdout"]["all"]["pixel"]["f1"] <= high
     assert read_train_run(folder / "run.yaml").data == data
-    assert card.training["leakage"]["buffer"] == default.reach
+    assert card.training["leakage"]["buffer"] == first.reach == 37
     report = (folder / "leakage.txt").read_text()
     assert "ground: not shared, nor closer than the buffer of 37 pixels\nradar images: not shared" in report
 
 
-def test_scores_are_those_of_the_saved_model_on_what_was_kept(trained, data):
+def test_scores_are_those_of_the_saved_model_on_what_was_kept(trained, data, filtering):
     """Shown by another way: every holdout patch by itself, with the card's temperature and threshold."""
     folder, card = trained
     network, _ = load_model(folder / "model.safetensors")
-    sides = sides_of(data, card.channels, trained=load_card("default").recipe, buffer=37)
+    sides = sides_of(data, card.channels, trained=load_card(filtering).recipe, buffer=37)
     scores = PixelScores()
     for patches in sides.of("holdout"):
         for sample in patches:
@@ -67,13 +68,14 @@ def test_scores_are_those_of_the_saved_model_on_what_was_kept(trained, data):
             scores.update(((logits + card.shift) / card.temperature).sigmoid(), sample["mask"])
     found = scores.at(card.threshold)
     assert found["f1"] == pytest.approx(card.scores["holdout"]["all"]["pixel"]["f1"], abs=2e-3)
-    assert found["average_precision"] > 0.6
+    # A tenth of the pixels moves, and the network had learnt nothing before.
+    assert found["average_precision"] > 0.2
 
 
-def test_calibrated_probabilities_are_right_more_often(trained, data):
+def test_calibrated_probabilities_are_right_more_often(trained, data, filtering):
     folder, card = trained
     network, _ = load_model(folder / "model.safetensors")
-    sides = sides_of(data, card.channels, trained=load_card("default").recipe, buffer=37)
+    sides = sides_of(data, card.channels, trained=load_card(filtering).recipe, buffer=37)
     raw = PixelScores()
     for place in PatchPlaces(network, sides.of("validation")):
         raw.update(1 / (1 + 2.718281828**-place.logits), place.target)
@@ -96,9 +98,9 @@ def test_sides_share_neither_ground_nor_images(data):
     assert len({*rows["holdout"]["x"] % 32}) == 1 or 192 in {*rows["holdout"]["x"]}
 
 
-def test_a_training_goes_on_where_it_was(trained, data, tmp_path):
+def test_a_training_goes_on_where_it_was(trained, data, tmp_path, filtering):
     folder, card = trained
-    run = TrainRun(data, QUICK, start="default")
+    run = TrainRun(data, QUICK, start=filtering)
     with pytest.raises(OutputExistsError, match=r"run.yaml exists: pass resume=True \(--resume\)"):
         train_run(run, folder)
     assert train_run(run, folder, resume=True).sha256 == card.sha256
@@ -134,10 +136,10 @@ def test_more_channels_are_normalised(data, outlined, tmp_path):
     assert not (tmp_path / "other").exists()
 
 
-def test_what_cannot_be_trained_on_is_said_in_one_line(data, outlined, tmp_path):
+def test_what_cannot_be_trained_on_is_said_in_one_line(data, outlined, tmp_path, filtering):
     def refused(error, message, **changes):
         with pytest.raises(error, match=message):
-            train_run(TrainRun(replace(data, **{"step": 32} | changes), QUICK, start="default"), tmp_path / "out")
+            train_run(TrainRun(replace(data, **{"step": 32} | changes), QUICK, start=filtering), tmp_path / "out")
         assert not (tmp_path / "out").exists()
 
     far = str(outlined.write(tmp_path / "far.gpkg", [(5000, 0, 5100, 100)]))
