@@ -68,13 +68,13 @@ class Stream:
 def streams(size: int, runs: int, only: str = "") -> Iterator[Stream]:
     """Measure the networks, in float32 and, where the processor has it, in bfloat16."""
     networks: dict[str, Callable[[], nn.Module]] = {
-        "resunet": lambda: load_model("default")[0],
+        "default": lambda: load_model("default")[0],
         "unet": lambda: build_model("unet"),
     }
     for name, build in networks.items():
         if name.startswith(only):
             # Of forty times the work a pixel: a small region tells as much.
-            yield stream(name, build(), size if name == "resunet" else size // 2, runs)
+            yield stream(name, build(), size if name == "default" else size // 2, runs)
 
 
 def stream(name: str, network: nn.Module, size: int, runs: int) -> Stream:

@@ -56,12 +56,12 @@ def test_graphs_at_small_size(capsys):
 
 
 def test_streams_at_small_size(capsys):
-    (row,) = main(["stream", "--size", "128", "--runs", "1", "--only", "resunet", "--json"])
+    (row,) = main(["stream", "--size", "128", "--runs", "1", "--only", "default", "--json"])
     assert json.loads(capsys.readouterr().out) == [row]
     assert row["ratio"] == pytest.approx(row["mpx_per_s"] / row["bare"])
     assert row["read"] == 1.0
-    main(["stream", "--size", "128", "--runs", "1", "--only", "resunet"])
-    assert "resunet, float32" in capsys.readouterr().out
+    main(["stream", "--size", "128", "--runs", "1", "--only", "default"])
+    assert "default, float32" in capsys.readouterr().out
 
 
 def test_memory_at_small_size(capsys):

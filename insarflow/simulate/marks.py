@@ -74,20 +74,19 @@ def marks(
         return np.asarray(observe(scene, pairs, window, processing)["igram"])
 
     found = np.where(np.isnan(peaks), np.nan, 0.0)
-    own = {k: _pixels(scene, movers[k]) for k in np.flatnonzero(np.isfinite(peaks).any(axis=0)).tolist()}
-    for window, some in _together({k: w for k, w in own.items() if w is not None}, len(pairs)):
+    asked_of = np.flatnonzero(np.isfinite(peaks).any(axis=0)).tolist()
+    own = {k: part for k in asked_of if (part := _pixels(scene, movers[k])) is not None}
+    for window, some in _together(own, len(pairs)):
         asked = np.flatnonzero(np.isfinite(peaks[:, some]).any(axis=1)).tolist()
         chosen = [pairs[p] for p in asked]
         change = (shown or as_is)(chosen, window) * np.conj(without(chosen, window))
         size = np.abs(change)
         change /= np.where(size == 0, np.float32(np.nan), size)
         for k in some:
-            part = own[k]
-            assert part is not None
-            ring, profile = _zones_of(scene, movers[k], part)
+            ring, profile = _zones_of(scene, movers[k], own[k])
             for p, image in zip(asked, change, strict=True):
                 if np.isfinite(peaks[p, k]):
-                    found[p, k] = _mark(image[part.within(window)], ring, profile, abs(float(peaks[p, k])))
+                    found[p, k] = _mark(image[own[k].within(window)], ring, profile, abs(float(peaks[p, k])))
     return found
 
 

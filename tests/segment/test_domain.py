@@ -68,6 +68,11 @@ def test_no_filter_on_either_side_and_no_recipe_at_all(with_recipe, make_stack, 
     plain = make_card(recipe=Recipe())
     assert compare(with_recipe(), plain) == Domain()
     assert compare(with_recipe(TRAINED), plain).outside == ("goldstein is applied once (model: not at all)",)
+    known = make_card(recipe=Recipe(), training={"product_filter": "none, or Goldstein with alpha 0.3 to 1"})
+    assert compare(with_recipe(TRAINED), known).outside == ()
+    assert compare(with_recipe(TRAINED, TRAINED), known).outside == (
+        "goldstein is applied 2 times (model: not at all)",
+    )
     bare = make_stack((8, 9))
     del bare.attrs["recipe"]
     assert compare(bare, plain) == Domain(unknown=("goldstein is unknown (model: not at all)",))

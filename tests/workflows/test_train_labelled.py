@@ -17,7 +17,7 @@ from insarflow.workflows.sides import sides_of
 from insarflow.workflows.train import train_run
 from insarflow.workflows.train_data import Labelled
 
-QUICK = Training(epochs=15, batch_size=8, learning_rate=5e-3, keep="best")
+QUICK = Training(epochs=25, batch_size=8, learning_rate=5e-3, keep="best")
 
 
 @pytest.fixture(scope="module")
