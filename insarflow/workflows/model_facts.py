@@ -41,7 +41,7 @@ def describe_model(source: str | Path) -> dict[str, Any]:
     --------
     >>> facts = describe_model("default")
     >>> facts["architecture"], facts["size_mb"]
-    ('resunet', 0.41)
+    ('context-unet', 2.877)
     """
     ref, card = resolve_model(source), load_card(source)
     held = {f.name: getattr(card, f.name) for f in fields(card)}
