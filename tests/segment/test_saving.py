@@ -8,7 +8,7 @@ from torch import nn
 
 import insarflow
 from insarflow.errors import ModelError, OutputExistsError
-from insarflow.learn.models import forget_model, register_model
+from insarflow.learn.models import build_model, forget_model, register_model
 from insarflow.learn.phase import CHANNELS
 from insarflow.learn.weights import load_card, load_model, resolve_model
 from insarflow.segment import segment
@@ -302,3 +302,14 @@ def test_unknown_pixel_sizes(saved, stack):
     change(saved, pixel_size_m=None)
     unknown = segment(stack, saved)["probability"].attrs["unknown"]
     assert "pixel_size_m is unknown to the model's card" in unknown
+
+
+def test_buffers_that_are_not_in_the_file_are_there_again(tmp_path):
+    """Gaussian weights of the baseline: drawn by no training, kept in no file."""
+    network = build_model("phase-contrast").eval()
+    path = tmp_path / "baseline.safetensors"
+    insarflow.save_model(network, path, architecture="phase-contrast", channels=CHANNELS, recipe=Recipe())
+    again = insarflow.load_model(path)[0]
+    x = torch.rand(1, 3, 40, 40, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        torch.testing.assert_close(again(x), network(x), rtol=0, atol=0)
