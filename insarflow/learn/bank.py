@@ -196,7 +196,7 @@ def seen_in(
         return np.stack([igrams[pairs.index(pair)][cut] for pair in some])
 
     movers = scene.slides.near(scene.ground_of(Window(0, 0, *scene.shape)))
-    return [{s.id: s for s in seen} for seen in sights(scene, movers, pairs, processing, shown)]
+    return sights(scene, movers, pairs, processing, shown)
 
 
 def random_product(rng: np.random.Generator) -> tuple[Processing, float]:

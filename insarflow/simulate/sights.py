@@ -66,7 +66,7 @@ def sights(
     pairs: Sequence[tuple[int, int]],
     processing: Processing,
     shown: Shown | None = None,
-) -> list[list[Sight]]:
+) -> list[dict[int, Sight]]:
     """What each pair shows of each mover.
 
     Parameters
@@ -78,13 +78,13 @@ def sights(
 
     Returns
     -------
-    list of list of Sight
-        For each pair, of each mover: what could be seen of its phase, and is still to be seen in the product.
+    list of dict of Sight
+        For each pair, by the mover's id: what could be seen of its phase, and is still to be seen in the product.
     """
     found = _possible(scene, movers, pairs, looks=processing.effective_looks, cell=processing.cell)
     peaks = np.array([[s.peak if s.state == "visible" else np.nan for s in seen] for seen in found])
     left = marks(scene, movers, pairs, peaks.reshape(len(pairs), len(movers)), processing, shown)
-    return [[s.marked(float(m)) for s, m in zip(*both, strict=True)] for both in zip(found, left, strict=True)]
+    return [{s.id: s.marked(float(m)) for s, m in zip(*both, strict=True)} for both in zip(found, left, strict=True)]
 
 
 def _possible(
@@ -123,7 +123,7 @@ def targets(
     Parameters
     ----------
     seen
-        For each pair, what it shows of the window's movers, by id.
+        Of the window's movers, as `sights`.
     """
     ground = scene.ground_of(pixels)
     bodies = scene.slides.bodies(ground)

@@ -138,7 +138,7 @@ def _sights(
     for mover in movers:
         row, col = (int(v // scene.spacing) for v in (mover.south, mover.east))
         groups.setdefault((within(row, 0), within(col, 1)), []).append(mover)
-    look = delayed(_look, pure=True)
+    look = delayed(sights, pure=True)
     needs: dict[tuple[int, int], list[Delayed]] = {}
     parts = []
     for group in groups.values():
@@ -152,12 +152,6 @@ def _sights(
         for place in touched:
             needs.setdefault(place, []).append(parts[-1])
     return parts, needs
-
-
-def _look(
-    scene: Scene, movers: Sequence[Mover], pairs: list[tuple[int, int]], processing: Processing
-) -> list[dict[int, Sight]]:
-    return [{s.id: s for s in seen} for seen in sights(scene, movers, pairs, processing)]
 
 
 def _seen(parts: list[Delayed], movers: list[Mover], cells: list[tuple[int, int]], shape: tuple[int, int]) -> da.Array:

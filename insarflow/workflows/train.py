@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -30,7 +30,6 @@ from insarflow.learn.samples import BankDataset
 from insarflow.learn.scoring import BankPlaces, calibrate, choose_threshold, score
 from insarflow.learn.train import Fitted, fit, fresh_network
 from insarflow.learn.training import Training
-from insarflow.learn.transforms import STANDARD, Parameters
 from insarflow.learn.weights import check_output, save_model
 from insarflow.types import JsonValue
 from insarflow.workflows.begin import Beginning, begin
@@ -60,7 +59,6 @@ class Preset:
     batch_size: int = 32
     learning_rate: float = 3e-3
     average: float | None = 0.998
-    augmentations: Mapping[str, Parameters] = field(default_factory=lambda: STANDARD)
     seed: int = 1
 
 
@@ -107,9 +105,8 @@ def train(
         banks[name] = _bank(bank_folder / name, scenes, preset.seed + shift, name == "test", workers, progress)
     network = fresh_network(preset.architecture, len(CHANNELS), seed=preset.seed)
     training = Training(
-        preset.epochs, preset.batch_size, preset.learning_rate, augmentations=preset.augmentations,
-        average=preset.average, seed=preset.seed,
-    )  # fmt: skip
+        preset.epochs, preset.batch_size, preset.learning_rate, average=preset.average, seed=preset.seed
+    )
     card = _fitted(
         network, preset.architecture, banks, bank_folder / "training", training, progress=progress is not None,
         facts={"command": f"insarflow train --preset {preset.name}", "scenes": preset.scenes},

@@ -65,13 +65,17 @@ def test_info_of_a_model(run, tmp_path, monkeypatch):
     told = [line.split(maxsplit=1) for line in said.out.splitlines()]
     assert ["data", "simulated only: no real landslide label was used"] in told
     head = next(line for line in said.out.splitlines() if line.startswith("scores"))
-    assert head.split()[:5] == ["scores", "precision", "recall", "f1", "iou"]
+    assert head.split() == [
+        "scores", "precision", "recall", "f1", "iou", "dice", "accuracy", "auroc", "average_precision",
+        "calibration_error", "brier",
+    ]  # fmt: skip
     pixel = load_card("default").scores["validation"]["all"]["pixel"]
     first = next(line for line in said.out.splitlines() if line.startswith("validation / all / pixel")).split()
     assert first[5:7] == [f"{pixel[name]:.4g}" for name in ("precision", "recall")]
     assert said.err == "next: insarflow map STACK --model default -o my-map\n"
     facts = run("info", "default", "--json").facts
-    assert (facts["architecture"], facts["channels"][0]) == ("context-unet", "coherence")
+    assert (facts["architecture"], facts["temperature"]) == ("context-unet", load_card("default").temperature)
+    assert facts["channels"][0] == "coherence"
     part = run("info", "default", "--delays", "6")
     assert (part.status, part.out) == (2, "")
     assert "no part of the model default can be chosen" in part.err

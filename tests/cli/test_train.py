@@ -116,16 +116,8 @@ _OWN = "-o {new} --patch 32 --from none"
         ("{stack} --labels {text} " + _ZONE, 1, "is not what its name says, or damaged"),
         ("{stack} --labels nowhere.gpkg " + _ZONE, 1, "cannot be read: No such file"),
         ("{stack} --labels {labels} --holdout {far} -o {new}", 1, "none of the 1 polygons touches the image"),
-        (
-            "{stack} --labels {labels} --holdout {bare_ground} -o {new} --patch 32 --from none",
-            1,
-            "the holdout side has no mover",
-        ),
-        (
-            "{stack} --labels {labels} --holdout-start 2031-01-01 -o {new} --patch 32 --from none",
-            1,
-            "the holdout side has no",
-        ),
+        ("{stack} --labels {labels} --holdout {bare_ground} " + _OWN, 1, "the holdout side has no mover"),
+        ("{stack} --labels {labels} --holdout-start 2031-01-01 " + _OWN, 1, "the holdout side has no"),
         ("{stack} {new}.zarr " + _BOTH + " -o {new}", 1, "new.zarr"),
         ("{stack} " + _BOTH + " -o {done} --patch 32", 1, "run.yaml exists: pass resume=True (--resume) to go on"),
         ("{stack} " + _BOTH + " -o {new} --from nobody", 1, "model must be one of ['default'] or the path"),

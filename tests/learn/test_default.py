@@ -46,11 +46,11 @@ def test_card_states_how_it_was_made_and_how_it_scored(default):
 def test_it_finds_movers_in_scenes_it_has_not_seen(default):
     network, card = default
     scores = PixelScores()
-    for number in (3, 5, 9):
+    for number in (3, 7, 15):
         image, target, delay = scene_patches(4, number)
         late = delay >= 18
         logits = logits_of(network, torch.from_numpy(image[late].astype(np.float32)))
         scores.update(Calibration(card.temperature, card.shift).probability(logits), target[late])
     at = scores.at(card.threshold)
     assert at["auroc"] > 0.9
-    assert at["f1"] > 0.45
+    assert at["f1"] > 0.4

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
-from untrained import random_network
 
+from insarflow.learn.models import build_model
 from insarflow.learn.phase import CHANNELS
 from insarflow.learn.weights import ModelCard, save_model
 from insarflow.stack.georeference import georeference
@@ -26,6 +26,22 @@ def build_card(**changes):
         "licence": "BSD-3-Clause",
     }
     return ModelCard(**values | changes)
+
+
+def random_network(in_channels=3):
+    """A network whose every layer matters: untrained, it would give nearly one value everywhere."""
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        network = build_model("resunet", in_channels)
+        with torch.no_grad():
+            for module in network.modules():
+                if isinstance(module, torch.nn.Conv2d):
+                    module.weight.mul_(2)
+                if isinstance(module, torch.nn.BatchNorm2d):
+                    module.momentum = None
+            for _ in range(3):
+                network(torch.randn(4, in_channels, 64, 64))
+    return network.eval()
 
 
 def build_stack(shape=(112, 131), cells=(2, 2), seed=0):

@@ -37,35 +37,31 @@ def found(scene, movers):
 
 @pytest.fixture(scope="module")
 def whole(scene, found):
-    return targets(scene, PAIRS, WHOLE, by_id(found))
-
-
-def by_id(found):
-    return [{s.id: s for s in seen} for seen in found]
+    return targets(scene, PAIRS, WHOLE, found)
 
 
 def test_there_are_all_states(found):
-    assert {s.state for seen in found for s in seen} == {"visible", "hidden", "resting"}
+    assert {s.state for seen in found for s in seen.values()} == {"visible", "hidden", "resting"}
 
 
 def test_a_mover_is_seen_alike_alone_and_among_others(scene, movers, found, monkeypatch):
-    for k, mover in enumerate(movers):
+    for mover in movers:
         alone = sights(scene, [mover], PAIRS[1:2], PRODUCT)
-        assert repr(alone[0][0]) == repr(found[1][k])
+        assert repr(alone[0][mover.id]) == repr(found[1][mover.id])
     for common in (None, Window(-60, -60, 240, 250)):
         monkeypatch.setattr(module, "_common", lambda *_, common=common: common)
         assert repr(sights(scene, movers, PAIRS[:2], PRODUCT)) == repr(found[:2])
 
 
 def test_no_mover(scene):
-    assert sights(scene, (), PAIRS, PRODUCT) == [[], [], []]
+    assert sights(scene, (), PAIRS, PRODUCT) == [{}, {}, {}]
 
 
 @settings(max_examples=5, deadline=None)
 @given(y=st.integers(0, 80), x=st.integers(0, 90), height=st.integers(1, 30), width=st.integers(1, 30))
 def test_targets_of_any_window_have_the_same_bits(scene, found, whole, y, x, height, width):
     part = Window(y, x, height, width)
-    alone = targets(scene, PAIRS[1:], part, by_id(found)[1:])
+    alone = targets(scene, PAIRS[1:], part, found[1:])
     np.testing.assert_array_equal(alone, whole[(slice(1, None), *part.within(WHOLE))])
 
 
@@ -75,7 +71,7 @@ def test_targets_tell_the_states_of_movers(scene, movers, found, whole):
         assert target.dtype == np.uint8
         assert not (target == MISSING).any()
         assert (target[label == 0] == ABSENT).all()
-        for k, one in enumerate(seen, 1):
+        for k, one in enumerate(seen.values(), 1):
             allowed = {"visible": {MOVING, OPEN}, "hidden": {OPEN}, "resting": {ABSENT}}[one.state]
             assert set(np.unique(target[label == k])) <= allowed
 

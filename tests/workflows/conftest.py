@@ -1,11 +1,10 @@
+from pathlib import Path
+
 import pytest
 from disturbance import Disturbed, cheap_prediction
-from untrained import random_network
 
 import insarflow
-from insarflow.learn.phase import CHANNELS
 from insarflow.stack import blocks
-from insarflow.types import Recipe
 
 
 @pytest.fixture(scope="session")
@@ -16,15 +15,9 @@ def region():
 
 
 @pytest.fixture(scope="session")
-def filtering(tmp_path_factory):
-    """File of a model whose input is filtered, and that looks no farther than 37 pixels; it was not trained."""
-    path = tmp_path_factory.mktemp("filtering") / "filtering.safetensors"
-    recipe = Recipe().then("goldstein", patch_size=32, step=16, alpha=0.5, min_valid=0.5, amplitude="input")
-    insarflow.save_model(
-        random_network(), path, architecture="resunet", channels=CHANNELS, recipe=recipe, pixel_size_m=(10.0, 40.0),
-        threshold=0.5,
-    )  # fmt: skip
-    return str(path)
+def filtering():
+    """The default model of old: its input is filtered, it looks no farther than 37 pixels, its card is an older one."""
+    return str(Path(__file__).parents[1] / "former" / "resunet.safetensors")
 
 
 @pytest.fixture(scope="session")

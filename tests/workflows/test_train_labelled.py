@@ -17,7 +17,7 @@ from insarflow.workflows.sides import sides_of
 from insarflow.workflows.train import train_run
 from insarflow.workflows.train_data import Labelled
 
-QUICK = Training(epochs=25, batch_size=8, learning_rate=5e-3, keep="best")
+QUICK = Training(epochs=2, batch_size=8, learning_rate=3e-3, keep="best")
 
 
 @pytest.fixture(scope="module")
@@ -68,8 +68,7 @@ def test_scores_are_those_of_the_saved_model_on_what_was_kept(trained, data, fil
             scores.update(((logits + card.shift) / card.temperature).sigmoid(), sample["mask"])
     found = scores.at(card.threshold)
     assert found["f1"] == pytest.approx(card.scores["holdout"]["all"]["pixel"]["f1"], abs=2e-3)
-    # A tenth of the pixels moves, and the network had learnt nothing before.
-    assert found["average_precision"] > 0.2
+    assert found["average_precision"] > 0.6
 
 
 def test_calibrated_probabilities_are_right_more_often(trained, data, filtering):

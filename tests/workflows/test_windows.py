@@ -61,7 +61,7 @@ def test_blocks_are_those_of_the_whole(large, filtering, tmp_path, recipe):
     assert work.shape == whole.shape
     edges = [sorted({0, height // 3, height // 2, height}), sorted({0, width // 3, width // 2, width})]
     chunks = tuple(tuple(np.diff(e).tolist()) for e in edges)
-    np.testing.assert_allclose(by_windows(work, chunks), whole, atol=5e-6)
+    np.testing.assert_allclose(by_windows(work, chunks), whole, atol=1e-6)
     assert whole.max() > 0.1  # there is something to see
 
 

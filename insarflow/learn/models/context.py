@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from itertools import pairwise
 from typing import ClassVar, Final
 
@@ -10,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from insarflow.learn.models.gaussian import blurred, gaussian
 from insarflow.learn.models.network import Network, Spec
 
 WIDTHS: Final = (24, 48, 80, 112)
@@ -94,7 +94,7 @@ class PhaseFeatures(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         for k, sigma in enumerate(SURROUNDINGS):
-            self.register_buffer(f"mean{k}", _gaussian(sigma), persistent=False)
+            self.register_buffer(f"mean{k}", gaussian(sigma, 2.5), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Float ``(batch, 12, y, x)`` of ``(batch, 3, y, x)``, sides multiples of 4."""
@@ -102,7 +102,7 @@ class PhaseFeatures(nn.Module):
         features = [coherence]
         cells = functional.avg_pool2d(phasor, _CELL)
         for k in range(len(SURROUNDINGS)):
-            mean = _blur(cells, getattr(self, f"mean{k}"))
+            mean = blurred(cells, getattr(self, f"mean{k}"))
             around = functional.interpolate(mean, scale_factor=_CELL, mode="bilinear", align_corners=False)
             length = _length(around)
             features += [_times_conjugate(phasor, around) / length, length]
@@ -144,16 +144,3 @@ def _times_conjugate(a: Tensor, b: Tensor) -> Tensor:
 def _length(phasor: Tensor) -> Tensor:
     """Of phasors; a little more than 0 where there is none, so that it can be divided by and has a gradient."""
     return torch.sqrt(phasor.square().sum(dim=1, keepdim=True) + _SMALL**2)
-
-
-def _gaussian(sigma: float) -> Tensor:
-    reach = math.ceil(2.5 * sigma)
-    weights = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / sigma) ** 2)
-    return weights / weights.sum()
-
-
-def _blur(x: Tensor, weights: Tensor) -> Tensor:
-    channels, reach = x.shape[1], weights.numel() // 2
-    down = weights.view(1, 1, -1, 1).expand(channels, 1, -1, 1)
-    x = functional.conv2d(x, down, padding=(reach, 0), groups=channels)
-    return functional.conv2d(x, down.transpose(2, 3), padding=(0, reach), groups=channels)

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
+from insarflow.learn.models.gaussian import blurred, gaussian
 from insarflow.learn.models.network import Network, Spec
 
 NEAR, FAR = 1.5, 20.0
@@ -44,31 +44,18 @@ class PhaseContrast(Network):
             raise ValueError(
                 f"in_channels must be 3 or more, of which the first are coherence, cos, sin, instead got {in_channels=}"
             )
-        self.register_buffer("near", _gaussian(NEAR), persistent=False)
-        self.register_buffer("far", _gaussian(FAR), persistent=False)
+        self.register_buffer("near", gaussian(NEAR, 3.0), persistent=False)
+        self.register_buffer("far", gaussian(FAR, 3.0), persistent=False)
         self.threshold = nn.Conv2d(4, 1, kernel_size=1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits ``(batch, 1, y, x)`` of float ``(batch, channel, y, x)``: coherence, cos, sin and others."""
         coherence, cos, sin = x[:, :1], x[:, 1:2], x[:, 2:3]
         weighted = torch.cat((coherence * cos, coherence * sin, coherence), dim=1)
-        near, far = _blur(weighted, self.near), _blur(weighted[:, :2], self.far)
+        near, far = blurred(weighted, self.near), blurred(weighted[:, :2], self.far)
         along = near[:, :1] * far[:, :1] + near[:, 1:2] * far[:, 1:]
         across = near[:, 1:2] * far[:, :1] - near[:, :1] * far[:, 1:]
         # Nothing there: no angle, and no gradient through one.
         angle = torch.atan2(across.abs(), torch.where((along == 0) & (across == 0), torch.ones_like(along), along))
         logits: Tensor = self.threshold(torch.cat((angle, angle**2, near[:, 2:], angle * near[:, 2:]), dim=1))
         return logits
-
-
-def _gaussian(sigma: float) -> Tensor:
-    reach = math.ceil(3 * sigma)
-    weights = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / sigma) ** 2)
-    return weights / weights.sum()
-
-
-def _blur(x: Tensor, weights: Tensor) -> Tensor:
-    channels, reach = x.shape[1], weights.numel() // 2
-    down = weights.view(1, 1, -1, 1).expand(channels, 1, -1, 1)
-    x = functional.conv2d(x, down, padding=(reach, 0), groups=channels)
-    return functional.conv2d(x, down.transpose(2, 3), padding=(0, reach), groups=channels)

@@ -1,0 +1,24 @@
+"""Gaussian means of images."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+def gaussian(sigma: float, reach: float) -> Tensor:
+    """Weights of a mean along an axis, of sum 1: standard deviation in pixels, and where it ends in these."""
+    last = math.ceil(reach * sigma)
+    weights = torch.exp(-0.5 * (torch.arange(-last, last + 1) / sigma) ** 2)
+    return weights / weights.sum()
+
+
+def blurred(x: Tensor, weights: Tensor) -> Tensor:
+    """Images ``(batch, channel, y, x)`` averaged along both axes, with zeros beyond the border."""
+    channels, reach = x.shape[1], weights.numel() // 2
+    down = weights.view(1, 1, -1, 1).expand(channels, 1, -1, 1)
+    x = functional.conv2d(x, down, padding=(reach, 0), groups=channels)
+    return functional.conv2d(x, down.transpose(2, 3), padding=(0, reach), groups=channels)
