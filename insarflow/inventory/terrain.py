@@ -40,8 +40,7 @@ def terrain_of(frame: gpd.GeoDataFrame, ds: xr.Dataset) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        A row a slope: the columns `insarflow.inventory.columns.TERRAIN`, and ``sensitivity`` (float32, -1..1). NaN where
-        the stack does not tell.
+        A row a slope: the columns of `TERRAIN`, and ``sensitivity`` (float32, -1..1). NaN is what nobody can tell.
 
     Raises
     ------
