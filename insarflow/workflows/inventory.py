@@ -9,7 +9,7 @@ from insarflow.errors import MissingVariableError
 from insarflow.inventory import inventory, write_inventory
 from insarflow.inventory.checks import check_threshold
 from insarflow.inventory.projection import check_crs, reproject
-from insarflow.inventory.table import check_file
+from insarflow.inventory.write import check_file
 from insarflow.stack.sources import SourceLike
 from insarflow.stack.store import open_stack
 from insarflow.workflows.selection import Selection
