@@ -87,9 +87,8 @@ def vectorise(
 
     Notes
     -----
-    All of this is done in pixels (whole ones, or when smoothing parts of them); the affine transform is applied once, at
-    the end. Outlines that are simplified or smoothed do not know of each other: neighbours may overlap by parts of a
-    pixel.
+    All of this is done in pixels, whole ones but for smoothing; the affine transform is applied once at the end.
+    Outlines that are simplified or smoothed do not know of each other: neighbours may overlap by parts of a pixel.
 
     Examples
     --------

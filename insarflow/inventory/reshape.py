@@ -17,7 +17,8 @@ def reshape(polygons: np.ndarray, simplify: float, smooth: int) -> np.ndarray:
         Most that an outline may move, pixels (Douglas and Peucker; a polygon stays a polygon). 0 keeps every corner.
     smooth
         How often corners are cut: each edge keeps its middle half (Chaikin 1974, Computer Graphics and Image Processing
-        3, 346-349). Areas change little, since what is cut off outer corners is added at inner ones.
+        3, 346-349), a long one all but a pixel on either side. Areas change little, since what is cut off outer corners
+        is added at inner ones.
 
     Returns
     -------
@@ -38,5 +39,6 @@ def _cut(polygons: np.ndarray) -> np.ndarray:
     # The last vertex of a ring is its first one again.
     edges = ring[1:] == ring[:-1]
     a, b, of = xy[:-1][edges], xy[1:][edges], ring[1:][edges]
-    cut = np.stack([0.75 * a + 0.25 * b, 0.25 * a + 0.75 * b], axis=1).reshape(-1, 2)
+    part = np.minimum(0.25, 1.0 / np.hypot(*(b - a).T))[:, None]
+    cut = np.stack([a + part * (b - a), b - part * (b - a)], axis=1).reshape(-1, 2)
     return np.asarray(shapely.polygons(shapely.linearrings(cut, indices=np.repeat(of, 2)), indices=owner))

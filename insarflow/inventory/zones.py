@@ -123,11 +123,7 @@ def places(frame: gpd.GeoDataFrame, grid: Grid) -> list[Place | None]:
     SchemaError
         If the table has no CRS.
     """
-    if frame.crs is None:
-        raise SchemaError("the inventory must have a CRS, instead got none: name it with frame.set_crs(...)")
-    x, dx, _, y, _, dy = grid.transform
-    on_grid = np.asarray(frame.geometry.to_crs(grid.crs))
-    outlines = shapely.transform(on_grid, lambda xy: (xy - (x, y)) / (dx, dy))
+    outlines = in_pixels(frame, grid)
     pixel_size = ground_of(grid).pixel_size
     margin_y, margin_x = (math.ceil(_reach(pixel_size)[1] / size) + 1 for size in pixel_size)
     tree = shapely.STRtree(outlines)
@@ -147,6 +143,21 @@ def places(frame: gpd.GeoDataFrame, grid: Grid) -> list[Place | None]:
         others = tuple(outlines[k] for k in near.tolist() if k != number)
         found.append(Place(outline, others, window, grid.shape, pixel_size))
     return found
+
+
+def in_pixels(frame: gpd.GeoDataFrame, grid: Grid) -> np.ndarray:
+    """The outlines of a table in columns and rows of a grid.
+
+    Raises
+    ------
+    SchemaError
+        If the table has no CRS.
+    """
+    if frame.crs is None:
+        raise SchemaError("the inventory must have a CRS, instead got none: name it with frame.set_crs(...)")
+    x, dx, _, y, _, dy = grid.transform
+    on_grid = np.asarray(frame.geometry.to_crs(grid.crs))
+    return np.asarray(shapely.transform(on_grid, lambda xy: (xy - (x, y)) / (dx, dy)))
 
 
 def _reach(pixel_size: tuple[float, float]) -> tuple[float, float]:
