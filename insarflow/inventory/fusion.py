@@ -12,10 +12,9 @@ import numpy as np
 import pandas as pd
 import pyproj
 import shapely
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from insarflow.errors import SchemaError
+from insarflow.inventory.agreement import groups
 from insarflow.inventory.columns import COLUMNS, EDITED, OUTLINE
 from insarflow.inventory.outlines import check_outlines, check_table, overlaps, shapes_in, who
 from insarflow.ops.checks import check_fraction
@@ -175,9 +174,7 @@ def _groups(ascending: np.ndarray, descending: np.ndarray, min_overlap: float) -
     rows, columns, shared = overlaps(ascending, descending)
     smaller = np.minimum(shapely.area(ascending)[rows], shapely.area(descending)[columns])
     one = shared >= min_overlap * smaller
-    ends = (rows[one], n + columns[one])
-    links = coo_array((np.ones(len(ends[0]), bool), ends), shape=(n + m, n + m))
-    return np.asarray(connected_components(links, directed=False)[1]) if n + m else np.empty(0, np.int32)
+    return groups(n + m, (rows[one], n + columns[one]))[1]
 
 
 def _ranked(sides: list[_Side], group: np.ndarray) -> pd.DataFrame:

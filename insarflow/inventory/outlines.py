@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import geopandas as gpd
 import numpy as np
@@ -96,21 +96,38 @@ def shapes_in(frame: gpd.GeoDataFrame, crs: pyproj.CRS, name: str) -> np.ndarray
     return np.asarray(shapely.force_2d(shapes.to_numpy()), object)
 
 
-def overlaps(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Which polygons of two arrays share an area.
+class Meetings(NamedTuple):
+    """Pairs of polygons that share an area, in the order of their numbers."""
+
+    first: np.ndarray
+    """Number of the one, int64."""
+    second: np.ndarray
+    """Number of the other, int64."""
+    area: np.ndarray
+    """That they share, float64, in units of their CRS."""
+
+
+def overlaps(first: np.ndarray, second: np.ndarray) -> Meetings:
+    """Which polygons of two arrays share an area; of one array given twice, each pair once, the lower number first.
 
     Touching at a point or along an edge is none, nor is what rounding makes of it: `SLIVER` of the smaller one.
-
-    Returns
-    -------
-    rows, columns : ndarray
-        Of the pairs, int64, sorted.
-    area : ndarray
-        That they share, float64, in units of their CRS.
     """
     rows, columns = shapely.STRtree(second).query(first, predicate="intersects")
+    if second is first:
+        rows, columns = rows[rows < columns], columns[rows < columns]
     area = shapely.area(shapely.intersection(first[rows], second[columns]))
     keep = area > SLIVER * np.minimum(shapely.area(first)[rows], shapely.area(second)[columns])
     rows, columns, area = rows[keep], columns[keep], area[keep]
     order = np.lexsort((columns, rows))
-    return rows[order], columns[order], area[order]
+    return Meetings(rows[order], columns[order], area[order])
+
+
+def common_crs(*frames: gpd.GeoDataFrame) -> pyproj.CRS:
+    """The first projected CRS among those of the tables that have rows, or else equal areas around the last of them."""
+    known = [frame for frame in frames if len(frame)]
+    for frame in known:
+        if pyproj.CRS(frame.crs).is_projected:
+            return pyproj.CRS(frame.crs)
+    west, south, east, north = known[-1].geometry.to_crs("EPSG:4326").total_bounds
+    at = f"+lat_0={(south + north) / 2:.4f} +lon_0={(west + east) / 2:.4f}"
+    return pyproj.CRS.from_proj4(f"+proj=laea {at} +datum=WGS84 +units=m")
