@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 import shapely
+from scipy.optimize import linear_sum_assignment
 from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components, min_weight_full_bipartite_matching
+from scipy.sparse.csgraph import connected_components
 
 from insarflow.inventory.outlines import Meetings
 
@@ -22,27 +23,31 @@ class Score(NamedTuple):
 
 
 def most_pairs(rows: np.ndarray, columns: np.ndarray, closeness: np.ndarray) -> np.ndarray:
-    """Places of the pairs that are chosen, one to one: as many as can be, and of these the closest in sum.
+    """Places of the pairs that are chosen, one to one, ascending: as many as can be, and of these the closest in sum.
 
     Parameters
     ----------
     rows, columns
-        Of the pairs that may be, int64, sorted by both.
+        Of the pairs that may be, int64.
     closeness
         Of each, 0..1.
     """
-    if not len(rows):
-        return np.empty(0, np.int64)
     row, column = (np.unique(ends, return_inverse=True)[1] for ends in (rows, columns))
-    n, m = int(row.max()) + 1, int(column.max()) + 1
-    # A column of its own for each row means that it stays alone, and costs more than all that one more pair may shift.
-    alone = np.arange(n)
-    costs = np.concatenate([2.0 - closeness, np.full(n, n + 3.0)])
-    ends = (np.concatenate([row, alone]), np.concatenate([column, m + alone]))
-    row_of, column_of = min_weight_full_bipartite_matching(coo_array((costs, ends), shape=(n, m + n)).tocsr())
-    paired = column_of < m
-    width = np.int64(m)
-    return np.sort(np.searchsorted(row * width + column, row_of[paired] * width + column_of[paired]))
+    n = int(row.max(initial=-1)) + 1
+    # Few have a choice, so each group of them is a small problem of its own.
+    group = groups(n + int(column.max(initial=-1)) + 1, (row, n + column))[1][row]
+    order = np.argsort(group, kind="stable")
+    chosen = []
+    for pairs in np.split(order, np.flatnonzero(np.diff(group[order])) + 1):
+        if len(pairs) > 1:
+            r, c = (np.unique(ends[pairs], return_inverse=True)[1] for ends in (row, column))
+            value, place = np.zeros((2, r.max() + 1, c.max() + 1))
+            # More pairs are always better than closer ones.
+            value[r, c], place[r, c] = min(value.shape) + 1.0 + closeness[pairs], np.arange(1, len(pairs) + 1)
+            best = place[linear_sum_assignment(value, maximize=True)].astype(np.int64)
+            pairs = pairs[best[best > 0] - 1]
+        chosen.append(pairs)
+    return np.sort(np.concatenate(chosen))
 
 
 def groups(n: int, links: tuple[np.ndarray, np.ndarray]) -> tuple[int, np.ndarray]:
