@@ -1,0 +1,38 @@
+"""Colours of moving slopes, the same in QGIS and on the page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+VELOCITY: Final = {
+    "< 1 cm/yr": "#2c7bb6",
+    "1-3 cm/yr": "#7fbfd6",
+    "3-10 cm/yr": "#ffd34d",
+    "10-30 cm/yr": "#fd8d3c",
+    "30-100 cm/yr": "#e31a1c",
+    "> 100 cm/yr": "#800026",
+}
+"""Velocity classes of RGIK, from slow to fast."""
+
+PROBABILITY: Final = ((0.0, "#ffffb2"), (0.5, "#fecc5c"), (0.7, "#fd8d3c"), (0.8, "#f03b20"), (0.9, "#bd0026"))
+"""Mean probability from which a colour holds."""
+
+UNKNOWN: Final = "#9e9ac8"
+"""Of slopes whose class or probability nobody knows."""
+
+REJECTED: Final = "#969696"
+
+_OTHERS: Final = ("#1b9e77", "#7570b3", "#e7298a", "#66a61e", "#a6761d", "#666666")
+
+
+def velocity_colours(classes: Iterable[str]) -> dict[str, str]:
+    """Colour of each class: those of RGIK first, then any other that a table holds; the empty one is unknown."""
+    others = sorted({*classes} - VELOCITY.keys() - {""})
+    return VELOCITY | {name: _OTHERS[k % len(_OTHERS)] for k, name in enumerate(others)}
+
+
+def probability_classes() -> list[tuple[float, float, str]]:
+    """Lower bound, upper bound (not included, but 1) and colour of each class of mean probability."""
+    bounds = [low for low, _ in PROBABILITY] + [1.0]
+    return [(low, high, colour) for (low, colour), high in zip(PROBABILITY, bounds[1:], strict=True)]
