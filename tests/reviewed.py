@@ -15,7 +15,7 @@ TEXTS = {
     "pair_names": "20210703_20210715",
     "repetition": "6:3/19;12:9/18",
     "reliability": ["low", "high", "medium", "high"],
-    "velocity_class": ["< 1 cm/yr", "3-10 cm/yr", "", "> 100 cm/yr"],
+    "velocity_class": ["<1 cm/yr", "3-10 cm/yr", "", ">100 cm/yr"],
     "orbit": "ascending 15",
     "sources": "",
     "activity": ["new", "faster", "steady", "unknown"],

@@ -82,9 +82,7 @@ def read_inventory(path: str | os.PathLike[str], *, layer: str | None = None) ->
     frame = frame.reset_index(drop=True)
     outlines(frame, name, repair=False)
     attributes = _attributes(path, chosen, frame, name)
-    frame = frame.rename_geometry("geometry").assign(
-        **{column: _restored(frame[column], column, name) for column in columns if column in COLUMNS}
-    )
+    frame = frame.assign(**{column: _restored(frame[column], column, name) for column in columns if column in COLUMNS})
     _check_ids(frame["id"], name)
     frame.attrs = attributes
     return frame
@@ -131,18 +129,19 @@ def _nearest(column: str, others: list[str]) -> str | None:
 
 def _restored(values: pd.Series[Any], column: str, name: str) -> pd.Series[Any]:
     """A column with its own dtype."""
-    dtype = COLUMNS[column].dtype
+    dtype: Any = COLUMNS[column].dtype
     if dtype == "str":
         return _text(values, column, name)
     if dtype == "bool":
         return _flags(values, column, name)
     if dtype.startswith("datetime64"):
         return _days(values, column, name).astype(dtype)
-    # Flags are numbers to pandas, but nobody counts with them.
-    numbers = pd.to_numeric(values.where(values != "") if values.dtype.kind == "O" else values, errors="coerce")
-    wrong = (values.notna() & (values.astype(str).str.strip() != "") & numbers.isna()) | np.isinf(numbers)
-    if values.dtype == bool:
-        wrong |= True
+    missing = values.isna() | values.astype(str).str.strip().str.lower().isin(["", "nan"])
+    numbers = pd.to_numeric(values.where(~missing), errors="coerce")
+    wrong = (~missing & numbers.isna()) | np.isinf(numbers)
+    if values.dtype.kind in "bMm":
+        # They are numbers to pandas, but nobody counts with flags and days.
+        wrong |= ~missing
     check_rows(wrong, values, column, "a number", name)
     if dtype.startswith("float"):
         return numbers.astype(dtype)
@@ -192,15 +191,15 @@ def _check_ids(ids: pd.Series[Any], name: str) -> None:
 
 def _attributes(path: Path, layer: str | int, frame: gpd.GeoDataFrame, name: str) -> dict[str, Any]:
     """What the table was written with."""
-    if path.suffix.lower() != ".gpkg":
-        return dict(frame.attrs)
-    kept = pyogrio.read_info(path.absolute(), layer=layer)["layer_metadata"] or {}
+    kept = frame.attrs
+    if path.suffix.lower() == ".gpkg":
+        kept = pyogrio.read_info(path.absolute(), layer=layer)["layer_metadata"] or {}
     # GDAL adds some of its own, in capitals.
     attributes: dict[str, Any] = {key: value for key, value in kept.items() if not key.isupper()}
     for key in _NUMBERS:
         if key in attributes:
             try:
                 attributes[key] = float(attributes[key])
-            except ValueError as error:
+            except (TypeError, ValueError) as error:
                 raise ProductError(f"{name}: {key} must be a number, instead got {attributes[key]!r:.80}") from error
     return attributes

@@ -211,6 +211,7 @@ def check_rows(wrong: pd.Series[bool], column: pd.Series[Any], field: str, wante
     rows = np.flatnonzero(wrong.to_numpy(bool))
     if len(rows):
         got = column.iloc[rows[0]]
+        got = got.item() if isinstance(got, np.generic) else got
         raise ProductError(f"{name}: {field} must be {wanted}; instead got {got!r} in {rows_named(rows)}")
 
 

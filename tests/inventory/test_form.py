@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 from reviewed import SOME, inventory_of
 
-from insarflow.inventory.colours import REJECTED, VELOCITY
+from insarflow.inventory.colours import REJECTED, VELOCITY, velocity_colours
 from insarflow.inventory.columns import CLASSES, COLUMNS, EDITED, OUTLINE, STATUS
 from insarflow.inventory.form import alias
 from insarflow.inventory.symbology import rgba, style
@@ -106,17 +106,19 @@ def rules(root):
 
 
 def test_every_class_has_a_colour(frame):
-    frame = frame.assign(velocity_class=["< 1 cm/yr", "it's odd", "", None])
+    frame = frame.assign(velocity_class=["<1 cm/yr", "it's odd", ">3 cm/yr", None])
     found = rules(parsed(frame))
-    assert [*found] == ["rejected", *VELOCITY, "it's odd", "no velocity"]
-    colours = [fill["color"] for _, fill in found.values()]
-    assert len(set(colours)) == len(colours)
-    assert all(re.fullmatch(r"\d+,\d+,\d+,160", colour) for colour in colours)
+    assert [*found] == ["rejected", *VELOCITY, ">3 cm/yr", "it's odd", "no velocity"]
+    colours = {name: fill["color"] for name, (_, fill) in found.items()}
+    assert colours.pop(">3 cm/yr") == colours["3-10 cm/yr"]
+    assert len({*colours.values()}) == len(colours)
+    assert all(re.fullmatch(r"\d+,\d+,\d+,160", colour) for colour in colours.values())
     for name, colour in VELOCITY.items():
-        assert found[name][1]["color"] == rgba(colour, 160)
+        assert colours[name] == rgba(colour, 160)
         assert found[name][0][1] == f"\"velocity_class\" = '{name}'"
     assert found["it's odd"][0][1] == "\"velocity_class\" = 'it''s odd'"
     assert found["no velocity"][0][1] == "ELSE"
+    assert [*velocity_colours(["undefined", "", ">1 cm/yr"])] == [*VELOCITY, ">1 cm/yr", "undefined"]
 
 
 def test_rejected_slopes_are_hatched_and_nothing_else(root):
