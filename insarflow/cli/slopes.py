@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from insarflow.cli.options import PROCESSING, MinArea, Threshold, flag
 from insarflow.cli.values import number, read_flag, whole
@@ -138,7 +138,7 @@ class Keep:
         from insarflow.inventory.criteria import Criteria
         from insarflow.workflows.inventory import read_criteria
 
-        numbers: dict[str, float] = {}
+        numbers: dict[str, Any] = {}
         rasters: dict[str, str] = {}
         for name, text in (("min_elevation", self.min_elevation), ("max_elevation", self.max_elevation)):
             if text is None:

@@ -70,7 +70,7 @@ def measure(frame: gpd.GeoDataFrame, ds: xr.Dataset, *, threshold: float) -> gpd
 def complete(frame: gpd.GeoDataFrame, columns: pd.DataFrame) -> gpd.GeoDataFrame:
     """A table of slopes with more columns, those that people write among them, all in the order of a file."""
     frame = frame.reset_index(drop=True)
-    full = frame.assign(**{name: columns[name].to_numpy() for name in columns})
+    full = frame.assign(**{str(name): columns[name].to_numpy() for name in columns})
     for name in EDITED:
         if name not in full:
             full[name] = pd.Series([STATUS[0] if name == "status" else ""] * len(full), dtype="str")

@@ -55,8 +55,8 @@ def rate_image(frame: gpd.GeoDataFrame, like: xr.DataArray) -> xr.DataArray:
 def _burn(image: np.ndarray, *, tile: Tile, outlines: np.ndarray, rates: np.ndarray) -> np.ndarray:
     window = tile.core
     box = shapely.box(window.x0, window.y0, window.x1, window.y1)
-    here = np.flatnonzero(shapely.intersects(outlines, box)) if len(outlines) else []
-    if not len(here):
+    here = np.flatnonzero(shapely.intersects(outlines, box))
+    if not here.size:
         return np.full(window.shape, np.nan, np.float32)
     with ONE_RASTERISES:
         burnt = rasterize(

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import xarray as xr
 
@@ -17,10 +17,11 @@ from insarflow.inventory.criteria import Criteria, select_slopes
 from insarflow.inventory.fusion import fuse
 from insarflow.inventory.projection import check_crs, reproject
 from insarflow.inventory.raster import rate_image
-from insarflow.inventory.read import KINDS, read_inventory
-from insarflow.inventory.write import check_file
+from insarflow.inventory.read import read_inventory
+from insarflow.inventory.write import KINDS, check_file
 from insarflow.stack.export.cog import write_cogs
 from insarflow.stack.export.layers import Layer, Stack
+from insarflow.stack.export.output import check_file as check_new
 from insarflow.stack.georeference import georeference, grid_of
 from insarflow.stack.mosaic import lazy_raster
 from insarflow.stack.raster import read_header
@@ -186,7 +187,12 @@ def check_outputs(out: str | Path | Sequence[str | Path], crs: str | None, *, ov
     wanted = [out] if isinstance(out, str | os.PathLike) else list(out)
     if crs is not None:
         check_crs(crs)
-    return [check_file(path, overwrite=overwrite, also=PAGE) for path in wanted]
+    for path in wanted:
+        if Path(path).suffix.lower() in PAGE:
+            check_new(Path(path), overwrite=overwrite)
+        else:
+            check_file(path, overwrite=overwrite)
+    return [Path(path) for path in wanted]
 
 
 def write_slopes(
@@ -234,7 +240,8 @@ def read_criteria(criteria: Criteria, rasters: Mapping[str, str | Path]) -> Crit
     ProductError
         If a file is no raster.
     """
-    return replace(criteria, **{name: _raster(path) for name, path in rasters.items()})
+    found: dict[str, Any] = {name: _raster(path) for name, path in rasters.items()}
+    return replace(criteria, **found)
 
 
 def _raster(path: str | Path) -> xr.DataArray:
