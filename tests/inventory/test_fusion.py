@@ -110,11 +110,11 @@ def test_min_overlap_is_a_share_of_the_smaller():
 
 rectangles = st.lists(
     st.tuples(*[st.integers(0, 12)] * 2, *[st.integers(1, 5)] * 2).map(lambda r: box(*r[:2], r[0] + r[2], r[1] + r[3])),
-    max_size=7,
+    max_size=6,
 )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(rectangles, rectangles, st.sampled_from([0.0, 0.3, 1.0]), st.randoms(use_true_random=False))
 def test_slopes_are_those_found_by_hand_whatever_the_order(first, second, min_overlap, random):
     notes = edits(*[("confirmed", "", "Ann", f"note {k}") for k in range(len(first))]) if first else {}
@@ -166,13 +166,12 @@ def test_times_are_of_both_and_rates_of_the_kept():
     expected = {
         "first_seen": ["2021-04-01", "2021-05-01"],
         "last_seen": ["2021-06-01", "2021-07-01"],
-        "inactive_since": ["2021-06-01", "NaT"],  # the second is still seen by the ascending orbit
+        "inactive_since": ["2021-06-01", None],  # the second is still seen by the ascending orbit
         "window_start": ["2020-12-01", "2021-01-01"],
         "window_end": ["2021-12-01", "2022-01-01"],
     }
     for name, values in expected.items():
-        assert fused[name].dtype == "datetime64[ms]"
-        assert fused[name].astype(object).astype(str).tolist() == values, name
+        pd.testing.assert_series_equal(fused[name], days(*values), check_names=False)
     assert fused["reliability"].tolist() == ["medium", "high"]
     assert fused["los_rate_mm_yr"].tolist() == [-30.0, 4.0]
     assert fused["aliased"].tolist() == [True, False]
