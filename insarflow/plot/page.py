@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
-import shapely
 import xarray as xr
 from matplotlib.colors import LightSource
 from matplotlib.image import imsave
 
 from insarflow.errors import OutputExistsError, SchemaError, StoreError
 from insarflow.inventory.colours import REJECTED, UNKNOWN, probability_classes, velocity_colours
+from insarflow.inventory.corners import encoded
 from insarflow.inventory.form import alias
 from insarflow.plot.images import looks_of, shrink
 from insarflow.plot.mercator import coarse, to_mercator
@@ -49,10 +49,6 @@ LONGEST_SIDE: Final = 900
 LONGEST_TEXT: Final = 500
 """Letters of one attribute."""
 
-UNITS: Final = 100_000
-"""Steps of a coordinate in a degree: 1e-5 degrees, a metre."""
-
-_STRAIGHT: Final = 0.5 / UNITS
 _GREYS: Final = 32
 _DIGITS: Final = 4
 
@@ -94,7 +90,7 @@ def inventory_page(
     if frame.crs is None:
         raise ValueError("frame must have a CRS, instead got none: set it with frame.set_crs(...)")
     script, style = leaflet()
-    data = {**_table(frame), **_shapes(frame), **_colours(frame), "relief": None if dem is None else _relief(dem)}
+    data = {**_table(frame), **encoded(frame), **_colours(frame), "relief": None if dem is None else _relief(dem)}
     # Of the letters that could end a script element, none is left.
     text = json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     for letter in "<>&\u2028\u2029":
@@ -177,35 +173,6 @@ def _plain(value: Any) -> float | int | str | None:
         return value.strftime("%Y-%m-%d")
     text = str(value)
     return text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + "…"
-
-
-def _shapes(frame: gpd.GeoDataFrame) -> dict[str, Any]:
-    """Outlines in whole units from an origin: for each slope its parts, for each the rings, for each corner a step."""
-    degrees = frame.geometry.to_crs("EPSG:4326").to_numpy()
-    empty = shapely.is_missing(degrees) | shapely.is_empty(degrees)
-    if not np.isfinite(shapely.bounds(degrees[~empty])).all():
-        raise SchemaError("frame must lie where degrees are defined, instead some outlines have no place on the Earth")
-    # Steps of pixels have corners along straight lines, which nobody sees.
-    thin = shapely.simplify(degrees, _STRAIGHT)
-    origin = [0, 0]
-    if not empty.all():
-        origin = [round(float(side) * UNITS) for side in shapely.total_bounds(degrees[~empty])[:2]]
-    shapes = [[] if missing else _parts(shape, origin) for shape, missing in zip(thin, empty, strict=True)]
-    return {"units": UNITS, "origin": origin, "shapes": shapes}
-
-
-def _parts(shape: shapely.Geometry, origin: list[int]) -> list[list[list[int]]]:
-    polygons = [part for part in shapely.get_parts(shape) if isinstance(part, shapely.Polygon)]
-    return [[_steps(ring, origin) for ring in (part.exterior, *part.interiors)] for part in polygons]
-
-
-def _steps(ring: shapely.LinearRing, origin: list[int]) -> list[int]:
-    """First corner from the origin, then from corner to corner; the last is the first and left out."""
-    corners = np.rint(shapely.get_coordinates(ring)[:-1] * UNITS).astype(np.int64)
-    steps = np.diff(corners, axis=0, prepend=[origin])
-    moved = steps.any(axis=1)
-    moved[:1] = True
-    return [int(step) for step in steps[moved].ravel()]
 
 
 def _colours(frame: gpd.GeoDataFrame) -> dict[str, Any]:

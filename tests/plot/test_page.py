@@ -99,27 +99,6 @@ def test_what_would_be_loaded_is_found(frame, added):
     assert len(loaded(text.replace('<img src="a.png">', '<img src="a.png"></img>'))) >= 1
 
 
-def test_outlines_are_where_they_were(frame):
-    hole = shapely.box(600_050, 5_100_020, 600_080, 5_100_040)
-    two = shapely.MultiPolygon([frame.geometry[1], shapely.box(600_900, 5_100_500, 600_950, 5_100_600)])
-    frame = frame.set_geometry([frame.geometry[0].difference(hole), two, *frame.geometry[2:5], None])
-    data = Page(inventory_page(frame)).data
-    degrees = frame.geometry.to_crs(4326)
-    for number, parts in enumerate(data["shapes"]):
-        if number == 5:
-            assert parts == []
-            continue
-        rings = [
-            [(np.cumsum(np.reshape(ring, (-1, 2)), axis=0) + data["origin"]) / data["units"] for ring in part]
-            for part in parts
-        ]
-        found = shapely.MultiPolygon([shapely.Polygon(part[0], part[1:]) for part in rings])
-        assert found.hausdorff_distance(degrees[number]) < 1.5e-5
-        assert found.area == pytest.approx(degrees[number].area, rel=0.05)
-    assert len(data["shapes"][0][0]) == 2
-    assert len(data["shapes"][1]) == 2
-
-
 def test_rows_hold_the_main_attributes(frame):
     frame["first_seen"] = frame["first_seen"].where(frame["id"] != 1)
     data = Page(inventory_page(frame)).data
