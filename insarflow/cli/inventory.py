@@ -114,9 +114,10 @@ def inventory(
     left_out = slopes.attrs.get("left_out", {})
     lines = [text, *(f"left out by {name}: {count}" for name, count in left_out.items())]
     made = [*paths, *([output_path(rasters)] if rasters is not None else [])]
+    opened_by = "a browser" if paths[0].suffix == ".html" else "QGIS, or with insarflow.inventory.read_inventory"
     screen.result(
         facts | {"left_out": left_out, "written": made}, [*lines, *(f"wrote {path}" for path in made)],
-        then=f"open {paths[0]} in {'a browser' if paths[0].suffix == '.html' else 'QGIS, or with insarflow.inventory.read_inventory'}",
+        then=f"open {paths[0]} in {opened_by}",
     )  # fmt: skip
 
 

@@ -60,7 +60,9 @@ def measure(frame: gpd.GeoDataFrame, ds: xr.Dataset, *, threshold: float) -> gpd
         made.append(terrain_of(frame, ds).set_index(frame["id"].to_numpy()))
     columns = pd.concat(made, axis=1) if made else pd.DataFrame(index=frame["id"].to_numpy())
     if {"los_rate_mm_yr", "sensitivity"} <= set(columns) and "los_up" in ds:
-        down = downslope_rates(columns["los_rate_mm_yr"], columns["los_rate_std_mm_yr"], columns["sensitivity"])
+        # Where whole cycles may be missing the sign is unsure, too.
+        sure = columns["los_rate_mm_yr"].mask(columns["aliased"])
+        down = downslope_rates(sure, columns["los_rate_std_mm_yr"], columns["sensitivity"])
         columns = columns.drop(columns="sensitivity").join(down)
     elif "sensitivity" in columns:
         columns = columns.drop(columns="sensitivity")
