@@ -200,7 +200,7 @@ def _base(pairs: _Pairs, max_step: float) -> _Base:
         new = enough & ~there
         days[new] = day
         step[new] = _quantile(pairs.step[of_delay], coherent, _STEP_PART)[new]
-        middle = _quantile(pairs.phase[of_delay], coherent, 0.5)
+        middle = _median(pairs.phase[of_delay], coherent)
         turns = np.rint(np.nan_to_num(pairs.phase[of_delay] - middle) / _TURN)
         doubtful = new & coherent & (pairs.step[of_delay] > max_step)
         phase[of_delay] -= _TURN * np.where(doubtful, turns, 0.0)
@@ -218,7 +218,7 @@ def _contradicted(pairs: _Pairs, base: _Base, off: np.ndarray) -> np.ndarray:
         growth = day / base.days
         step = np.fmax(growth * base.step, _quantile(pairs.step[of_delay], coherent, 0.5))
         tells = (growth > 1.0) & (growth <= _GROWTH) & (step <= _FAR_STEP) & coherent.any(axis=0)
-        found |= tells & (np.abs(_quantile(off[of_delay], coherent, 0.5)) > np.pi)
+        found |= tells & (np.abs(_median(off[of_delay], coherent)) > np.pi)
     return found
 
 
@@ -249,6 +249,12 @@ def _voted(phase: np.ndarray, variance: np.ndarray, pairs: _Pairs) -> tuple[np.n
         off = misfit(phase, noise, pairs.network, _OUTLIER * pairs.expected)
         noise = variance + np.fmax(np.abs(off) - usual, 0.0) ** 2
     return noise, off
+
+
+def _median(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Of those of the mask, (id,), of two middle ones the smaller in size, so that no sign is favoured."""
+    low, high = _quantile(values, mask, 0.5), -_quantile(-values, mask, 0.5)
+    return np.where(np.abs(low) < np.abs(high), low, high)
 
 
 def _quantile(values: np.ndarray, mask: np.ndarray, part: float) -> np.ndarray:

@@ -94,7 +94,7 @@ def drawn(seed, n=5):
     return observations(share, pairs, known=known, **numbers)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(seed=st.integers(0, 10_000), known=st.sampled_from([0.4, 0.5]), share=st.sampled_from([0.1, 0.3]))
 def test_equals_the_oracle(seed, known, share):
     ds = drawn(seed)
@@ -105,12 +105,12 @@ def test_equals_the_oracle(seed, known, share):
 
 
 def test_the_oracle_saw_every_answer():
-    tables = pd.concat([persistence(drawn(seed), min_coherence=0.4, absent=2) for seed in range(40)])
+    tables = pd.concat([persistence(drawn(seed), min_coherence=0.4, absent=2) for seed in range(25)])
     assert set(tables["reliability"]) == {"low", "medium", "high"}
     assert set(tables["delay_days"]) == {0, 6, 12, 18}
     for name in ("inactive_since", "last_seen", "coherence_mean"):
-        assert 10 < tables[name].isna().sum() < len(tables) - 10
-    assert 10 < tables["low_coherence"].sum() < len(tables) - 10
+        assert 5 < tables[name].isna().sum() < len(tables) - 5
+    assert 5 < tables["low_coherence"].sum() < len(tables) - 5
 
 
 def test_columns_and_dtypes_are_those_of_the_table():
