@@ -20,7 +20,7 @@ NEAR_EDGE: Final = "near_edge"
 """The one column of SEEN that the outline tells, not the pairs."""
 
 _HIGH_REPEATED: Final = 3
-_HIGH_PART: Final = 0.5
+_HIGH_MORE_THAN: Final = 0.5
 
 
 def persistence(
@@ -77,19 +77,18 @@ def persistence(
     - *low*: one pair shows it, or all that do share one acquisition, so that the air of one day could explain it; or
       the ring around is incoherent (on the mean), so that nothing says that it stands still.
     - *high*: without the acquisition that most of them share there are still three pairs that show it; at its best
-      delay at least half of those that could show it do; and coherence is known and sufficient, inside and around.
+      delay more than half of those that could show it do; and coherence is known and sufficient, inside and around.
     - *medium*: all others.
 
     References
     ----------
     Moving areas and their reliability: Bertone et al. (2022), doi:10.5194/tc-16-2769-2022.
     """
+    check_observations(observations, "known", "share", "probability", to="persistence")
     low = check_fraction("min_coherence", min_coherence)
     absent = check_whole("absent", absent, low=1)
     could = could_show(observations, min_known=min_known).values
     shown = supports(observations, min_known=min_known, min_share=min_share).values
-    if "probability" not in observations:
-        raise MissingVariableError("persistence needs the variable 'probability': observe the slopes again")
     begin = observations["date"].values.astype("datetime64[ms]")
     end = (observations["date"].values + observations["delay"].values).astype("datetime64[ms]")
     last = _extreme(end, shown, first=False)
@@ -212,7 +211,7 @@ def _delays_shown(observations: xr.Dataset, shown: np.ndarray) -> np.ndarray:
     found = np.zeros(shown.shape, bool)
     days = whole_days(observations)
     for day in np.unique(days):
-        found[:, days == day] = shown[:, days == day].any(axis=1)[:, None]
+        found[:, days == day] = shown[:, days == day].any(axis=1, keepdims=True)
     return found
 
 
@@ -247,5 +246,5 @@ def _reliability(
     """By the rule of `persistence`; `repeated` are the pairs left without the acquisition that most share."""
     inside, around = coherence
     poor = (counts < 2) | (repeated < 1) | (around < low)
-    plain = (repeated >= _HIGH_REPEATED) & (part >= _HIGH_PART) & (inside >= low) & (around >= low)
+    plain = (repeated >= _HIGH_REPEATED) & (part > _HIGH_MORE_THAN) & (inside >= low) & (around >= low)
     return np.where(poor, "low", np.where(plain, "high", "medium"))

@@ -92,8 +92,9 @@ def rates(
     slope with a sharp rim that moves by a whole cycle more: at all multiples of the base delay its phases are the same.
 
     *Longer delays*, up to three times the base, are used too if the base predicts their phase to pi / 3 (one standard
-    deviation); there a pair of large step takes the cycle nearest to the prediction. They bridge gaps and tell which
-    pairs close badly: what such a pair misses the others by, beyond three times the noise, is added to its noise.
+    deviation). They bridge gaps and tell which pairs close badly: what such a pair misses the others by, beyond three
+    times the noise, is added to its noise. A pair of a longer delay whose step, predicted or seen, is above 3/4 pi
+    takes the cycle nearest to what the others make of it.
 
     *Error*: see `insarflow.inventory.trend.trend`. It contains the noise, the scatter between pairs, that pairs of one
     acquisition share its air, and unsteady motion; with few pairs it falls back on `ATMOSPHERE_PATH`. The rate is the
@@ -125,10 +126,7 @@ def rates(
     off = misfit(pairs.phase, base.noise, pairs.network, _OUTLIER * pairs.expected)
     aliased = base.there & ((base.step > limit) | _contradicted(pairs, base, off))
     bound = _bound(rate, variance, base.days)
-    noise = _joined(pairs, base, np.sqrt(variance), aliased)
-    turns = np.where(pairs.step > limit, np.rint(np.nan_to_num(off) / _TURN), 0.0)
-    phase = np.where(np.isfinite(base.noise), base.phase, pairs.phase - _TURN * turns)
-    noise = _less_outliers(phase, noise, pairs.network, pairs.expected)
+    phase, noise = _joined(pairs, base, np.sqrt(variance), aliased)
     rate, variance = trend(phase, noise, pairs.network, pairs.expected)
 
     to_speed = wavelength / (4.0 * np.pi) * DAYS_PER_YEAR * 1e3
@@ -202,7 +200,7 @@ def _base(pairs: _Pairs, max_step: float) -> _Base:
         new = enough & ~there
         days[new] = day
         step[new] = _quantile(pairs.step[of_delay], coherent, _STEP_PART)[new]
-        middle = _quantile(pairs.phase[of_delay], coherent, 0.5)
+        middle = _median(pairs.phase[of_delay], coherent)
         turns = np.rint(np.nan_to_num(pairs.phase[of_delay] - middle) / _TURN)
         doubtful = new & coherent & (pairs.step[of_delay] > max_step)
         phase[of_delay] -= _TURN * np.where(doubtful, turns, 0.0)
@@ -220,7 +218,7 @@ def _contradicted(pairs: _Pairs, base: _Base, off: np.ndarray) -> np.ndarray:
         growth = day / base.days
         step = np.fmax(growth * base.step, _quantile(pairs.step[of_delay], coherent, 0.5))
         tells = (growth > 1.0) & (growth <= _GROWTH) & (step <= _FAR_STEP) & coherent.any(axis=0)
-        found |= tells & (np.abs(_quantile(off[of_delay], coherent, 0.5)) > np.pi)
+        found |= tells & (np.abs(_median(off[of_delay], coherent)) > np.pi)
     return found
 
 
@@ -231,21 +229,32 @@ def _bound(rate: np.ndarray, variance: np.ndarray, days: np.ndarray) -> np.ndarr
     return bound
 
 
-def _joined(pairs: _Pairs, base: _Base, std: np.ndarray, aliased: np.ndarray) -> np.ndarray:
-    """Variance of the noise of the base's pairs and of those of longer delays that it predicts, infinite for others."""
+def _joined(pairs: _Pairs, base: _Base, std: np.ndarray, aliased: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Phase and variance of the noise of the base's pairs and of those that it predicts, infinite for others."""
     days = pairs.network.days[:, None]
-    predicted = (days * std < _SURE_PREDICTION) & (days > base.days) & (days <= _GROWTH * base.days) & ~aliased
-    return np.where(predicted, pairs.variance, base.noise)
+    longer = (days * std < _SURE_PREDICTION) & (days > base.days) & (days <= _GROWTH * base.days) & ~aliased
+    noise = np.where(longer, pairs.variance, base.noise)
+    doubtful = longer & ~(np.fmax(pairs.step, days / base.days * base.step) <= _FAR_STEP)
+    # Those that count right vote first on which pairs close: a slip of the base must not be handed on.
+    off = _voted(base.phase, np.where(doubtful, np.inf, noise), pairs)[1]
+    phase = base.phase - _TURN * np.where(doubtful, np.rint(np.nan_to_num(off) / _TURN), 0.0)
+    return phase, _voted(phase, noise, pairs)[0]
 
 
-def _less_outliers(phase: np.ndarray, variance: np.ndarray, network: Network, expected: float) -> np.ndarray:
-    """`variance` plus what pairs miss the others by, beyond the noise."""
+def _voted(phase: np.ndarray, variance: np.ndarray, pairs: _Pairs) -> tuple[np.ndarray, np.ndarray]:
+    """`variance` plus what pairs miss the others by, beyond the noise; and what they miss them by then."""
     usual = _OUTLIER * np.sqrt(np.where(np.isfinite(variance), variance, 0.0) + _OUTLIER_NOISE**2)
     noise = variance
     for _ in range(_ROUNDS):
-        excess = np.abs(misfit(phase, noise, network, _OUTLIER * expected)) - usual
-        noise = variance + np.fmax(excess, 0.0) ** 2
-    return noise
+        off = misfit(phase, noise, pairs.network, _OUTLIER * pairs.expected)
+        noise = variance + np.fmax(np.abs(off) - usual, 0.0) ** 2
+    return noise, off
+
+
+def _median(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Of those of the mask, (id,), of two middle ones the smaller in size, so that no sign is favoured."""
+    low, high = _quantile(values, mask, 0.5), -_quantile(-values, mask, 0.5)
+    return np.where(np.abs(low) < np.abs(high), low, high)
 
 
 def _quantile(values: np.ndarray, mask: np.ndarray, part: float) -> np.ndarray:

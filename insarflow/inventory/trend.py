@@ -1,7 +1,6 @@
 """Phases of many pairs -> one steady rate, and how far it may be wrong when pairs share what their acquisitions saw.
 
-Arrays are pair first, (pair, slope): each step is a loop over pairs or acquisitions, of all slopes at once, so that the
-bits of a slope do not depend on the others.
+Arrays are pair first, (pair, slope): each step is a loop over pairs or acquisitions, of all slopes at once.
 """
 
 from __future__ import annotations
@@ -11,17 +10,20 @@ from typing import Final
 
 import numpy as np
 
-_TOTALS: Final = ((0.25, 0.08), (0.5, 0.25), (1.0, 0.62), (2.0, 0.04), (4.0, 0.01))
-"""Scatter of a pair in units of the expected one, and how likely it is beforehand; the mean of its square is 1."""
+_TOTALS: Final = ((0.15, 0.01), (0.3, 0.04), (0.6, 0.45), (1.2, 0.45), (2.4, 0.05))
+"""Scatter of a pair in units of the expected one, and how likely that is beforehand; the mean square is about 1."""
 
 _SHARES: Final = (
-    (0.95, 0.04, 0.01, 0.40),
-    (0.35, 0.64, 0.01, 0.20),
-    (0.05, 0.90, 0.05, 0.15),
-    (0.50, 0.02, 0.48, 0.20),
-    (0.05, 0.05, 0.90, 0.05),
+    (0.98, 0.02, 0.02, 0.55),
+    (1.00, 1.00, 0.02, 0.10),
+    (1.00, 4.00, 0.02, 0.07),
+    (0.50, 0.02, 0.50, 0.20),
+    (0.05, 0.05, 0.90, 0.08),
 )
-"""Parts of its square: air of the acquisitions, unsteady motion, the pair's own; and how likely they are beforehand."""
+"""Of the scatter squared: air of the acquisitions, unsteady motion (besides), the pair's own; and how likely they are.
+
+What is unsteady motion rather than air makes the mean rate no less sure, so it never takes the air's place.
+"""
 
 _STEADY: Final = 1e-6
 _BLOCK: Final = 512
@@ -87,12 +89,12 @@ def trend(phase: np.ndarray, variance: np.ndarray, network: Network, expected: f
     Notes
     -----
     ``phase = rate * days + x[secondary] - x[reference] + e``. What an acquisition is off the steady motion, `x`, is its
-    air, independent from day to day, and unsteady motion, which wanders (a random walk). Both are in all its pairs, with
-    opposite signs in those that end and that begin with it: in a chain the air cancels but for the ends. `e` is each
-    pair's own. The three variances are unknown. Of 25 ways to share out the scatter each gives the
-    best linear prediction of the mean rate, its variance and the restricted likelihood. Means over the 25, weighted by
-    likelihood and by what was likely beforehand, are what is returned, the spread between them included. So few pairs
-    fall back on `expected`, and many speak for themselves.
+    air, independent from day to day, and unsteady motion, which wanders (a random walk). Both are in all its pairs,
+    with opposite signs in those that end and that begin with it: in a chain the air cancels but for the ends. `e` is
+    each pair's own. The three variances are unknown. Of 25 ways to share out the scatter each gives the best linear
+    prediction of the mean rate, its variance and the restricted likelihood. Means over the 25, weighted by likelihood
+    and by what was likely beforehand, are what is returned, the spread between them included. So few pairs fall back
+    on `expected`, and many speak for themselves.
 
     References
     ----------
@@ -157,8 +159,8 @@ class _System:
     """Mixed model of `trend` with given variances: products ``x' V^-1 y`` of days (0) and phase (1).
 
     ``V^-1 = W - W B N^-1 B' W`` with ``N = Q + B' W B``, where B takes positions to pairs and Q is the inverse of the
-    positions' covariance. Unknown are, in order of time, the wandering of each acquisition and the same plus its air, so
-    that N is banded. The wandering of the first one is of no consequence; its variance is 1.
+    positions' covariance. Unknown are, in order of time, the wandering of each acquisition and the same plus its air,
+    so that N is banded. The wandering of the first one is of no consequence; its variance is 1.
     """
 
     def __init__(self, phase: np.ndarray, weight: np.ndarray, network: Network, air: float, motion: float) -> None:
@@ -206,8 +208,9 @@ class _System:
         return misfit
 
     def _product(self, x: int, y: int) -> np.ndarray:
-        product: np.ndarray = (self._given[:, x] * self._weighted[:, y]).sum(axis=0)
-        return product - (self._sums[:, x] * self.solved[:, y]).sum(axis=0)
+        explained = (self._sums[:, x] * self.solved[:, y]).sum(axis=0)
+        product: np.ndarray = (self._given[:, x] * self._weighted[:, y]).sum(axis=0) - explained
+        return product
 
 
 def _solve(band: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -218,14 +221,15 @@ def _solve(band: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     width, size = band.shape[0] - 1, band.shape[1]
     x = right.copy()
     for j in range(size):
+        below = min(width, size - 1 - j)
         column = band[1:, j] / band[0, j]
-        for k in range(1, min(width, size - 1 - j) + 1):
+        for k in range(1, below + 1):
             band[: width + 1 - k, j + k] -= band[k:, j] * column[k - 1]
-            x[j + k] -= column[k - 1] * x[j]
+        x[j + 1 : j + 1 + below] -= column[:below, None] * x[j]
         band[1:, j] = column
     x /= band[0][:, None]
-    for j in reversed(range(size)):
-        for k in range(1, min(width, size - 1 - j) + 1):
-            x[j] -= band[k, j] * x[j + k]
+    for j in reversed(range(size - 1)):
+        below = min(width, size - 1 - j)
+        x[j] -= (band[1 : below + 1, j, None] * x[j + 1 : j + 1 + below]).sum(axis=0)
     logarithm: np.ndarray = np.log(band[0]).sum(axis=0)
     return x, logarithm
