@@ -32,6 +32,7 @@ from insarflow.plot.inventory import relief
 from insarflow.plot.outlines import draw_outlines, on_place
 from insarflow.simulate.stack import Direction
 from insarflow.stack.georeference import grid_of
+from insarflow.types import Window
 from insarflow.workflows.demo import SUMMER
 
 PASSES: Final[tuple[Direction, ...]] = ("ascending", "descending")
@@ -45,9 +46,9 @@ class Seen:
     Attributes
     ----------
     slopes
-        The inventory.
+        The inventory, with the true rate of each outline's core.
     true
-        The movers that some interferogram shows, with the rate of their cores along this line of sight.
+        The movers that some interferogram shows.
     stack
         Static images of the stack, for the picture.
     """
@@ -90,45 +91,50 @@ def look(direction: Direction, size: int, seed: int) -> Seen:
     kept = truth[[*TRUTH]].load()
     ds = ds.assign(ds.insar.segment("default")[["probability"]].load())
     slopes = insarflow.inventory.inventory(ds)
+    slopes["true_rate_mm_yr"] = _core_rates(slopes, truth, float(ds.attrs["wavelength"]))
     true = true_movers(kept).rename(columns={"number": "id"})
-    true["los_rate_mm_yr"] = _core_rates(true, truth, float(ds.attrs["wavelength"]))
     static = ds[["dem", "spatial_ref"]] if "spatial_ref" in ds else ds[["dem"]]
     return Seen(slopes, true[true["visible_pairs"] > 0].reset_index(drop=True), static)
 
 
-def _core_rates(true: gpd.GeoDataFrame, truth: xr.Dataset, wavelength: float) -> np.ndarray:
-    """Mean speed of each mover's core along the line of sight while it was looked at, mm/yr."""
+def _core_rates(slopes: gpd.GeoDataFrame, truth: xr.Dataset, wavelength: float) -> np.ndarray:
+    """True mean speed of each outline's core against its ring in that time, along the line of sight, mm/yr."""
     first = truth["motion"].isel(delay=0)
     turned = np.nan_to_num(first.values).sum(axis=0)
     days = float(first["delay"] / np.timedelta64(1, "D")) * first.sizes["date"]
     rate = -wavelength / (4.0 * np.pi) * turned / days * 365.25 * 1e3
     rates = []
-    for place in places(true, grid_of(truth["label"])):
+    for place in places(slopes, grid_of(truth["label"])):
         zone = place.zone()
-        part = rate[zone.window.within(type(zone.window)(0, 0, *rate.shape))].ravel()
-        rates.append(part[zone.inside[zone.step >= zone.core]].mean())
+        part = rate[zone.window.within(Window(0, 0, *rate.shape))].ravel()
+        rates.append(part[zone.inside[zone.step >= zone.core]].mean() - part[zone.ring].mean())
     return np.array(rates)
 
 
 def _either(tables: list[gpd.GeoDataFrame]) -> gpd.GeoDataFrame:
-    """The movers that one of the orbits shows; without rates, which are those of an orbit."""
-    together = pd.concat([table.drop(columns="los_rate_mm_yr") for table in tables])
-    return gpd.GeoDataFrame(together.drop_duplicates("id").reset_index(drop=True), crs=tables[0].crs)
+    """The movers that one of the orbits shows."""
+    return gpd.GeoDataFrame(pd.concat(tables).drop_duplicates("id").reset_index(drop=True), crs=tables[0].crs)
 
 
 def scores(slopes: gpd.GeoDataFrame, true: gpd.GeoDataFrame) -> dict[str, Any]:
-    """Scores of an inventory, and how many of its slopes go the way that slopes go."""
+    """Scores of an inventory; rates of the outlines that are movers, and how many would slide uphill."""
     if not len(true):
         raise SystemExit("error: no interferogram shows a mover: take a larger --size")
     found = evaluate(slopes, true)
     facts: dict[str, Any] = {
         "slopes": len(true), "outlines": found.outlines, "found": found.found, "false": found.false,
-        "compared": found.compared,
     }  # fmt: skip
-    facts |= {name: one.value for name, one in found.scores.items()}
-    told = slopes["downslope_rate_mm_yr"].notna()
-    facts["downslope_told"] = int(told.sum())
-    facts["implausible"] = int(slopes["implausible_direction"].sum())
+    facts |= {name: one.value for name, one in found.scores.items() if "rate" not in name and name != "direction"}
+    right = slopes[slopes["id"].isin(found.matches["found"])]
+    sure = right[right["los_rate_mm_yr"].notna() & ~right["aliased"]]
+    miss = (sure["los_rate_mm_yr"] - sure["true_rate_mm_yr"]).to_numpy()
+    facts |= {
+        "rates": len(sure), "aliased": int(right["aliased"].sum()),
+        "rate_median_error_mm_yr": float(np.median(np.abs(miss))) if len(miss) else np.nan,
+        "rate_within_2_std": float((np.abs(miss) <= 2 * sure["los_rate_std_mm_yr"]).mean()) if len(miss) else np.nan,
+        "downslope_rates": int(right["downslope_rate_mm_yr"].notna().sum()),
+        "uphill": int(right["implausible_direction"].sum()),
+    }  # fmt: skip
     return facts
 
 

@@ -112,10 +112,9 @@ def _phase(zone: Zone, images: dict[str, np.ndarray], threshold: float) -> tuple
     weights = np.ones(igram.shape) if coherence is None else np.nan_to_num(coherence).astype(np.float64)
     around = [np.nan, np.nan] if coherence is None else [_mean(coherence[inside]), _mean(coherence[ring])]
     of_ring, of_inside = (_phasors(igram[pixels], weights[pixels]) for pixels in (ring, inside))
-    sums = [of_ring.sum(), *(_by_step(of_inside, zone)[: zone.core])]
-    core = zone.step >= zone.core
-    of_core = of_inside[core]
-    sums.append(of_core.sum())
+    by_step = _by_step(of_inside, zone)
+    of_core = of_inside[zone.step >= zone.core]
+    sums = np.array([of_ring.sum(), *by_step[: zone.core], of_core.sum()])
     total = [np.abs(part).sum() for part in (of_ring, of_core)]
     if min(total) <= 0.0 or sums[0] == 0.0 or sums[-1] == 0.0:
         return *around, np.nan, np.nan, np.nan, np.nan
@@ -124,9 +123,13 @@ def _phase(zone: Zone, images: dict[str, np.ndarray], threshold: float) -> tuple
         (1.0 - r * r) / (2.0 * r * r) / max(np.count_nonzero(part) / CORRELATED, 1.0)
         for r, part in zip(lengths, (of_ring, of_core), strict=True)
     )
-    way = np.array([s for s in sums if s != 0.0])
+    way = sums[sums != 0.0]
     steps = np.angle(way[1:] * way[:-1].conj())
-    return *around, float(steps.sum()), float(np.sqrt(max(variance, 0.0))), lengths[1], float(np.abs(steps).max())
+    # A sum of phasors goes by its coherent pixels, the slower ones: each step of the core has its say by its area.
+    area = np.bincount(zone.step, of_inside != 0.0, minlength=zone.steps)[zone.core :]
+    lag = np.average(np.angle(by_step[zone.core :] * sums[-1].conj()), weights=area)
+    phase = float(steps.sum() + lag)
+    return *around, phase, float(np.sqrt(max(variance, 0.0))), lengths[1], float(np.abs(steps).max())
 
 
 def _phasors(igram: np.ndarray, weights: np.ndarray) -> np.ndarray:

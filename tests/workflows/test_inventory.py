@@ -12,7 +12,6 @@ from insarflow.workflows.inventory import fuse_sources, inventory_source
 from insarflow.workflows.joined import joined
 from insarflow.workflows.segment import segment_source
 
-
 MANY = {"threshold": 0.1, "min_area": 1000.0}
 """Outlines wherever the model has the least doubt."""
 
@@ -80,7 +79,11 @@ def test_with_its_stack_slopes_are_measured(stored_region, probabilities, tmp_pa
         pd.DataFrame(back.drop(columns="geometry")), pd.DataFrame(slopes.drop(columns="geometry"))
     )
     assert back.attrs["threshold"] == slopes.attrs["threshold"]
-    assert {path.name for path in (tmp_path / "rasters").iterdir()} == {"probability.tif", "support.tif", "los_rate.tif"}
+    assert {path.name for path in (tmp_path / "rasters").iterdir()} == {
+        "probability.tif",
+        "support.tif",
+        "los_rate.tif",
+    }
     with rasterio.open(tmp_path / "rasters" / "los_rate.tif") as image:
         assert image.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
         rates = image.read(1)
