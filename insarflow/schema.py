@@ -81,6 +81,7 @@ VARIABLES: Final = {
         DIMS, "float32", "1", "standard deviation of the probability over constants added to the phase"
     ),
     "support": Variable(SPACE, "int32", "1", "interferograms in which the pixel moves"),
+    "los_rate": Variable(SPACE, "float32", "m yr-1", "speed along the line of sight, positive toward the satellite"),
     "perpendicular_baseline": Variable(CELLS, "float32", "m", "perpendicular baseline"),
     "valid": Variable(CELLS, "bool", "1", "an interferogram exists for this date and delay"),
     "fingerprint": Variable(CELLS, "uint64", "1", "hash of the files that an interferogram was read from"),

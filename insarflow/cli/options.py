@@ -23,7 +23,7 @@ from insarflow.stack.target import Method
 from insarflow.types import Mode, Precision
 from insarflow.workflows.selection import Building, Running, Selection
 
-_RESULT, SELECTION, PROCESSING, _MACHINE, _SHOW = "Output", "Selection", "Processing", "Machine", "Display"
+RESULT, SELECTION, PROCESSING, _MACHINE, _SHOW = "Output", "Selection", "Processing", "Machine", "Display"
 _REGION, _GRID = "Region", "Grid"
 
 
@@ -44,24 +44,24 @@ Sources = Annotated[
         show_default=False,
     ),
 ]
-_output = flag("-o", "--output", what="Where the result goes.", panel=_RESULT, metavar="PATH")
+_output = flag("-o", "--output", what="Where the result goes.", panel=RESULT, metavar="PATH")
 Output = Annotated[str, _output]
 MaybeOutput = Annotated[str | None, _output]
-Overwrite = Annotated[bool, _switch("--overwrite", what="Replace results that are already there.", panel=_RESULT)]
+Overwrite = Annotated[bool, _switch("--overwrite", what="Replace results that are already there.", panel=RESULT)]
 Append = Annotated[
     bool,
-    _switch("--append", what="Add the interferograms that the stack does not hold yet.", panel=_RESULT),
+    _switch("--append", what="Add the interferograms that the stack does not hold yet.", panel=RESULT),
 ]
 Exact = Annotated[
     bool,
-    _switch("--exact", what="Keep all numbers as they are, not phase as int16 and coherence as uint8.", panel=_RESULT),
+    _switch("--exact", what="Keep all numbers as they are, not phase as int16 and coherence as uint8.", panel=RESULT),
 ]
 Coherence = Annotated[
     str,
     flag(
         "--coherence",
         what="Numbers that coherence is kept as: off by at most 0.002, or by 0.000008.",
-        panel=_RESULT,
+        panel=RESULT,
         metavar="uint8|uint16",
     ),
 ]
@@ -70,14 +70,14 @@ To = Annotated[
     flag(
         "--to",
         what="Kind of the result: GeoTIFFs, NetCDF, a QGIS project, MintPy's input, a STAC catalogue, a zip.",
-        panel=_RESULT,
+        panel=RESULT,
         metavar="cog|netcdf|qgis|mintpy|stac|zip",
         show_default=False,
     ),
 ]
 Inventory = Annotated[
     str | None,
-    flag("--inventory", what="GeoPackage of polygons to draw in the QGIS project.", panel=_RESULT, metavar="FILE"),
+    flag("--inventory", what="GeoPackage of polygons to draw in the QGIS project.", panel=RESULT, metavar="FILE"),
 ]
 Variables = Annotated[
     str | None,
@@ -94,7 +94,7 @@ Crs = Annotated[
     flag(
         "--crs",
         what="CRS of the result, such as EPSG:4326.",
-        panel=_RESULT,
+        panel=RESULT,
         metavar="CRS",
         show_default="that of the source",
     ),
@@ -386,7 +386,7 @@ class Run:
         flag(
             "--encoding",
             what="How probabilities are kept: uint8 (off by 0.002 at most), float16 (0.00024), float32.",
-            panel=_RESULT,
+            panel=RESULT,
             metavar="KIND",
         ),
     ] = "float16"

@@ -2,6 +2,7 @@
 
 from insarflow.inventory.polygons import vectorise
 from insarflow.inventory.summary import summarise
-from insarflow.inventory.table import inventory, write_inventory
+from insarflow.inventory.table import inventory
+from insarflow.inventory.write import write_inventory
 
 __all__ = ["inventory", "summarise", "vectorise", "write_inventory"]

@@ -10,8 +10,8 @@ from insarflow.ops.checks import check_image, check_number
 from insarflow.schema import SPACE
 
 
-def check_threshold(threshold: float) -> float:
-    """`threshold` as a float strictly between 0 and 1.
+def check_threshold(threshold: float, *, name: str = "threshold") -> float:
+    """`threshold` as a float strictly between 0 and 1; errors call it `name`.
 
     Raises
     ------
@@ -20,11 +20,9 @@ def check_threshold(threshold: float) -> float:
     ValueError
         If it is not between 0 and 1.
     """
-    number = check_number("threshold", threshold)
+    number = check_number(name, threshold)
     if not 0.0 < number < 1.0:
-        raise ValueError(
-            f"threshold must be a probability between 0 and 1, both excluded, instead got threshold={threshold}"
-        )
+        raise ValueError(f"{name} must be a probability between 0 and 1, both excluded, instead got {name}={threshold}")
     return number
 
 

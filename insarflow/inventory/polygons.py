@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from itertools import product
+from collections.abc import Callable
+from itertools import pairwise, product
 
 import dask.array as da
 import geopandas as gpd
@@ -14,13 +15,16 @@ import xarray as xr
 
 from insarflow.errors import SchemaError
 from insarflow.inventory.checks import check_probability, check_support, check_threshold
-from insarflow.inventory.components import FIXED_POINT, find_components, merge
-from insarflow.inventory.rings import Rings, trace
-from insarflow.ops.checks import check_number
+from insarflow.inventory.components import FIXED_POINT, Components, find_components, merge
+from insarflow.inventory.reshape import reshape
+from insarflow.inventory.rings import trace
+from insarflow.ops.checks import check_number, check_whole
 from insarflow.ops.overlap import Reads, map_windows
 from insarflow.schema import SPACE
 from insarflow.stack.georeference import grid_of
-from insarflow.types import Tile, Window
+from insarflow.types import Grid, Tile, Window
+
+Reshape = Callable[[np.ndarray], np.ndarray]
 
 _EAGER_BLOCK = 1024
 """Side of the blocks in which an array in memory is worked through, so that intermediates stay small."""
@@ -31,7 +35,11 @@ def vectorise(
     support: xr.DataArray | None = None,
     *,
     threshold: float,
+    low: float | None = None,
     min_area: float = 10_000.0,
+    fill_holes: float = 0.0,
+    simplify: float = 0.0,
+    smooth: int = 0,
 ) -> gpd.GeoDataFrame:
     """Polygons of the connected pixels at or above a threshold.
 
@@ -47,8 +55,17 @@ def vectorise(
         `probability` counts as one interferogram.
     threshold
         Between 0 and 1, both excluded.
+    low
+        With hysteresis: outlines are those of the pixels at or above this, of which one at least is at or above
+        `threshold`. By default `threshold`.
     min_area
         Smaller polygons are left out, m^2.
+    fill_holes
+        Smaller holes are filled, m^2.
+    simplify
+        Most that outlines may move to need fewer corners, pixels; 0 keeps the edges of the pixels.
+    smooth
+        How often corners are cut (Chaikin), which makes outlines round; 0 to 4.
 
     Returns
     -------
@@ -56,17 +73,22 @@ def vectorise(
         One polygon with its holes per component of 4-neighbours, in the CRS of `probability`, ordered by first pixel
         (top to bottom, then left to right):
         ``id`` (int64, from 1), ``area_m2`` (float64, on the CRS's ellipsoid, edges as geodesics),
-        ``probability_mean`` and ``probability_max`` (float32), ``pairs`` (int32, highest support of a pixel).
-        ``attrs``: threshold, min_area, and recipe if the input has one.
+        ``probability_mean`` and ``probability_max`` (float32, of the component's pixels), ``pairs`` (int32, highest
+        support of a pixel). ``attrs``: threshold, min_area, and recipe if the input has one.
 
     Raises
     ------
     TypeError
         If an argument is of another kind.
     ValueError
-        If `threshold` is not between 0 and 1, or `min_area` negative.
+        If `threshold` is not between 0 and 1, `low` above it, or another number out of range.
     SchemaError
         If dimensions, coordinates, CRS or the values do not fit.
+
+    Notes
+    -----
+    All of this is done in pixels, whole ones but for smoothing; the affine transform is applied once at the end.
+    Outlines that are simplified or smoothed do not know of each other: neighbours may overlap by parts of a pixel.
 
     Examples
     --------
@@ -81,22 +103,26 @@ def vectorise(
     0   1  40032.0              0.9      1
     """
     threshold = check_threshold(threshold)
-    min_area = check_number("min_area", min_area)
-    if min_area < 0.0:
-        raise ValueError(f"min_area must be 0 m^2 or more, instead got min_area={min_area}")
+    low = threshold if low is None else check_threshold(low, name="low")
+    if low > threshold:
+        raise ValueError(f"low must be at most the threshold {threshold}, instead got low={low}")
+    for name, value, unit in (
+        ("min_area", min_area, " m^2"),
+        ("fill_holes", fill_holes, " m^2"),
+        ("simplify", simplify, " pixels"),
+    ):
+        if check_number(name, value) < 0.0:
+            raise ValueError(f"{name} must be 0{unit} or more, instead got {name}={value}")
+    smooth = check_whole("smooth", smooth, low=0, high=4)
     probability = check_probability(probability, SPACE)
     arrays = [probability.data]
     if support is not None:
         arrays.append(check_support(support, probability).data)
     grid = grid_of(probability)
 
-    components = merge(_blocks(arrays, threshold))
-    rings = trace(components.corners)
-    crs = pyproj.CRS.from_wkt(grid.crs)
-    x = grid.transform[0] + rings.cols * grid.transform[1]
-    y = grid.transform[3] + rings.rows * grid.transform[5]
-    area = _areas(x, y, rings, len(components.pixels), crs)
-    keep = area >= min_area
+    components = merge(_blocks(arrays, low))
+    outlines, area = _outlines(components, grid, fill_holes, lambda pixels: reshape(pixels, simplify, smooth))
+    keep = (area >= min_area) & (components.highest >= threshold)
     frame = gpd.GeoDataFrame(
         {
             "id": np.arange(1, keep.sum() + 1),
@@ -105,11 +131,11 @@ def vectorise(
             "probability_max": components.highest[keep],
             "pairs": components.pairs[keep],
         },
-        geometry=_polygons(x, y, rings)[keep],
-        crs=crs,
+        geometry=outlines[keep],
+        crs=pyproj.CRS.from_wkt(grid.crs),
     )
     recipe = {"recipe": probability.attrs["recipe"]} if "recipe" in probability.attrs else {}
-    frame.attrs = {"threshold": threshold, "min_area": min_area, **recipe}
+    frame.attrs = {"threshold": threshold, "min_area": float(min_area), **recipe}
     return frame
 
 
@@ -151,16 +177,32 @@ def _whole_chunks(chunks: list[int]) -> Reads:
     return reads
 
 
-def _polygons(x: np.ndarray, y: np.ndarray, rings: Rings) -> np.ndarray:
-    """Polygon of every component, shells counter-clockwise."""
+def _outlines(
+    components: Components, grid: Grid, fill_holes: float, reshaped: Reshape
+) -> tuple[np.ndarray, np.ndarray]:
+    """Polygon of every component in the CRS, shells counter-clockwise, and its area, m^2."""
+    rings = trace(components.corners)
+    x0, dx, _, y0, _, dy = grid.transform
+    if fill_holes > 0.0 and len(rings.component):
+        area = _areas(x0 + rings.cols * dx, y0 + rings.rows * dy, rings.ring, grid)
+        rings = rings.where(rings.shell | (area >= fill_holes))
     if not len(rings.component):
-        return np.empty(0, object)
-    outlines = shapely.linearrings(x, y, indices=rings.ring)
-    return np.asarray(shapely.orient_polygons(shapely.polygons(outlines, indices=rings.component)))
+        return np.empty(0, object), np.empty(0)
+    lines = shapely.linearrings(rings.cols, rings.rows, indices=rings.ring)
+    pixels = reshaped(shapely.polygons(lines, indices=rings.component))
+    placed = shapely.transform(pixels, lambda xy: np.array([x0, y0]) + xy * np.array([dx, dy]))
+    outlines = np.asarray(shapely.orient_polygons(placed))
+    lines, owner = shapely.get_rings(outlines, return_index=True)
+    xy, ring = shapely.get_coordinates(lines, return_index=True)
+    sign = np.where(np.r_[True, owner[1:] != owner[:-1]], 1.0, -1.0)
+    area = np.zeros(len(outlines))
+    np.add.at(area, owner, sign * _areas(xy[:, 0], xy[:, 1], ring, grid))
+    return outlines, area
 
 
-def _areas(x: np.ndarray, y: np.ndarray, rings: Rings, n: int, crs: pyproj.CRS) -> np.ndarray:
-    """Area of every component on the ellipsoid, m^2."""
+def _areas(x: np.ndarray, y: np.ndarray, ring: np.ndarray, grid: Grid) -> np.ndarray:
+    """Area of every ring on the ellipsoid, m^2."""
+    crs = pyproj.CRS.from_wkt(grid.crs)
     geodetic, geod = crs.geodetic_crs, crs.get_geod()
     if geodetic is None or geod is None:
         raise SchemaError(f"the CRS must have an ellipsoid to measure areas on, instead got {crs.name!r}")
@@ -168,13 +210,13 @@ def _areas(x: np.ndarray, y: np.ndarray, rings: Rings, n: int, crs: pyproj.CRS) 
         x, y = pyproj.Transformer.from_crs(crs, geodetic, always_xy=True).transform(x, y)
     unit = geodetic.axis_info[0]
     to_degrees = 1.0 if unit.unit_name == "degree" else math.degrees(unit.unit_conversion_factor)
-    ends = np.cumsum(np.bincount(rings.ring, minlength=len(rings.component)))
-    area = np.zeros(n)
-    start = 0
-    for end, component, shell in zip(ends.tolist(), rings.component.tolist(), rings.shell.tolist(), strict=True):
-        ring, _ = geod.polygon_area_perimeter(x[start:end] * to_degrees, y[start:end] * to_degrees)
-        area[component] += abs(ring) if shell else -abs(ring)
-        start = end
+    ends = np.cumsum(np.bincount(ring)).tolist()
+    area = np.array(
+        [
+            abs(geod.polygon_area_perimeter(x[start:end] * to_degrees, y[start:end] * to_degrees)[0])
+            for start, end in pairwise([0, *ends])
+        ]
+    )
     if not np.isfinite(area).all():
         raise SchemaError(
             f"y and x must lie where the CRS {crs.name!r} is defined, instead got an area that is not finite"

@@ -29,6 +29,18 @@ class Rings:
     component: np.ndarray
     shell: np.ndarray
 
+    def where(self, keep: np.ndarray) -> Rings:
+        """Some of the rings."""
+        vertices = keep[self.ring]
+        number = np.cumsum(keep) - 1
+        return Rings(
+            self.rows[vertices],
+            self.cols[vertices],
+            number[self.ring[vertices]],
+            self.component[keep],
+            self.shell[keep],
+        )
+
 
 def trace(corners: np.ndarray) -> Rings:
     """Rings of every component.

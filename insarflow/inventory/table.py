@@ -1,46 +1,55 @@
-"""The inventory of moving slopes as a table, and its file."""
+"""The inventory of moving slopes as a table."""
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-
 import geopandas as gpd
-import pyogrio
+import pandas as pd
 import xarray as xr
-from pyogrio.errors import DataLayerError, DataSourceError
 
-from insarflow.errors import MissingVariableError, OutputExistsError, StoreError
+from insarflow.errors import MissingVariableError
 from insarflow.inventory.checks import check_threshold
+from insarflow.inventory.criteria import Criteria, select_slopes
+from insarflow.inventory.measure import complete, measure
 from insarflow.inventory.polygons import vectorise
 from insarflow.inventory.summary import summarise
 from insarflow.schema import SPACE, require
 
-LAYER = "inventory"
-"""Name of the layer in the file."""
 
-
-def inventory(ds: xr.Dataset, *, threshold: float | None = None, min_area: float = 10_000.0) -> gpd.GeoDataFrame:
-    """Inventory of the moving slopes of a stack.
+def inventory(
+    ds: xr.Dataset,
+    *,
+    threshold: float | None = None,
+    low: float | None = None,
+    min_area: float = 10_000.0,
+    fill_holes: float = 0.0,
+    simplify: float = 0.0,
+    smooth: int = 0,
+    measured: bool = True,
+    criteria: Criteria | None = None,
+) -> gpd.GeoDataFrame:
+    """Inventory of the moving slopes of a stack: their outlines, when they show, how fast they move, on what terrain.
 
     Parameters
     ----------
     ds
-        Holds ``probability``: per pair (date, delay, y, x), or summarised (y, x) and then with ``support``.
+        Holds ``probability``: per pair (date, delay, y, x), or summarised (y, x) and then with ``support``. Whatever
+        else of a stack is there is used to measure the slopes: see `insarflow.inventory.measure.measure`.
     threshold
         Probability from which a pixel counts as moving, between 0 and 1, both excluded. By default the one that
         belongs to the data: that of ``support`` if summarised, else the model's frozen one in the attribute
         ``threshold`` of ``probability``.
-    min_area
-        Smaller polygons are left out, m^2.
+    low, min_area, fill_holes, simplify, smooth
+        As `insarflow.inventory.polygons.vectorise`.
+    measured
+        Whether slopes are measured; if not, only what outlines and probability tell is there. With a ``probability``
+        that is lazy and not stored, the network runs once for the outlines, and again where slopes are measured.
+    criteria
+        What a slope must be to stay; by default all do. See `insarflow.inventory.criteria.Criteria`.
 
     Returns
     -------
     geopandas.GeoDataFrame
-        As of `insarflow.inventory.polygons.vectorise`. This computes.
+        A row a slope, columns as in `insarflow.inventory.columns`. Any chunking gives the same. This computes.
 
     Raises
     ------
@@ -48,9 +57,11 @@ def inventory(ds: xr.Dataset, *, threshold: float | None = None, min_area: float
         If an argument is of another kind.
     ValueError
         If no threshold is known, it is not between 0 and 1, it is not the one that ``support`` was counted at, or
-        `min_area` is negative.
+        another number is out of range.
     MissingVariableError
-        If ``probability``, or ``support`` of a summary, is missing.
+        If ``probability``, or ``support`` of a summary, or what a criterion needs is missing.
+    GridMismatchError
+        If a raster of the criteria does not cover a slope.
     SchemaError
         If dimensions, coordinates, CRS or the values do not fit.
 
@@ -62,9 +73,11 @@ def inventory(ds: xr.Dataset, *, threshold: float | None = None, min_area: float
     >>> p = np.zeros((2, 1, 20, 20), "float32")
     >>> p[:, :, 3:13, 4:14] = 0.9
     >>> ds = xr.Dataset({"probability": (("date", "delay", "y", "x"), p)})
+    >>> days = np.array(["2021-07-03", "2021-07-09"], "M8[ns]"), np.array([6], "m8[D]").astype("m8[ns]")
+    >>> ds = ds.assign_coords(date=days[0], delay=days[1])
     >>> ds = georeference(ds, Grid((5e5, 20.0, 0.0, 5.1e6, 0.0, -20.0), (20, 20), "EPSG:32632"))
-    >>> inventory(ds, threshold=0.5)["pairs"].tolist()
-    [2]
+    >>> inventory(ds, threshold=0.5)[["pairs", "repetition"]].values.tolist()
+    [[2, '6:2/2']]
     """
     require(ds, "probability", to="inventory")
     summarised = tuple(ds["probability"].dims) == SPACE
@@ -82,118 +95,23 @@ def inventory(ds: xr.Dataset, *, threshold: float | None = None, min_area: float
             "write inventory(ds, threshold=0.5), between 0 and 1"
         )
     threshold = check_threshold(threshold)
-    if not summarised:
-        ds = summarise(ds, threshold=threshold)
-    counted = ds["support"].attrs.get("threshold", threshold)
+    summary = ds if summarised else summarise(ds, threshold=threshold)
+    counted = summary["support"].attrs.get("threshold", threshold)
     if counted != threshold:
         raise ValueError(
             f"threshold must be the one that support was counted at, {counted}, instead got threshold={threshold}: "
             "summarise again, or give the probability of the pairs"
         )
-    frame = vectorise(ds["probability"], ds["support"], threshold=threshold, min_area=min_area)
-    if "recipe" in ds.attrs:
-        frame.attrs["recipe"] = ds.attrs["recipe"]
-    return frame
+    frame = vectorise(
+        summary["probability"], summary["support"], threshold=threshold, low=low, min_area=min_area,
+        fill_holes=fill_holes, simplify=simplify, smooth=smooth,
+    )  # fmt: skip
+    if "recipe" in summary.attrs:
+        frame.attrs["recipe"] = summary.attrs["recipe"]
+    frame = measure(frame, ds, threshold=threshold) if measured else complete(frame, pd.DataFrame())
+    return frame if criteria is None else select_slopes(frame, criteria)
 
 
 def _known_threshold(ds: xr.Dataset, summarised: bool) -> float | None:
     sources = ("support", "probability") if summarised else ("probability",)
     return next((ds[name].attrs["threshold"] for name in sources if "threshold" in ds[name].attrs), None)
-
-
-def write_inventory(
-    frame: gpd.GeoDataFrame, path: str | os.PathLike[str], *, layer: str = LAYER, overwrite: bool = False
-) -> Path:
-    """Write an inventory as a GeoPackage with one layer.
-
-    It is written beside its place and then moved there: an interrupted write leaves nothing behind. Threshold,
-    min_area and recipe become metadata of the layer.
-
-    Parameters
-    ----------
-    frame
-        As of `inventory`.
-    path
-        Ends in ``.gpkg``; its folder exists.
-    layer
-        Its name.
-    overwrite
-        Whether to replace a file that is already there.
-
-    Returns
-    -------
-    pathlib.Path
-        The file.
-
-    Raises
-    ------
-    TypeError
-        If `frame` is no GeoDataFrame.
-    ValueError
-        If `path` does not end in ``.gpkg``, or its folder does not exist.
-    OutputExistsError
-        If the file exists and `overwrite` is False, or a folder has its name.
-    StoreError
-        If the file cannot be written.
-    """
-    if not isinstance(frame, gpd.GeoDataFrame):
-        raise TypeError(f"frame must be a geopandas.GeoDataFrame, instead got {type(frame).__name__}")
-    path = check_file(path, overwrite=overwrite)
-    try:
-        _write_beside(frame, path, layer)
-    except (OSError, DataSourceError, DataLayerError) as error:
-        raise StoreError(f"path={str(path)!r} cannot be written: {error}") from error
-    return path
-
-
-def check_file(path: str | os.PathLike[str], *, overwrite: bool) -> Path:
-    """The path of an inventory to be written, before any work.
-
-    Raises
-    ------
-    ValueError
-        If it does not end in ``.gpkg``, or its folder does not exist.
-    OutputExistsError
-        If the file exists and `overwrite` is False, or a folder has its name.
-    """
-    path = Path(path)
-    if path.suffix.lower() != ".gpkg":
-        raise ValueError(f"path must end in .gpkg (GeoPackage), instead got path={str(path)!r}")
-    if not path.parent.is_dir():
-        raise ValueError(
-            f"path must be in an existing folder, instead got path={str(path)!r}: make {path.parent} first"
-        )
-    if path.is_dir():
-        raise OutputExistsError(f"path must not be a folder, instead got path={str(path)!r}: choose another name")
-    if path.exists() and not overwrite:
-        raise OutputExistsError(
-            f"{path} is already there: choose another name, or set overwrite=True (--overwrite) to replace it"
-        )
-    return path
-
-
-def _write_beside(frame: gpd.GeoDataFrame, path: Path, layer: str) -> None:
-    # A folder of its own: GDAL keeps journals beside a GeoPackage while it writes.
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as beside:
-        draft = Path(beside) / path.name
-        with _no_clock():
-            frame.to_file(
-                draft,
-                layer=layer,
-                driver="GPKG",
-                engine="pyogrio",
-                geometry_type="Polygon" if (frame.geom_type == "Polygon").all() else "MultiPolygon",
-                layer_metadata={key: str(value) for key, value in frame.attrs.items()},
-            )
-        draft.replace(path)
-
-
-@contextmanager
-def _no_clock() -> Iterator[None]:
-    """Write no time of day into a GeoPackage: the same table gives the same bytes."""
-    before = pyogrio.get_gdal_config_option("OGR_CURRENT_DATE")
-    pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": before or "2000-01-01T00:00:00.000Z"})
-    try:
-        yield
-    finally:
-        pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": before})

@@ -1,15 +1,18 @@
-"""Files of outlined movers: which kinds are read, and which of their fields mean what."""
+"""Files of outlined movers: which kinds are read, which of their fields mean what, and which rows are no good."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import pyogrio
+import shapely
 
 from insarflow.errors import ProductError
 from insarflow.types import parse_date, parse_delay
@@ -27,6 +30,9 @@ _KINDS: Final = {
 }
 """How files of each kind begin: GDAL goes by this and not by the name, and knows kinds that open other files."""
 
+_SHOWN: Final = 5
+"""Rows that an error names."""
+
 
 def read_frame(source: str | Path | gpd.GeoDataFrame) -> tuple[gpd.GeoDataFrame, str]:
     """A table of polygons, and what errors call it.
@@ -42,8 +48,19 @@ def read_frame(source: str | Path | gpd.GeoDataFrame) -> tuple[gpd.GeoDataFrame,
         return source, "labels"
     if not isinstance(source, str | Path):
         raise TypeError(f"labels must be a path or a GeoDataFrame, instead got {type(source).__name__}")
-    path = Path(source).expanduser()
-    name = f"labels={str(source)!r}"
+    path, name = Path(source).expanduser(), f"labels={str(source)!r}"
+    check_kind(path, name)
+    return read_layer(path, name, spatial_layers(path, name)[0]), name
+
+
+def check_kind(path: Path, name: str) -> None:
+    """Check that a file is of a kind that is read: by its ending and by how it begins.
+
+    Raises
+    ------
+    ProductError
+        If it is not, or cannot be read.
+    """
     begins = _KINDS.get(path.suffix.lower())
     if begins is None:
         raise ProductError(
@@ -56,19 +73,51 @@ def read_frame(source: str | Path | gpd.GeoDataFrame) -> tuple[gpd.GeoDataFrame,
         raise ProductError(f"{name} cannot be read: {error.strerror}") from error
     if not (start.lstrip() if begins == (b"{",) else start).startswith(begins):
         raise ProductError(f"{name} is not what its name says, or damaged: it begins with {start[:8]!r}")
-    return _read(path, name), name
 
 
-def _read(path: Path, name: str) -> gpd.GeoDataFrame:
+def spatial_layers(path: Path, name: str) -> list[str | int]:
+    """The layers of a file of a known kind that have a place; at least one.
+
+    Raises
+    ------
+    ProductError
+        If it is damaged, or has none.
+    """
+    if path.suffix.lower() != ".gpkg":
+        return [0]
+    with _damage_told(name):
+        # Others are tables, such as the styles of QGIS.
+        found: list[str | int] = [str(layer) for layer, kind in pyogrio.list_layers(path.absolute()) if kind]
+    if not found:
+        raise ProductError(f"{name} must hold a layer of polygons, instead got none")
+    return found
+
+
+def read_layer(path: Path, name: str, layer: str | int) -> gpd.GeoDataFrame:
+    """The table of a layer of a file of a known kind.
+
+    Raises
+    ------
+    ProductError
+        If it is damaged, or a package is missing that reads it.
+    """
+    try:
+        with _damage_told(name):
+            if path.suffix.lower().endswith("parquet"):
+                return gpd.read_parquet(path)
+            return gpd.read_file(path.absolute(), engine="pyogrio", layer=layer)
+    except ImportError as error:
+        raise ProductError(f"{name} needs a package to be read: pip install pyarrow, or save it as .gpkg") from error
+
+
+@contextmanager
+def _damage_told(name: str) -> Iterator[None]:
+    """Errors of GDAL and others as one of ours."""
     try:
         with warnings.catch_warnings():
             # What GDAL warns of is either harmless or an error of those who look at the table.
             warnings.simplefilter("ignore", RuntimeWarning)
-            if path.suffix.lower().endswith("parquet"):
-                return gpd.read_parquet(path)
-            return gpd.read_file(path.absolute(), engine="pyogrio", layer=0)
-    except ImportError as error:
-        raise ProductError(f"{name} needs a package to be read: pip install pyarrow, or save it as .gpkg") from error
+            yield
     except (RuntimeError, ValueError, TypeError, OSError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise ProductError(f"{name} cannot be read, it is damaged: {reason}") from error
@@ -149,3 +198,71 @@ def _delay(value: Any) -> np.timedelta64:
     if isinstance(value, float | np.floating) and float(value).is_integer():
         value = int(value)
     return parse_delay(value.to_timedelta64() if isinstance(value, pd.Timedelta) else value)
+
+
+def check_rows(wrong: pd.Series[bool], column: pd.Series[Any], field: str, wanted: str, name: str) -> None:
+    """Refuse values of a field.
+
+    Raises
+    ------
+    ProductError
+        Naming the first value that is wrong, and the rows.
+    """
+    rows = np.flatnonzero(wrong.to_numpy(bool))
+    if len(rows):
+        got = column.iloc[rows[0]]
+        got = got.item() if isinstance(got, np.generic) else got
+        raise ProductError(f"{name}: {field} must be {wanted}; instead got {got!r} in {rows_named(rows)}")
+
+
+def rows_named(rows: np.ndarray) -> str:
+    """The first few of some rows, counted from 0, and how many more there are."""
+    named = ", ".join(map(str, rows[:_SHOWN].tolist()))
+    return f"row{'s' if len(rows) > 1 else ''} {named}" + (
+        f" and {len(rows) - _SHOWN} more" if len(rows) > _SHOWN else ""
+    )
+
+
+def outlines(frame: gpd.GeoDataFrame, name: str, *, repair: bool) -> gpd.GeoSeries:
+    """The polygons of a table, of which none is empty or crosses itself.
+
+    Parameters
+    ----------
+    repair
+        Whether those that cross themselves are mended.
+
+    Raises
+    ------
+    ProductError
+        Naming the rows that are none.
+    """
+    shapes = frame.geometry.reset_index(drop=True)
+    empty = np.flatnonzero(shapes.isna() | shapes.is_empty)
+    if len(empty):
+        raise ProductError(
+            f"{name}: a polygon must have an outline, instead {rows_named(empty)} are empty: remove them"
+        )
+    kinds = shapes.geom_type
+    others = np.flatnonzero(~kinds.isin(["Polygon", "MultiPolygon"]))
+    if len(others):
+        raise ProductError(f"{name} must hold polygons, instead got a {kinds[others[0]]} in {rows_named(others)}")
+    crossed = np.flatnonzero(~shapes.is_valid)
+    if not len(crossed):
+        return shapes
+    if not repair:
+        reason = shapely.is_valid_reason(shapes.iloc[crossed[0]])
+        raise ProductError(
+            f"{name}: a polygon must not cross itself, instead got {reason} in {rows_named(crossed)}: mend it, or let "
+            "it be mended with repair=True"
+        )
+    shapes.iloc[crossed] = [_mended(shape) for shape in shapes.iloc[crossed]]
+    lost = np.flatnonzero(shapes.is_empty)
+    if len(lost):
+        raise ProductError(f"{name}: nothing with an area is left of {rows_named(lost)} once mended: remove them")
+    return shapes
+
+
+def _mended(shape: shapely.Geometry) -> shapely.Geometry:
+    """The parts with an area of what `shapely.make_valid` makes of a polygon."""
+    parts = shapely.get_parts(shapely.make_valid(shape))
+    return shapely.union_all(parts[shapely.get_dimensions(parts) == 2])

@@ -17,7 +17,7 @@ import xarray as xr
 from pyproj.exceptions import ProjError
 
 from insarflow.errors import ProductError, SelectionError
-from insarflow.learn.label_files import days, delays, named_fields, read_frame
+from insarflow.learn.label_files import check_rows, days, delays, named_fields, outlines, read_frame, rows_named
 from insarflow.ops.checks import check_choice
 from insarflow.stack.georeference import grid_of
 from insarflow.types import Grid, Pair, Window
@@ -27,11 +27,10 @@ State = Literal["moving", "open", "absent"]
 
 STATES: Final = ("moving", "open", "absent")
 STATUS: Final = ("new", "confirmed", "rejected")
+"""What a reviewer may say of a polygon."""
 
 STEP: Final = 4096
 """Steps of a corner's coordinates in a pixel: few enough that what is added to them is added without rounding."""
-
-_SHOWN = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,8 +105,9 @@ def read_labels(
         A stack, or its grid.
     fields
         Column of each of ``confidence``, ``class``, ``status``, ``first``, ``last``, ``date``, ``delay``; by default
-        each that is named so, none with ``{}``. ``status`` is new, confirmed or rejected: rejected polygons hold no
-        mover, and are worth showing to a network. A polygon is there in pairs whose acquisitions are not before
+        each that is named so, none with ``{}``. ``status`` is what a reviewer says: confirmed polygons are what their
+        class says, rejected ones hold no mover, and are worth showing to a network; new ones, and those where it is
+        empty, nobody has looked at: they are open. A polygon is there in pairs whose acquisitions are not before
         ``first`` and not after ``last`` (days, both may be empty), or in the one pair of ``date`` and ``delay``.
     classes
         What each class, as text, says of its pixels: ``{"Slide": "moving", "Bowl": "absent"}``; by default all move.
@@ -133,7 +133,7 @@ def read_labels(
         If an argument is of another kind or makes no sense.
     ProductError
         If the file cannot be read, has no CRS or lacks a field; or, naming the row, if one is empty, no polygon,
-        crosses itself, or holds a class, status, confidence or day that is none.
+        crosses itself, or holds a class, status, confidence or day that is none; or if no polygon has been reviewed.
     SchemaError
         If `ds` has no grid.
     SelectionError
@@ -156,7 +156,7 @@ def read_labels(
     if frame.crs is None:
         raise ProductError(f"{name} must have a CRS, instead got none: set it with ogr2ogr -a_srs or set_crs")
     table = _table(named_fields(frame, fields, name), len(frame), classes, levels, name)
-    shapes = _on_grid(_outlines(frame, name, repair=repair), grid, name)
+    shapes = _on_grid(outlines(frame, name, repair=repair), grid, name)
     inside = shapely.intersects(shapes, shapely.box(0, 0, grid.shape[1], grid.shape[0]))
     if not inside.any():
         raise SelectionError(
@@ -193,16 +193,15 @@ def _table(
     states = pd.Series(["moving"] * count, dtype=object)
     if classes is not None:
         words = _words(kinds)
-        _check_rows(~words.isin(list(classes)), kinds, "class", f"one of {', '.join(classes)}: add it to classes", name)
+        check_rows(~words.isin(list(classes)), kinds, "class", f"one of {', '.join(classes)}: add it to classes", name)
         states = words.map(dict(classes))
-    status = known.get("status", nothing)
-    text = status.where(status.isna(), status.astype(str).str.strip().str.lower())
-    _check_rows(~(text.isna() | text.isin(STATUS)), status, "status", f"one of {', '.join(STATUS)}, or empty", name)
-    rejected = (text == "rejected").to_numpy(bool)
+    status = _reviewed(known["status"], name) if "status" in known else pd.Series(["confirmed"] * count, dtype=object)
+    rejected = (status == "rejected").to_numpy(bool)
+    states = states.where(status != "new", "open").where(~rejected, "absent")
     return pd.DataFrame(
         {
             "row": np.arange(count),
-            "state": states.where(~rejected, "absent"),
+            "state": states,
             "rejected": rejected,
             "confidence": _confidence(known.get("confidence", nothing), levels, name),
             "class": kinds,
@@ -212,6 +211,18 @@ def _table(
             "delay": delays(known.get("delay", nothing), "delay", name),
         }
     )
+
+
+def _reviewed(column: pd.Series[Any], name: str) -> pd.Series[Any]:
+    """What reviewers say of each polygon, one of `STATUS`; where it is empty nobody has looked."""
+    text = column.astype(object).where(column.notna(), "").astype(str).str.strip().str.lower()
+    check_rows(~text.isin(["", *STATUS]), column, "status", f"one of {', '.join(STATUS)}, or empty", name)
+    if not text.isin(["confirmed", "rejected"]).any():
+        raise ProductError(
+            f"{name}: status must be confirmed or rejected in some rows, instead nobody has reviewed any of the "
+            f"{len(text)}: review them, or take all as movers with fields= that leave the status out"
+        )
+    return text.where(text != "", "new")
 
 
 def _words(column: pd.Series[Any]) -> pd.Series[Any]:
@@ -224,57 +235,12 @@ def _confidence(column: pd.Series[Any], levels: Mapping[str, float] | None, name
         words = {str(key): float(value) for key, value in levels.items()}
         text = _words(column)
         strange = column.notna() & ~text.isin(list(words))
-        _check_rows(strange, column, "confidence", f"one of {', '.join(words)}: add it to levels", name)
+        check_rows(strange, column, "confidence", f"one of {', '.join(words)}: add it to levels", name)
         column = text.map(words).where(column.notna())
     numbers = pd.to_numeric(column, errors="coerce")
     wrong = column.notna() & ~numbers.between(0.0, 1.0)
-    _check_rows(wrong, column, "confidence", "0 to 1: say what its values mean with levels=", name)
+    check_rows(wrong, column, "confidence", "0 to 1: say what its values mean with levels=", name)
     return np.asarray(numbers.fillna(1.0), np.float32)
-
-
-def _check_rows(wrong: pd.Series[bool], column: pd.Series[Any], field: str, wanted: str, name: str) -> None:
-    rows = np.flatnonzero(wrong.to_numpy(bool))
-    if len(rows):
-        raise ProductError(f"{name}: {field} must be {wanted}; instead got {column.iloc[rows[0]]!r} in {_rows(rows)}")
-
-
-def _rows(rows: np.ndarray) -> str:
-    named = ", ".join(map(str, rows[:_SHOWN].tolist()))
-    return f"row{'s' if len(rows) > 1 else ''} {named}" + (
-        f" and {len(rows) - _SHOWN} more" if len(rows) > _SHOWN else ""
-    )
-
-
-def _outlines(frame: gpd.GeoDataFrame, name: str, *, repair: bool) -> gpd.GeoSeries:
-    """The polygons, of which none is empty or crosses itself."""
-    outlines = frame.geometry.reset_index(drop=True)
-    empty = np.flatnonzero(outlines.isna() | outlines.is_empty)
-    if len(empty):
-        raise ProductError(f"{name}: a polygon must have an outline, instead {_rows(empty)} are empty: remove them")
-    kinds = outlines.geom_type
-    others = np.flatnonzero(~kinds.isin(["Polygon", "MultiPolygon"]))
-    if len(others):
-        raise ProductError(f"{name} must hold polygons, instead got a {kinds[others[0]]} in {_rows(others)}")
-    crossed = np.flatnonzero(~outlines.is_valid)
-    if not len(crossed):
-        return outlines
-    if not repair:
-        reason = shapely.is_valid_reason(outlines.iloc[crossed[0]])
-        raise ProductError(
-            f"{name}: a polygon must not cross itself, instead got {reason} in {_rows(crossed)}: mend it, or let it be "
-            "mended with repair=True"
-        )
-    outlines.iloc[crossed] = [_mended(shape) for shape in outlines.iloc[crossed]]
-    lost = np.flatnonzero(outlines.is_empty)
-    if len(lost):
-        raise ProductError(f"{name}: nothing with an area is left of {_rows(lost)} once mended: remove them")
-    return outlines
-
-
-def _mended(shape: shapely.Geometry) -> shapely.Geometry:
-    """The parts with an area of what `shapely.make_valid` makes of a polygon."""
-    parts = shapely.get_parts(shapely.make_valid(shape))
-    return shapely.union_all(parts[shapely.get_dimensions(parts) == 2])
 
 
 def _on_grid(outlines: gpd.GeoSeries, grid: Grid, name: str) -> np.ndarray:
@@ -290,7 +256,7 @@ def _on_grid(outlines: gpd.GeoSeries, grid: Grid, name: str) -> np.ndarray:
     shapes = shapely.transform(outlines.to_numpy(), _rounded((x, y), (x_step, y_step)))
     lost = np.flatnonzero(~np.isfinite(shapely.bounds(shapes)).all(axis=1))
     if len(lost):
-        raise ProductError(f"{name} holds coordinates that have no place in the stack's CRS, in {_rows(lost)}")
+        raise ProductError(f"{name} holds coordinates that have no place in the stack's CRS, in {rows_named(lost)}")
     return np.asarray(shapes)
 
 

@@ -33,6 +33,8 @@ class LazyMap:
 
     Attributes
     ----------
+    source
+        The stack before anything that the model's recipe asks for, lazy.
     stack
         What the model will see, lazy.
     summary
@@ -47,6 +49,7 @@ class LazyMap:
         How its blocks are computed, each on its own; None if they cannot be.
     """
 
+    source: xr.Dataset
     stack: xr.Dataset
     summary: xr.Dataset
     threshold: float
@@ -107,4 +110,4 @@ def lay_out(ds: xr.Dataset, run: MapRun) -> LazyMap:
     work = windows(ds, prepared, model=run.model, recipe=run.recipe, device=run.device, tile_size=run.tile_size)
     summary = summarise(probability, threshold=threshold)
     notes = (*notes, *fit_notes(prepared, card))
-    return LazyMap(prepared, summary, threshold, notes, resolve_model(run.model), work)
+    return LazyMap(ds, prepared, summary, threshold, notes, resolve_model(run.model), work)

@@ -15,6 +15,7 @@ import xarray as xr
 
 from insarflow.errors import InsarError, OutputExistsError
 from insarflow.inventory import inventory, write_inventory
+from insarflow.inventory.measure import measure
 from insarflow.inventory.projection import reproject
 from insarflow.stack.blocks import BlockStore
 from insarflow.stack.export.geotiff import local_scheduler, write_geotiff
@@ -230,7 +231,9 @@ def _write_results(lazy: LazyMap, blocks: BlockStore, run: MapRun, folder: Path,
         write_geotiff({folder / f"{name}.tif": image for name, image in kept.items()})
     written = _as_written(lazy.summary, folder)
     with stage("outlining"):
-        polygons = inventory(written, threshold=lazy.threshold, min_area=run.min_area)
+        polygons = inventory(written, threshold=lazy.threshold, min_area=run.min_area, measured=False)
+    with stage("measuring"):
+        polygons = measure(polygons, lazy.source, threshold=lazy.threshold)
         shown = polygons if run.crs is None else reproject(polygons, run.crs)
         write_inventory(shown, folder / "inventory.gpkg")
     return RegionMap(lazy.stack, written, polygons, lazy.threshold, lazy.notes)

@@ -1,6 +1,7 @@
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import pyogrio
 import pytest
 import shapely
 from shapely.geometry import LineString, Point, box
@@ -49,6 +50,34 @@ def test_fields_by_name_and_by_map():
     assert mapped["state"].tolist() == ["moving", "open"]
     assert mapped["confidence"].tolist() == [np.float32(0.2), 1.0]
     assert read_labels(table, GRID, fields={}).table["rejected"].sum() == 0
+
+
+def test_only_what_people_looked_at_counts(tmp_path):
+    shapes = [box(10 * k, 10, 10 * k + 5, 20) for k in range(5)]
+    table = frame(*shapes, status=["new", "confirmed", "rejected", None, " Confirmed "])
+    table["class"] = ["Landslide", "Landslide", "Landslide", "Landslide", "Bog"]
+    assert read_labels(table, GRID).table["state"].tolist() == ["open", "moving", "absent", "open", "moving"]
+    known = read_labels(table, GRID, classes={"Landslide": "moving", "Bog": "absent"}).table
+    assert known["state"].tolist() == ["open", "moving", "absent", "open", "absent"]
+    assert known["rejected"].tolist() == [False, False, True, False, False]
+    # No file without a status knows of reviews: all are movers.
+    assert set(read_labels(table.drop(columns="status"), GRID).table["state"]) == {"moving"}
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_tables_without_a_place_are_no_labels(tmp_path, first):
+    """As QGIS keeps its styles in a GeoPackage."""
+    path, styles = tmp_path / "reviewed.gpkg", pd.DataFrame({"styleName": ["a"]})
+    if first:
+        pyogrio.write_dataframe(styles, path, layer="layer_styles")
+    frame(box(1, 1, 5, 5)).to_file(path, layer="inventory", mode="a" if first else "w")
+    if not first:
+        pyogrio.write_dataframe(styles, path, layer="layer_styles", append=True)
+    assert len(pyogrio.list_layers(path)) == 2
+    assert len(read_labels(path, GRID)) == 1
+    pyogrio.write_dataframe(styles, tmp_path / "styles.gpkg", layer="layer_styles")
+    with pytest.raises(ProductError, match=r"styles.gpkg' must hold a layer of polygons, instead got none"):
+        read_labels(tmp_path / "styles.gpkg", GRID)
 
 
 def test_classes_may_be_numbers():
@@ -122,6 +151,8 @@ def test_a_polygon_that_crosses_itself_is_mended_only_on_request():
         (frame(box(1, 1, 2, 2), confidence=["high"]), {}, "confidence must be 0 to 1"),
         (frame(box(1, 1, 2, 2), confidence=[2]), {"levels": {"1": 0.5}}, "confidence must be one of 1: add it"),
         (frame(box(1, 1, 2, 2), status=["maybe"]), {}, "status must be one of new, .*'maybe' in row 0"),
+        (frame(box(1, 1, 2, 2), status=[1]), {}, "status must be one of new, .*1.* in row 0"),
+        (frame(*[box(1, 1, 2, 2)] * 2, status=["new", None]), {}, "instead nobody has reviewed any of the 2: review"),
         (
             frame(*[box(1, 1, 2, 2)] * 8, **{"class": ["Landslide", *["Bog"] * 7]}),
             {"classes": {"Landslide": "moving"}},

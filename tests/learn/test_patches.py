@@ -15,17 +15,19 @@ from insarflow.errors import GridMismatchError, MissingVariableError, SchemaErro
 from insarflow.learn.augment import Chain, RandomOffset, RandomTurn, RandomWarp
 from insarflow.learn.channels import ChannelReader
 from insarflow.learn.labels import read_labels
-from insarflow.learn.patch_index import starts
+from insarflow.learn.patch_index import balanced, starts
 from insarflow.learn.patches import PatchDataset
 from insarflow.learn.phase import encode
 from insarflow.learn.rasterise import Drawing, rasterise
+from insarflow.learn.samples import Samples, collate
 from insarflow.ops.terrain import surface
 from insarflow.simulate.truth import ABSENT, MISSING, MOVING, OPEN
+from insarflow.stack.assemble import stack_pairs
 from insarflow.stack.georeference import grid_of
 from insarflow.stack.labels import pairs_of
 from insarflow.stack.store import open_stack
 from insarflow.stack.write import write_stack
-from insarflow.types import Recipe, Window
+from insarflow.types import Grid, Pair, Recipe, Window
 
 SHAPE = (150, 170)
 GOLDSTEIN = Recipe().then("goldstein", patch_size=32, step=16, alpha=0.5)
@@ -56,7 +58,7 @@ def labels(stack):
     x, step, _, y, _, down = grid_of(stack).transform
     shapes = [box(10, 10, 30, 28), box(160, 140, 170, 150), box(80, 60, 110, 100), box(120, 20, 140, 45)]
     shapes = [shapely.transform(s, lambda c: np.array([x, y]) + c * (step, down)) for s in shapes]
-    about = {"status": ["new", "new", "confirmed", "rejected"], "confidence": [0.5, 1.0, 0.25, 1.0]}
+    about = {"status": ["confirmed", "confirmed", "confirmed", "rejected"], "confidence": [0.5, 1.0, 0.25, 1.0]}
     about |= {"first": [None, None, "20210709", None]}
     return read_labels(gpd.GeoDataFrame(about, geometry=shapes, crs=stack.rio.crs), stack)
 
@@ -189,6 +191,46 @@ def test_balance_on_a_grid(stack, labels):
     first, again, other = (PatchDataset(stack, labels, seed=seed, **options).index for seed in (0, 0, 1))
     assert first.equals(again)
     assert not first.equals(other)
+
+
+@pytest.fixture(scope="module")
+def reviewed():
+    """A stack of noise, and four slopes: two confirmed, one rejected, one that nobody has looked at."""
+    noise = np.random.default_rng(0).uniform(-3, 3, (2, 128, 192))
+    images = {
+        Pair.parse(name): {"igram": np.exp(1j * z).astype("complex64"), "coherence": np.full(z.shape, 0.5, "float32")}
+        for name, z in zip(("20210703_20210709", "20210709_20210715"), noise, strict=True)
+    }
+    stack = stack_pairs(images, Grid((5e5, 20.0, 0.0, 5.1e6, 0.0, -20.0), (128, 192), "EPSG:32632"))
+    shapes = [box(x, y, x + 12, y + 12) for x, y in ((10, 10), (60, 80), (100, 20), (150, 100))]
+    shapes = [shapely.transform(s, lambda c: np.array([5e5, 5.1e6]) + c * (20, -20)) for s in shapes]
+    table = gpd.GeoDataFrame({"status": ["confirmed", "confirmed", "rejected", "new"]}, geometry=shapes, crs=32632)
+    return stack, read_labels(table, stack)
+
+
+def test_confirmed_slopes_count_as_movers_rejected_ones_against_and_new_ones_not_at_all(reviewed):
+    patches = PatchDataset(*reviewed, patch=32, step=32, weighted=True)
+    counted = np.zeros((3, 2), int)
+    for row, batch in zip(patches.index.itertuples(), DataLoader(Samples(patches, 3), collate_fn=collate), strict=True):
+        y, x = np.mgrid[row.y : row.y + 32, row.x : row.x + 32]
+        weight = (batch.weight * batch.valid)[0].numpy()
+        for k, (left, top) in enumerate(((10, 10), (100, 20), (150, 100))):
+            inside = (x >= left) & (x < left + 12) & (y >= top) & (y < top + 12)
+            counted[k] += (weight[inside] == 1).sum(), (batch.target[0].numpy() & (weight == 1))[inside].sum()
+    assert counted.tolist() == [[288, 288], [288, 0], [0, 0]]  # two pairs of 144 pixels
+
+
+def test_patches_of_rejected_slopes_alone_are_drawn(reviewed):
+    drawn = PatchDataset(*reviewed, patch=32, count=40, balance=0.5, seed=3).index
+    hard = (drawn["positive"] == 0) & (drawn["rejected"] > 0)
+    assert (drawn["positive"] > 0).sum() == 20
+    # By chance alone it would be one in ten of those without a mover.
+    assert 6 <= hard.sum() < 20
+    every = PatchDataset(*reviewed, patch=32, step=16).index
+    kept = balanced(every, 0.5, 0)
+    alone = [((index["positive"] == 0) & (index["rejected"] > 0)).sum() for index in (every, kept)]
+    assert alone[0] == alone[1] == 8
+    assert len(kept) < len(every) / 2
 
 
 def test_drawn_places(stack, labels):

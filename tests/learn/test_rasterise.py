@@ -128,7 +128,7 @@ def test_states_by_class_confidence_status_and_pair():
         gpd.GeoDataFrame(
             {
                 "class": ["slide", "maybe", "slide", "slide", "slide", "slide"],
-                "status": ["new", "new", "rejected", "confirmed", None, None],
+                "status": ["confirmed", "confirmed", "rejected", "confirmed", "confirmed", "confirmed"],
                 "confidence": [1.0, 1.0, 1.0, 0.2, 1.0, 1.0],
                 "date": [None, None, None, None, "20180702", "20180708"],
                 "delay": [None, None, None, None, 12, 12],
@@ -147,9 +147,15 @@ def test_states_by_class_confidence_status_and_pair():
     assert seen(elsewhen="absent", least_confidence=0.5) == [MOVING, OPEN, ABSENT, OPEN, MOVING, ABSENT]
 
 
+def test_what_nobody_has_reviewed_is_open():
+    shapes = [box(10, 10, 30, 30), box(40, 40, 60, 60), box(20, 20, 50, 50)]
+    states = rasterise(labels_of(shapes, status=["confirmed", "rejected", "new"]))
+    assert [states[k, k] for k in (5, 15, 25, 35, 55)] == [ABSENT, MOVING, MOVING, OPEN, ABSENT]
+
+
 def test_a_mover_outweighs_what_is_open_or_rejected():
     shapes = [box(10, 10, 30, 30), box(20, 20, 40, 40), box(5, 5, 15, 15)]
-    labels = labels_of(shapes, status=["new", "rejected", "new"], confidence=[0.9, 1.0, 0.1])
+    labels = labels_of(shapes, status=["confirmed", "rejected", "confirmed"], confidence=[0.9, 1.0, 0.1])
     states = rasterise(labels, drawing=Drawing(least_confidence=0.5))
     assert [states[k, k] for k in (7, 12, 25, 35)] == [OPEN, MOVING, MOVING, ABSENT]
 
