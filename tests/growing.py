@@ -59,13 +59,12 @@ def grow(path, first, slopes, count=1):
 
 def read(folder):
     """The table of a folder, by id."""
-    return gpd.read_file(Path(folder) / "inventory.gpkg").set_index("id")
+    return gpd.read_file(Path(folder) / "inventory.gpkg", layer="inventory").set_index("id")
 
 
 def edit(folder, change):
     """Let somebody work on the file, as with geopandas: `change` takes and gives the table."""
     path = Path(folder) / "inventory.gpkg"
-    frame = change(gpd.read_file(path))
+    frame = change(gpd.read_file(path, layer="inventory"))
     path.unlink()
-    metadata = None
-    pyogrio.write_dataframe(frame, path, layer="inventory", layer_metadata=metadata)
+    pyogrio.write_dataframe(frame, path, layer="inventory")

@@ -11,18 +11,17 @@ from insarflow.cli.options import (
     Crs,
     Device,
     Machine,
-    MinArea,
     Model,
     Output,
     Overwrite,
     Recipe,
     Run,
     Sources,
-    Threshold,
     flag,
 )
 from insarflow.cli.plan import computing
 from insarflow.cli.screen import Screen
+from insarflow.cli.slopes import Outline
 from insarflow.cli.values import one_or_many, output_path
 from insarflow.cli.verbs import verb
 from insarflow.cli.words import columns, command, describe
@@ -64,8 +63,7 @@ def update(
     crs: Crs = None,
     model: Model = "default",
     recipe: Recipe = "model",
-    threshold: Threshold = None,
-    min_area: MinArea = 10_000.0,
+    outline: Outline,
     device: Device = None,
     running: Run,
     machine: Machine,
@@ -81,7 +79,9 @@ def update(
     sources, folder, how = one_or_many(source), output_path(output), running.keywords()
     if how.pop("skip_bad"):
         raise UsageError("update goes without --skip-bad: it could not tell what is to be tried again", ctx)
-    given = ctx.get_parameter_source("min_area")
+    asked = outline.keywords()
+    for name in [name for name in asked if not _given(ctx, name)]:
+        del asked[name]  # type: ignore[misc]
 
     def planner(workers: int | None, memory: int | None) -> Plan:
         from insarflow.workflows.plan import plan_segment
@@ -92,9 +92,8 @@ def update(
 
     with computing(screen, machine, planner):
         result = update_source(
-            sources, folder, model=model, recipe=recipe, threshold=threshold,
-            min_area=min_area if given is not None and given.name == "COMMANDLINE" else None, crs=crs, device=device,
-            running=how, overwrite=overwrite, stage=screen.stage,
+            sources, folder, model=model, recipe=recipe, outlining=asked, crs=crs, device=device, running=how,
+            overwrite=overwrite, stage=screen.stage,
         )  # fmt: skip
     for note in result.notes:
         screen.note(note)
@@ -121,6 +120,12 @@ def update(
     )
     if exit_code and result.changes.any:
         raise typer.Exit(CHANGED)
+
+
+def _given(ctx: typer.Context, name: str) -> bool:
+    """Whether a flag was given: what is not is as it was at the last update."""
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def _table(slopes: tuple[Change, ...]) -> list[str]:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pyproj
 import shapely
+import xarray as xr
 
 from insarflow.errors import SchemaError
 from insarflow.inventory.columns import (
@@ -24,6 +25,7 @@ from insarflow.inventory.columns import (
     TRACK,
     Column,
 )
+from insarflow.inventory.measure import measure
 
 GROUPS: Final = (OUTLINE, EDITED, SEEN, RATE, TERRAIN, DOWNSLOPE, SOURCE, TRACK)
 """Columns that are there together or not at all."""
@@ -112,6 +114,42 @@ def conformed(values: pd.Series[Any], name: str, column: Column) -> pd.Series[An
         numbers = numbers.astype("float64").fillna(0.0) if numbers.isna().any() else numbers
         _refuse(values, numbers != np.rint(numbers), name, "a whole number")
     return numbers.astype(pd.api.types.pandas_dtype(kind))
+
+
+def never_found(frame: gpd.GeoDataFrame) -> pd.Series[bool]:
+    """Rows that people drew and no program has outlined: without a probability."""
+    drawn: pd.Series[bool] = frame["probability_max"].isna()
+    return drawn
+
+
+def measure_drawn(slopes: gpd.GeoDataFrame, ds: xr.Dataset) -> gpd.GeoDataFrame:
+    """Measure the slopes that people drew and no program has found.
+
+    Parameters
+    ----------
+    slopes
+        As of `insarflow.inventory.tracks.track`, with the attribute ``threshold``.
+    ds
+        As `insarflow.inventory.measure.measure`. This computes, if there are such slopes.
+
+    Returns
+    -------
+    geopandas.GeoDataFrame
+        `slopes` with what `ds` tells of them. The others are looked at, too: they are none of the stable ring.
+    """
+    drawn = never_found(slopes)
+    if not drawn.any():
+        return slopes
+    told = measure(slopes[slopes["activity"] != "gone"], ds, threshold=float(slopes.attrs["threshold"]))
+    told, ids = told.set_index("id"), slopes["id"][drawn]
+    names = [name for name in told if name in slopes and name in {**SEEN, **RATE, **TERRAIN, **DOWNSLOPE, **SOURCE}]
+    columns = {
+        name: pd.concat([slopes[name][~drawn], pd.Series(told[name][ids].array, index=ids.index)]).sort_index()
+        for name in [*names, "pairs"]
+    }
+    measured = slopes.assign(**columns)
+    measured.attrs = dict(slopes.attrs)
+    return measured
 
 
 def missing(column: Column, count: int) -> pd.Series[Any]:

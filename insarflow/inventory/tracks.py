@@ -14,7 +14,7 @@ import shapely
 
 from insarflow.errors import SchemaError
 from insarflow.inventory.columns import COLUMNS, EDITED, OUTLINE, RATE, STATUS, TRACK
-from insarflow.inventory.edited import check_edited, conformed, missing, plain
+from insarflow.inventory.edited import check_edited, conformed, missing, never_found, plain
 from insarflow.inventory.matching import match
 from insarflow.ops.checks import check_number
 from insarflow.types import JsonValue
@@ -146,8 +146,8 @@ def track(
 
     *Edits.* What people wrote is never changed, their own columns neither. A slope that is not found again stays, with
     its outline and activity "gone"; if it comes back it has its id, and is reported as new. What was rejected stays so,
-    and is not reported. A row drawn by hand that was never measured stays "unknown", and gets the measured outline once
-    it is found.
+    and is not reported. A row drawn by hand stays "unknown" until it is found, and then gets the outline that was
+    found.
 
     *Activity.* "faster" or "slower" is a change of the rate of more than twice the standard deviation of the difference
     of both rates, and of the speed by more than a fifth. The errors are taken as independent, although successive
@@ -178,9 +178,8 @@ def track(
     fresh["id"] = last + 1 + drawn.sum() + np.arange(len(fresh))
     fresh["activity"] = "new"
     kept = _rows(old, np.flatnonzero(~again))
-    measured = kept["pairs"] > 0
-    lost = measured & (kept["activity"] != "gone")
-    kept["activity"] = np.where(measured, "gone", "unknown")
+    lost = ~never_found(kept) & (kept["activity"] != "gone")
+    kept["activity"] = np.where(never_found(kept), "unknown", "gone")
     if "los_rate_mm_yr" in kept:
         kept["previous_rate_mm_yr"] = kept["los_rate_mm_yr"]
 
@@ -233,7 +232,7 @@ def _measure(frame: gpd.GeoDataFrame) -> None:
 
 def _activity(now: gpd.GeoDataFrame, then: gpd.GeoDataFrame) -> np.ndarray:
     """Activity of slopes of which both inventories tell, row by row; object."""
-    returned = ((then["activity"] == "gone") | (then["pairs"] == 0)).to_numpy()
+    returned = ((then["activity"] == "gone") | never_found(then)).to_numpy()
     kinds = np.full(len(now), "unknown", object)
     if set(RATE) <= {*now.columns}:
         (rate, std), (rate_then, std_then) = (

@@ -14,9 +14,11 @@ import xarray as xr
 
 from insarflow.errors import OutputExistsError, StoreError
 from insarflow.inventory import inventory, write_inventory
-from insarflow.inventory.edited import check_edited
-from insarflow.inventory.history import keep_copy, read_edited, settle
+from insarflow.inventory.edited import check_edited, measure_drawn
+from insarflow.inventory.geopackage import check_not_open
+from insarflow.inventory.history import keep_copy
 from insarflow.inventory.projection import reproject
+from insarflow.inventory.read import read_inventory
 from insarflow.inventory.tracks import LAST_ID, Changes, track
 from insarflow.learn.weights import load_card
 from insarflow.schema import CELLS, recipe_of
@@ -30,6 +32,8 @@ from insarflow.stack.part import keep_cells
 from insarflow.stack.sources import SourceLike
 from insarflow.stack.store import open_stack
 from insarflow.types import Pair
+from insarflow.workflows.inventory import Outlining
+from insarflow.workflows.joined import joined
 from insarflow.workflows.outputs import check_folder, remove
 from insarflow.workflows.segment import lay_out_source, segment_source
 from insarflow.workflows.selection import Running, check_not_source
@@ -77,8 +81,7 @@ def update_source(
     *,
     model: str | Path = "default",
     recipe: str | Path = "model",
-    threshold: float | None = None,
-    min_area: float | None = None,
+    outlining: Outlining | None = None,
     crs: str | None = None,
     device: str | None = None,
     running: Running | None = None,
@@ -97,9 +100,9 @@ def update_source(
         all of it; an ``inventory.gpkg`` that is there is gone on with.
     model, recipe
         As `insarflow.workflows.segment.segment_source`. The same as before.
-    threshold, min_area
-        As `insarflow.inventory.inventory`. The same as before, and by default as before; at first the model's, and
-        10 000 m^2.
+    outlining
+        How outlines are drawn, as `insarflow.workflows.inventory.inventory_source`. The same as before; what is left
+        out, or None, is as before, or at first the default.
     crs
         Of the outlines in the file; by default as before, at first the stack's.
     device, running
@@ -135,7 +138,8 @@ def update_source(
     Killed at any time, the inventory is what it was, and the same call goes on: what is segmented is kept. Edits made
     while interferograms are segmented count: the file is read at the end.
     """
-    check_asked(threshold, min_area, crs)
+    asked = outlining or Outlining()
+    check_asked(asked, crs)
     running, out = running or Running(), Path(out)
     if running.get("skip_bad"):
         raise ValueError("running must be without skip_bad: an update could not tell what is to be tried again")
@@ -148,17 +152,15 @@ def update_source(
     out.mkdir(parents=True, exist_ok=True)
     with locked(file):
         said = Said.read(file, out / REPORT)
-        settings = settle_settings(
-            said, card.sha256, card.threshold, threshold=threshold, min_area=min_area, crs=crs, overwrite=overwrite
-        )
+        settings = settle_settings(said, card.sha256, card.threshold, asked=asked, crs=crs, overwrite=overwrite)
         stream, lacking = _stream(ds, store, model, recipe, device, running, overwrite=overwrite)
         complete = stream is not None and not lacking and file.exists()
         if complete and _made_of(_together(ds, store)[0], settings) == said.made_of:
             return Update()
         if file.exists():
             # Before hours of work, and again when the table is read.
-            settle(file)
-            check_edited(read_edited(file), grid_of(ds).crs)
+            check_not_open(file)
+            check_edited(read_inventory(file), grid_of(ds).crs)
         notes: tuple[str, ...] = ()
         if stream is None:
             _, notes = segment_source(
@@ -171,9 +173,9 @@ def update_source(
                 added = [pair.name for pair in append_stream(stream, ds, store)]
         whole, lost = _together(ds, store)
         with stage("outlining"):
-            found = inventory(whole, threshold=settings.threshold, min_area=settings.min_area)
+            found = inventory(whole, **settings.outlining)
         last = replace(said, settings=settings, sha256=card.sha256, made_of=_made_of(whole, settings))
-        slopes, changes, kept = _publish(found, out, last)
+        slopes, changes, kept = _publish(found, whole, out, last)
     if lost:
         notes = (*notes, f"{lost} interferograms of {store} are left out: the stack does not hold them any more")
     return Update(tuple(added), slopes, changes, kept, notes)
@@ -209,16 +211,14 @@ def _stream(
 
 
 def _together(ds: xr.Dataset, store: Path) -> tuple[xr.Dataset, int]:
-    """The interferograms that a stack and a store of probabilities hold, with all that both tell of them.
+    """The interferograms that a stack and a store of probabilities hold, with what both tell of them.
 
     And how many only the store holds.
     """
     held = open_stack(store)
     here, there = {*_names(ds)}, {*_names(held)}
-    whole, probable = (_kept(data, here & there) for data in (ds, held))
-    images = {name: probable[name].variable for name in ("probability", "probability_std") if name in held}
-    attrs = {**ds.attrs, "recipe": held.attrs["recipe"]}
-    return whole.assign(images).assign_attrs(attrs), len(there - here)
+    stack, probable = (_kept(data, here & there) for data in (ds, held))
+    return joined(probable, stack), len(there - here)
 
 
 def _kept(ds: xr.Dataset, names: set[str]) -> xr.Dataset:
@@ -242,17 +242,20 @@ def _made_of(whole: xr.Dataset, settings: Settings) -> str:
     return made_of(_names(whole), dict((recipe_of(whole).of("segment") or ({},))[-1]), settings)
 
 
-def _publish(found: gpd.GeoDataFrame, out: Path, said: Said) -> tuple[gpd.GeoDataFrame, Changes, Path | None]:
+def _publish(
+    found: gpd.GeoDataFrame, whole: xr.Dataset, out: Path, said: Said
+) -> tuple[gpd.GeoDataFrame, Changes, Path | None]:
     """Track and write an inventory; the one before goes to the history first."""
     at = now()
     file, new, kept = out / INVENTORY, out / ".new", None
     before = found.iloc[:0].copy()
     if file.exists():
-        settle(file)
+        check_not_open(file)
         kept = keep_copy(file, out / HISTORY, at)
-        before = read_edited(kept)
+        before = read_inventory(kept)
     before.attrs[LAST_ID] = max(said.last_id, int(before.attrs.get(LAST_ID, 0)))
     slopes, changes = track(found, before)
+    slopes = measure_drawn(slopes, whole)
     said = replace(said, last_id=slopes.attrs[LAST_ID])
     if said.settings is not None and said.settings.crs is not None:
         slopes = reproject(slopes, said.settings.crs)
@@ -265,7 +268,7 @@ def _publish(found: gpd.GeoDataFrame, out: Path, said: Said) -> tuple[gpd.GeoDat
     (new / REPORT).write_text(json.dumps(report, indent=1), "utf-8")
     fault_point()
     if kept is not None:
-        settle(file)
+        check_not_open(file)
         if not filecmp.cmp(kept, file, shallow=False):
             raise StoreError(f"path={str(file)!r} was changed while it was read: run this again; nothing is lost")
     elif file.exists():

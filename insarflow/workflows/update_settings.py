@@ -6,17 +6,22 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from insarflow.errors import OutputExistsError
 from insarflow.inventory.checks import check_threshold
 from insarflow.inventory.history import facts_of
 from insarflow.inventory.projection import check_crs
 from insarflow.inventory.tracks import LAST_ID
-from insarflow.ops.checks import check_number
+from insarflow.ops.checks import check_number, check_whole
+from insarflow.workflows.inventory import Outlining
 
 UPDATED: Final = "updated"
 """Attribute of an inventory: JSON with the fields of `Said`, and when it was made."""
+
+
+DEFAULTS: Final[Outlining] = {"low": None, "min_area": 10_000.0, "fill_holes": 0.0, "simplify": 0.0, "smooth": 0}
+"""How outlines are drawn at first; the threshold is the model's."""
 
 
 @dataclass(frozen=True)
@@ -25,16 +30,13 @@ class Settings:
 
     Attributes
     ----------
-    threshold
-        Probability from which a pixel counts as moving, 0..1.
-    min_area
-        Smaller polygons are left out, m2.
+    outlining
+        How outlines are drawn, all of it.
     crs
         Of the outlines in the file; None for the stack's.
     """
 
-    threshold: float
-    min_area: float
+    outlining: Outlining
     crs: str | None
 
 
@@ -78,55 +80,62 @@ class Said:
         return cls(last_id=last)
 
 
-def check_asked(threshold: float | None, min_area: float | None, crs: str | None) -> None:
-    """Check what is asked for; None asks for nothing.
+def check_asked(asked: Outlining, crs: str | None) -> None:
+    """Check what is asked for, before any work; None asks for nothing.
 
     Raises
     ------
     TypeError, ValueError
         If an argument is wrong.
     """
-    if threshold is not None:
-        check_threshold(threshold)
-    if min_area is not None and check_number("min_area", min_area) < 0.0:
-        raise ValueError(f"min_area must be 0 m^2 or more, instead got min_area={min_area}")
+    for name, value in asked.items():
+        if name not in {*DEFAULTS, "threshold"}:
+            raise ValueError(f"outlining must be of threshold, {', '.join(DEFAULTS)}, instead got {name!r}")
+        if value is None:
+            continue
+        if name in ("threshold", "low"):
+            check_threshold(value, name=name)  # type: ignore[arg-type]
+        elif name == "smooth":
+            check_whole(name, value, low=0, high=4)  # type: ignore[arg-type]
+        elif check_number(name, value) < 0.0:  # type: ignore[arg-type]
+            raise ValueError(f"{name} must be 0 or more, instead got {name}={value}")
     if crs is not None:
         check_crs(crs)
 
 
 def settle_settings(
-    said: Said,
-    sha256: str,
-    model_threshold: float,
-    *,
-    threshold: float | None,
-    min_area: float | None,
-    crs: str | None,
-    overwrite: bool,
+    said: Said, sha256: str, threshold: float, *, asked: Outlining, crs: str | None, overwrite: bool
 ) -> Settings:
-    """What is asked for now; what is None is as before or, at first, and the threshold of another model, the default.
+    """What is asked for now; what is left out is as before or, at first, as in `DEFAULTS`.
+
+    Parameters
+    ----------
+    said
+        What was asked for before.
+    sha256, threshold
+        Of the model: that of another model is not asked for any more.
 
     Raises
     ------
     OutputExistsError
-        If threshold or min_area differs from before, and not `overwrite`: what it changes would be taken for changes of
-        slopes.
+        If something differs from before, and not `overwrite`: what it changes would be taken for changes of slopes.
+    ValueError
+        If `low` is above the threshold.
     """
-    before = said.settings
-    if before is None:
-        return Settings(threshold or model_threshold, 10_000.0 if min_area is None else min_area, crs)
-    same_model = said.sha256 == sha256
-    for name, now, old in (("threshold", threshold, before.threshold), ("min_area", min_area, before.min_area)):
-        if now is not None and now != old and not overwrite:
+    before = {} if said.settings is None else dict(said.settings.outlining)
+    if said.sha256 != sha256:
+        before.pop("threshold", None)
+    wanted = {name: value for name, value in asked.items() if value is not None}
+    for name, now in wanted.items():
+        if now != before.get(name, now) and not overwrite:
             raise OutputExistsError(
-                f"{name} must be {old!r} as before, instead got {name}={now!r}: leave it out, or go on with it "
-                "by overwrite=True (--overwrite); ids and edits stay"
+                f"{name} must be {before[name]!r} as before, instead got {name}={now!r}: leave it out, or go on with "
+                "it by overwrite=True (--overwrite); ids and edits stay"
             )
-    return Settings(
-        threshold or (before.threshold if same_model else model_threshold),
-        before.min_area if min_area is None else min_area,
-        crs or before.crs,
-    )
+    whole: dict[str, Any] = {**DEFAULTS, "threshold": threshold, **before, **wanted}
+    if whole["low"] is not None and whole["low"] > whole["threshold"]:
+        raise ValueError(f"low must be at most the threshold {whole['threshold']}, instead got low={whole['low']}")
+    return Settings(cast(Outlining, whole), crs or (None if said.settings is None else said.settings.crs))
 
 
 def made_of(pairs: list[str], step: dict[str, Any], settings: Settings) -> str:

@@ -46,7 +46,7 @@ def test_what_changed_is_told_in_every_way(run, tmp_path):
     assert len(facts["added"]) == 6
     assert facts["polygons"] == 2
     assert facts["written"] == [str(folder / "inventory.gpkg")]
-    assert gpd.read_file(folder / "inventory.gpkg")["status"].tolist() == ["new", "rejected", "new"]
+    assert gpd.read_file(folder / "inventory.gpkg", layer="inventory")["status"].tolist() == ["new", "rejected", "new"]
 
     grow(stack, 5, [A, B], count=6)
     quiet = run(*asked, "--exit-code", "--quiet")
@@ -64,8 +64,7 @@ def test_what_is_as_before_needs_not_be_said_again(run, monkeypatch, tmp_path):
 
     assert run("update", "stack.zarr", "-o", tmp_path).status == 0
     assert run("update", "stack.zarr", "-o", tmp_path, "--min-area", 5000, "--offsets", 4, "--overwrite").status == 0
-    assert [one["min_area"] for one in asked] == [None, 5000.0]
-    assert [one["threshold"] for one in asked] == [None, None]
+    assert [one["outlining"] for one in asked] == [{}, {"min_area": 5000.0}]
     assert [one["overwrite"] for one in asked] == [False, True]
     assert asked[1]["running"] == {"precision": "exact", "encoding": "float16", "offsets": 4}
     refused = run("update", "stack.zarr", "-o", tmp_path, "--skip-bad")
