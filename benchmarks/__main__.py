@@ -7,7 +7,8 @@ kernel, compilation included. graphs: a stack of 1,500 pairs among 18,000 cells,
 ``--size 4096``. store: codecs and chunks, a build beside a plain copy, builds killed at random times. simulate:
 training patches of each kind of product a second and core, beside SciPy's Goldstein filter of one. texture: simulated
 beside real interferograms (--real plain=FOLDER, --real city=FOLDER, --figure FILE). Without a name: kernels and
-segment. ``goals MODEL ...``, with options of its own, tries models on held-out scenes.
+segment. ``goals MODEL ...``, with options of its own, tries models on held-out scenes; ``season`` scores the inventory
+of a simulated season, seen from two orbits, against its truth.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from typing import Any
 import torch
 
 import insarflow
-from benchmarks import first, goals, graphs, mapping, memory, simulate, store, streaming, texture
+from benchmarks import first, goals, graphs, mapping, memory, season, simulate, store, streaming, texture
 from benchmarks.kernels import Images
 from benchmarks.measure import Row, measure
 
@@ -37,6 +38,8 @@ def main(arguments: list[str] | None = None) -> list[dict[str, Any]]:
     given = sys.argv[1:] if arguments is None else arguments
     if given[:1] == ["goals"]:
         return goals.main(given[1:])
+    if given[:1] == ["season"]:
+        return [season.main(given[1:])]
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     import folium
     import geopandas as gpd
 
+    from insarflow.inventory.criteria import Criteria
     from insarflow.plot import Plot
     from insarflow.segment.chosen import ModelLike
     from insarflow.segment.masks import Masks
@@ -448,11 +449,25 @@ class InsarAccessor:
 
         return summarise(self._ds, threshold=threshold)
 
-    def inventory(self, *, threshold: float | None = None, min_area: float = 10_000.0) -> gpd.GeoDataFrame:
-        """Polygons of moving slopes; see `insarflow.inventory.inventory`."""
+    def inventory(
+        self,
+        *,
+        threshold: float | None = None,
+        low: float | None = None,
+        min_area: float = 10_000.0,
+        fill_holes: float = 0.0,
+        simplify: float = 0.0,
+        smooth: int = 0,
+        measured: bool = True,
+        criteria: Criteria | None = None,
+    ) -> gpd.GeoDataFrame:
+        """Moving slopes, outlined and measured; see `insarflow.inventory.inventory`."""
         from insarflow.inventory import inventory
 
-        return inventory(self._ds, threshold=threshold, min_area=min_area)
+        return inventory(
+            self._ds, threshold=threshold, low=low, min_area=min_area, fill_holes=fill_holes, simplify=simplify,
+            smooth=smooth, measured=measured, criteria=criteria,
+        )  # fmt: skip
 
     def plan(
         self,

@@ -26,7 +26,7 @@ def test_first_map(tmp_path):
     notebook = execute(EXAMPLES / "01_first_map.ipynb", tmp_path)
     assert len(outputs(notebook, "image/png")) >= 7
     assert any("leaflet" in text for text in outputs(notebook, "text/html"))
-    assert len(gpd.read_file(tmp_path / "inventory.gpkg")) > 0
+    assert len(gpd.read_file(tmp_path / "inventory.gpkg", layer="inventory")) > 0
 
 
 def test_my_product_makes_one_where_there_is_none(tmp_path):

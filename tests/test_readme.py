@@ -39,7 +39,7 @@ def test_shell_lines_run(region, tmp_path, monkeypatch):
         write_geotiff({folder / f"{name}_phase.tif": one.insar.phase, folder / f"{name}_coh.tif": one["coherence"]})
     monkeypatch.chdir(tmp_path)
     lines = [line for block in blocks("") for line in block.splitlines() if re.match("insarflow [a-z]", line)]
-    assert len(lines) == 9
+    assert len(lines) == 11
     for line in lines:
         result = CliRunner().invoke(app, shlex.split(line, comments=True)[1:])
         assert result.exit_code == 0, f"{line}\n{result.output}"

@@ -116,7 +116,7 @@ def inventory(
     made = [*paths, *([output_path(rasters)] if rasters is not None else [])]
     screen.result(
         facts | {"left_out": left_out, "written": made}, [*lines, *(f"wrote {path}" for path in made)],
-        then=f"open {paths[0]} in {'a browser' if paths[0].suffix == '.html' else 'QGIS, or with geopandas.read_file'}",
+        then=f"open {paths[0]} in {'a browser' if paths[0].suffix == '.html' else 'QGIS, or with insarflow.inventory.read_inventory'}",
     )  # fmt: skip
 
 

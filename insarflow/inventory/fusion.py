@@ -16,7 +16,7 @@ import shapely
 from insarflow.errors import SchemaError
 from insarflow.inventory.agreement import groups
 from insarflow.inventory.columns import COLUMNS, EDITED, OUTLINE
-from insarflow.inventory.outlines import check_outlines, check_table, overlaps, shapes_in, who
+from insarflow.inventory.outlines import SLIVER, check_outlines, check_table, overlaps, shapes_in, who
 from insarflow.ops.checks import check_fraction
 
 PASSES: Final = ("ascending", "descending")
@@ -173,7 +173,7 @@ def _groups(ascending: np.ndarray, descending: np.ndarray, min_overlap: float) -
     n, m = len(ascending), len(descending)
     rows, columns, shared = overlaps(ascending, descending)
     smaller = np.minimum(shapely.area(ascending)[rows], shapely.area(descending)[columns])
-    one = shared >= min_overlap * smaller
+    one = shared >= min_overlap * (1 - SLIVER) * smaller
     return groups(n + m, (rows[one], n + columns[one]))[1]
 
 

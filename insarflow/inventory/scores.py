@@ -13,7 +13,7 @@ import pandas as pd
 import shapely
 
 from insarflow.inventory.agreement import Score, groups, most_pairs, resample, union_areas
-from insarflow.inventory.outlines import Meetings, overlaps
+from insarflow.inventory.outlines import SLIVER, Meetings, overlaps
 
 RATE: Final = "los_rate_mm_yr"
 STD: Final = "los_rate_std_mm_yr"
@@ -123,8 +123,8 @@ def score(found: Side, reference: Side, rules: Mapping[str, Any], unit: float) -
     judged = np.concatenate([found.judged, reference.judged])
     meetings = overlaps(shapes, shapes)
     size = shapely.area(shapes)
-    iou = meetings.area / (size[meetings.first] + size[meetings.second] - meetings.area)
-    alike = iou >= rules["min_iou"]
+    iou = np.minimum(meetings.area / (size[meetings.first] + size[meetings.second] - meetings.area), 1.0)
+    alike = iou >= rules["min_iou"] * (1 - SLIVER)
     own = second[meetings.first] == second[meetings.second]
 
     may = np.flatnonzero(alike & ~own)
@@ -207,7 +207,7 @@ def _scores(sums: np.ndarray, ratios: np.ndarray) -> np.ndarray:
     return np.array([
         _share(found, found + false), _share(found, found + missed), _share(2 * found, 2 * found + missed + false),
         _share(located, slopes), _share(on, outlines),
-        _share(both, area), _share(both, reference_area), _share(both, area + reference_area - both),
+        *(min(_share(both, of), 1.0) for of in (area, reference_area, area + reference_area - both)),
         np.median(ratios) if len(ratios) else np.nan,
         _share(error, compared, np.nan), math.sqrt(_share(square, compared, np.nan)),
         _share(within, stated, np.nan), _share(same, moving, np.nan),

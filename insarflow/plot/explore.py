@@ -17,12 +17,12 @@ from insarflow.errors import InsarError, MissingVariableError
 from insarflow.ops.checks import check_fraction, check_whole
 from insarflow.plot.choice import single, title
 from insarflow.plot.images import STYLES, Kind, looks_of, shrink
-from insarflow.plot.mercator import to_mercator
+from insarflow.plot.mercator import coarse, to_mercator
 from insarflow.plot.offline import MISSING, without_network
 from insarflow.plot.outlines import OUTLINE, check_polygons, thin
 from insarflow.schema import SPACE, require
 from insarflow.stack.georeference import grid_of
-from insarflow.types import Grid, Looks, PairLike
+from insarflow.types import PairLike
 
 if TYPE_CHECKING:
     import folium
@@ -107,7 +107,7 @@ def explore(
     layers, name = _layers(ds, pair)
     images = shrink([image for _, image in layers], LONGEST_SIDE)
     looks = looks_of(grid.shape, LONGEST_SIDE)
-    there = to_mercator(_coarse(grid, looks, images[0].shape), LONGEST_SIDE)
+    there = to_mercator(coarse(grid, looks, images[0].shape), LONGEST_SIDE)
 
     figure = branca.element.Figure(height=f"{height}px")
     # Of a name folium knows whose tiles they are; of a URL it must be told.
@@ -139,12 +139,6 @@ def _layers(ds: xr.Dataset, pair: PairLike | None) -> tuple[list[tuple[Kind, xr.
             f"{sorted(map(str, ds.data_vars))}"
         )
     return found, title(which)
-
-
-def _coarse(grid: Grid, looks: Looks, shape: tuple[int, ...]) -> Grid:
-    """The grid of an image averaged by `looks`."""
-    x, dx, _, y, _, dy = grid.transform
-    return Grid((x, dx * looks.x, 0.0, y, 0.0, dy * looks.y), (shape[0], shape[1]), grid.crs)
 
 
 def _png(values: np.ndarray, kind: Kind) -> str:

@@ -77,7 +77,7 @@ def summarised(ds: xr.Dataset, threshold: float | None) -> xr.Dataset:
     if "probability" not in ds:
         raise MissingVariableError(
             "plot.inventory needs polygons, or the variable 'probability' to find them in: make it with "
-            "ds.insar.segment(), or give the polygons, as geopandas.read_file('inventory.gpkg')"
+            "ds.insar.segment(), or give the polygons, as insarflow.inventory.read_inventory('inventory.gpkg')"
         )
     if tuple(ds["probability"].dims) == SPACE:
         return ds

@@ -9,7 +9,7 @@ import numpy as np
 import pyproj
 
 from insarflow.errors import SchemaError
-from insarflow.types import Grid
+from insarflow.types import Grid, Looks
 
 MERCATOR: Final = "EPSG:3857"
 
@@ -36,6 +36,12 @@ class Mercator:
         """`values` (real, ``(y, x)``) laid on web mercator, NaN outside."""
         laid: np.ndarray = np.where(self.index < 0, np.float32(np.nan), values.ravel()[self.index])
         return laid
+
+
+def coarse(grid: Grid, looks: Looks, shape: tuple[int, ...]) -> Grid:
+    """The grid of an image of `shape` pixels that was averaged by `looks`."""
+    x, dx, _, y, _, dy = grid.transform
+    return Grid((x, dx * looks.x, 0.0, y, 0.0, dy * looks.y), (shape[0], shape[1]), grid.crs)
 
 
 def to_mercator(grid: Grid, longest: int) -> Mercator:

@@ -29,7 +29,7 @@ def without_network(page: folium.Map, figure: branca.element.Figure) -> None:
     """
     from branca.element import Element
 
-    script, style = _leaflet()
+    script, style = leaflet()
     page.default_js, page.default_css = [], []
     header = figure.header
     header.add_child(Element(_verbatim(f"<style>{style}</style>")), name="leaflet_style")
@@ -42,7 +42,7 @@ def _verbatim(text: str) -> str:
 
 
 @cache
-def _leaflet() -> tuple[str, str]:
+def leaflet() -> tuple[str, str]:
     """Script and style sheet of Leaflet, its few icons inside."""
     try:
         found = {f.name: f for f in files(PACKAGE) or [] if "data" in f.parts}

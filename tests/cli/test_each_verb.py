@@ -169,7 +169,7 @@ def test_a_map_is_repeated_from_its_run_file(run, stack, tmp_path):
     assert {**repeated, "written": None} == {**facts, "written": None}
     for name in ("probability.tif", "support.tif", "map.png"):
         assert (first / name).read_bytes() == (again / name).read_bytes()
-    assert gpd.read_file(again / "inventory.gpkg").crs == "EPSG:4326"
+    assert gpd.read_file(again / "inventory.gpkg", layer="inventory").crs == "EPSG:4326"
     refused = run("map", first / "run.yaml")
     assert refused.status == 1
     assert f"{first} already holds" in refused.err
@@ -228,7 +228,7 @@ def test_segment_and_inventory(run, probability, tmp_path):
     assert said.out.splitlines()[-1] == f"wrote {path}"
     assert "moving slope" in said.out
     facts = run("inventory", probability, "-o", path, "--overwrite", "--threshold", "0.3", "--json").facts
-    assert facts["polygons"] == len(gpd.read_file(path))
+    assert facts["polygons"] == len(gpd.read_file(path, layer="inventory"))
     assert facts["written"] == [str(path)]
 
 

@@ -39,7 +39,7 @@ def test_same_flag_same_words_in_all_verbs():
     ("verbs", "names"),
     [
         (VERBS, "--json --quiet --verbose"),
-        (set(VERBS) - {"info", "versions"}, "--output --overwrite"),
+        (set(VERBS) - {"info", "evaluate", "versions"}, "--output --overwrite"),
         (("info", "build", "map", "segment", "inventory", "export"), "--bbox --aoi --start --end --delays --track"),
         (("build", "map", "segment"), "--scheduler --workers --memory --dry-run"),
         (("map", "segment"), "--model --recipe --resolution --device"),

@@ -65,8 +65,8 @@ def test_nothing_is_loaded(ds, polygons, tmp_path):
     assert Loaded(text).found == []
     assert Loaded(page._repr_html_()).found == []
     assert "Leaflet 1.9" in text
-    assert "$(" not in text.replace(offline._leaflet()[0], "")  # jQuery is not there
-    assert "tileLayer(" not in text.replace(offline._leaflet()[0], "")
+    assert "$(" not in text.replace(offline.leaflet()[0], "")  # jQuery is not there
+    assert "tileLayer(" not in text.replace(offline.leaflet()[0], "")
 
 
 def test_the_parser_finds_what_folium_loads(ds, tmp_path):
@@ -113,7 +113,7 @@ def test_attributes_are_text(ds, polygons, tmp_path):
 
 
 def test_polygons_without_rows(ds, polygons, tmp_path):
-    assert "L.geoJson" not in saved(explore(ds, polygons=polygons[1:]), tmp_path).replace(offline._leaflet()[0], "")
+    assert "L.geoJson" not in saved(explore(ds, polygons=polygons[1:]), tmp_path).replace(offline.leaflet()[0], "")
 
 
 def test_one_interferogram(ds, tmp_path):
@@ -156,7 +156,7 @@ def test_without_leaflet(ds, monkeypatch):
         raise metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(offline, "files", absent)
-    offline._leaflet.cache_clear()
+    offline.leaflet.cache_clear()
     with pytest.raises(InsarError, match=re.escape("pip install 'insarflow[notebook]'")):
         explore(ds)
 

@@ -88,7 +88,7 @@ def test_files_agree_with_each_other_and_with_python(region, tmp_path):
     np.testing.assert_allclose(written, expected["probability"].values, atol=1e-6)
     with rasterio.open(tmp_path / "support.tif") as file:
         np.testing.assert_array_equal(file.read(1), expected["support"].values)
-    polygons = gpd.read_file(tmp_path / "inventory.gpkg")
+    polygons = gpd.read_file(tmp_path / "inventory.gpkg", layer="inventory")
     assert len(polygons) == len(result.polygons) == len(direct.insar.inventory())
     assert polygons.crs.to_epsg() == 32632
     assert sorted(p.name for p in tmp_path.iterdir()) == ["inventory.gpkg", "probability.tif", "support.tif"]
@@ -297,7 +297,7 @@ class TestOutput:
         predictions.calls = 0
         result = map_source(replace(run, crs="EPSG:4326", min_area=2_000.0), tmp_path / "map")
         assert predictions.calls == 0
-        written = gpd.read_file(tmp_path / "map" / "inventory.gpkg")
+        written = gpd.read_file(tmp_path / "map" / "inventory.gpkg", layer="inventory")
         assert written.crs.to_epsg() == 4326
         assert result.polygons.crs.to_epsg() == 32632
         assert len(written) == len(result.polygons) > 0

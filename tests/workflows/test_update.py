@@ -261,7 +261,7 @@ def test_another_model_or_setting_is_refused_or_taken_with_ids_and_edits(update,
     other = folder.parent / "other.safetensors"
     for kind in (".safetensors", ".json"):
         shutil.copyfile(Path(filtering).with_suffix(kind), other.with_suffix(kind))
-    with pytest.raises(OutputExistsError, match="has model='resunet.safetensors', instead got model='other.saf"):
+    with pytest.raises(OutputExistsError, match=r"has model='resunet.safetensors', instead got model='other.saf"):
         update(model=other)
     assert files_of(folder) == content
 

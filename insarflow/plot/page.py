@@ -1,0 +1,231 @@
+"""The inventory as one HTML file that opens anywhere, with the network cut: a map, a legend and a table to sort."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import os
+import re
+import tempfile
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from matplotlib.colors import LightSource
+from matplotlib.image import imsave
+
+from insarflow.errors import OutputExistsError, SchemaError, StoreError
+from insarflow.inventory.colours import REJECTED, UNKNOWN, probability_classes, velocity_colours
+from insarflow.inventory.corners import encoded
+from insarflow.inventory.form import alias
+from insarflow.plot.images import looks_of, shrink
+from insarflow.plot.mercator import coarse, to_mercator
+from insarflow.plot.offline import leaflet
+from insarflow.schema import SPACE
+from insarflow.stack.georeference import grid_of, pixel_size_m
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+
+LISTED: Final = ("id", "status", "class", "velocity_class", "los_rate_mm_yr", "area_m2", "probability_mean", "activity")
+"""Columns of the table; the map tells more of a slope."""
+
+TOLD: Final = (
+    *("id", "status", "class", "reviewer", "comment", "velocity_class", "los_rate_mm_yr", "los_rate_std_mm_yr"),
+    *("los_rate_min_mm_yr", "downslope_rate_mm_yr", "downslope_rate_std_mm_yr", "activity", "previous_rate_mm_yr"),
+    *("area_m2", "probability_mean", "active_fraction", "pairs", "reliability", "first_seen", "last_seen"),
+    *("inactive_since", "elevation_m", "slope_deg", "aspect_deg", "orbit", "sources"),
+)
+"""Columns that the page holds, if the table does."""
+
+LONGEST_SIDE: Final = 900
+"""Pixels of the relief."""
+
+LONGEST_TEXT: Final = 500
+"""Letters of one attribute."""
+
+_GREYS: Final = 32
+_DIGITS: Final = 4
+
+
+def inventory_page(
+    frame: gpd.GeoDataFrame, *, title: str = "Inventory of moving slopes", dem: xr.DataArray | None = None
+) -> str:
+    """Make an HTML page of an inventory: one text with all scripts and images inside, that loads nothing.
+
+    Parameters
+    ----------
+    frame
+        As of `insarflow.inventory.inventory`, in any CRS. Outlines are coloured by ``velocity_class``, else by
+        ``probability_mean``; rejected ones are grey and dashed.
+    title
+        Of the page.
+    dem
+        Heights, m, ``(y, x)`` on a grid: shaded below the outlines, at most 900 pixels a side.
+
+    Returns
+    -------
+    str
+        The same for the same table. A click on a row of the table zooms to the slope; corners are rounded to 1e-5
+        degrees, about a metre.
+
+    Raises
+    ------
+    InsarError
+        If xstatic-leaflet is not installed.
+    TypeError, ValueError
+        If an argument is of another kind, or the table has no CRS.
+    SchemaError
+        If `dem` is no image on a grid, or lies where web mercator is not defined.
+    """
+    if not hasattr(frame, "geometry") or not hasattr(frame, "to_crs"):
+        raise TypeError(f"frame must be a geopandas.GeoDataFrame, instead got {type(frame).__name__}")
+    if not isinstance(title, str):
+        raise TypeError(f"title must be a text, instead got title={title!r:.80}")
+    if frame.crs is None:
+        raise ValueError("frame must have a CRS, instead got none: set it with frame.set_crs(...)")
+    script, style = leaflet()
+    data = {**_table(frame), **encoded(frame), **_colours(frame), "relief": None if dem is None else _relief(dem)}
+    # Of the letters that could end a script element, none is left.
+    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    for letter in "<>&\u2028\u2029":
+        text = text.replace(letter, f"\\u{ord(letter):04x}")
+    # Leaflet's own signature is a link; the page does not show it.
+    script = script.replace('<a href="https://leafletjs.com"', "<a")
+    parts = {"TITLE": escape(title), "LEAFLET_JS": script, "LEAFLET_CSS": style, "DATA": text}
+    page = files("insarflow.plot").joinpath("page.html").read_text(encoding="utf-8")
+    return re.sub("@@([A-Z_]+)@@", lambda found: parts[found[1]], page)
+
+
+def write_page(
+    frame: gpd.GeoDataFrame,
+    path: str | os.PathLike[str],
+    *,
+    title: str = "Inventory of moving slopes",
+    dem: xr.DataArray | None = None,
+    overwrite: bool = False,
+) -> Path:
+    """Write `inventory_page` to a file, whole or not at all.
+
+    Raises
+    ------
+    TypeError, ValueError, InsarError
+        As `inventory_page`; ValueError also if `path` does not end in ``.html`` or its folder does not exist.
+    OutputExistsError
+        If the file exists and `overwrite` is False, or a folder has its name.
+    StoreError
+        If it cannot be written.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise ValueError(f"path must end in .html, instead got path={str(path)!r}")
+    if not path.parent.is_dir():
+        raise ValueError(
+            f"path must be in an existing folder, instead got path={str(path)!r}: make {path.parent} first"
+        )
+    if path.is_dir() or (path.exists() and not overwrite):
+        raise OutputExistsError(
+            f"{path} is already there: choose another name, or set overwrite=True (--overwrite) to replace a file"
+        )
+    page = inventory_page(frame, title=title, dem=dem)
+    try:
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as beside:
+            draft = Path(beside) / path.name
+            draft.write_text(page, encoding="utf-8", newline="\n")
+            draft.replace(path)
+    except OSError as error:
+        raise StoreError(f"path={str(path)!r} cannot be written: {error.strerror or error}") from error
+    return path
+
+
+def _table(frame: gpd.GeoDataFrame) -> dict[str, Any]:
+    """Columns and rows, as JSON knows them."""
+    names = [name for name in TOLD if name in frame.columns]
+    columns = [
+        {"label": alias(name), "listed": name in LISTED, "number": pd.api.types.is_numeric_dtype(frame[name].dtype)}
+        for name in sorted(names, key=lambda name: LISTED.index(name) if name in LISTED else len(LISTED))
+    ]
+    names.sort(key=lambda name: LISTED.index(name) if name in LISTED else len(LISTED))
+    values = [[_plain(value) for value in frame[name]] for name in names]
+    return {
+        "columns": columns,
+        "rows": [list(row) for row in zip(*values, strict=True)] if names else [[]] * len(frame),
+    }
+
+
+def _plain(value: Any) -> float | int | str | None:
+    """A value as a number of few digits, a day or a bounded text; None if it is missing."""
+    if value is None or value is pd.NaT or (isinstance(value, float | np.floating) and not np.isfinite(value)):
+        return None
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else ""
+    if isinstance(value, int | np.integer):
+        return int(value)
+    if isinstance(value, float | np.floating):
+        number = float(value)
+        return round(number) if abs(number) >= 10**_DIGITS else float(f"{number:.{_DIGITS}g}")
+    if isinstance(value, pd.Timestamp):
+        return value.strftime("%Y-%m-%d")
+    text = str(value)
+    return text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + "…"
+
+
+def _colours(frame: gpd.GeoDataFrame) -> dict[str, Any]:
+    """Colour of each slope, and what colours mean."""
+    refused = (frame["status"] == "rejected").to_numpy(bool) if "status" in frame else np.zeros(len(frame), bool)
+    if "velocity_class" in frame:
+        title, names = "velocity", frame["velocity_class"].fillna("").astype(str)
+        known = velocity_colours(names)
+        colours = np.array([known.get(name, UNKNOWN) for name in names], object)
+        entries = [[name, colour] for name, colour in known.items()]
+    else:
+        title, colours, entries = "mean probability", np.full(len(frame), UNKNOWN, object), []
+        values = (
+            frame["probability_mean"].to_numpy(float) if "probability_mean" in frame else np.full(len(frame), np.nan)
+        )
+        for low, high, colour in probability_classes():
+            colours[(values >= low) & (values <= high)] = colour
+            entries.append([f"{low:g} to {high:g}", colour])
+    if UNKNOWN in colours[~refused] and UNKNOWN not in [colour for _, colour in entries]:
+        entries.append(["unknown", UNKNOWN])
+    if refused.any():
+        entries.append(["rejected", REJECTED])
+    colours[refused] = REJECTED
+    palette = sorted(set(colours))
+    return {
+        "palette": palette, "colour": [palette.index(colour) for colour in colours],
+        "rejected": np.flatnonzero(refused).tolist(), "legend": {"title": title, "entries": entries},
+    }  # fmt: skip
+
+
+def _relief(dem: xr.DataArray) -> dict[str, Any]:
+    """Shaded relief on web mercator, in few greys, as an image inside the page."""
+    if not isinstance(dem, xr.DataArray):
+        raise TypeError(f"dem must be an xarray.DataArray, instead got {type(dem).__name__}")
+    if set(dem.dims) != set(SPACE):
+        raise SchemaError(f"dem must have dims {SPACE}, instead got {tuple(map(str, dem.dims))}")
+    grid = grid_of(dem)
+    (height,) = shrink([dem], LONGEST_SIDE)
+    looks = looks_of(grid.shape, LONGEST_SIDE)
+    dy, dx = pixel_size_m(dem.to_dataset(name="dem")) or (1.0, 1.0)
+    known = np.isfinite(height)
+    filled = np.where(known, height, height[known].mean() if known.any() else 0.0)
+    shade = np.zeros(height.shape)
+    if min(height.shape) > 1:
+        # The sun is in the north-west however rows and columns run.
+        y, x = (np.sign(step) for step in (-grid.transform[5], grid.transform[1]))
+        shade = LightSource(315, 45).hillshade(filled, dx=x * dx * looks.x, dy=y * dy * looks.y)
+    there = to_mercator(coarse(grid, looks, height.shape), LONGEST_SIDE)
+    laid = there.lay(np.where(known, shade, np.nan).astype(np.float32))
+    grey = np.rint((0.35 + 0.6 * np.nan_to_num(laid)) * (_GREYS - 1)) / (_GREYS - 1)
+    shades = np.repeat((255 * grey).astype(np.uint8)[..., None], 4, axis=2)
+    shades[..., 3] = np.where(np.isfinite(laid), 255, 0)
+    shades[shades[..., 3] == 0] = 0
+    png = io.BytesIO()
+    imsave(png, shades, format="png")
+    return {"image": "data:image/png;base64," + base64.b64encode(png.getvalue()).decode(), "corners": there.corners}
