@@ -12,7 +12,10 @@ from insarflow.cli.verbs import app
 
 __all__ = ["VERBS", "app", "main"]
 
-VERBS = ("demo", "info", "build", "map", "segment", "inventory", "evaluate", "export", "simulate", "train", "versions")
+VERBS = (
+    *("demo", "info", "build", "map", "segment", "inventory", "update", "evaluate", "export", "simulate", "train"),
+    "versions",
+)
 """In the order of use, which is that of ``insarflow --help``."""
 
 for _verb in VERBS:

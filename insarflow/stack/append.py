@@ -97,7 +97,9 @@ def append_pairs(ds: xr.Dataset, path: str | Path, *, fsync: bool = False) -> li
         cells, writes = write_cells(
             ds, target, codes, may_be_empty=is_cut(ds), places=plan.places, lengths=plan.lengths
         )
-        added = [cell for cell, count in zip(cells, run([writes], target)[0], strict=True) if count > 0]
+        counts = run([writes], target)[0]
+        # A network may know nothing of any pixel: its interferogram counts all the same, or it would be asked for ever.
+        added = [cell for cell, count in zip(cells, counts, strict=True) if count > 0 or "probability" in ds]
         if not added:  # a bbox or aoi has left no pixel
             _remove_shards(target, plan.places.values())
             Journal.remove(*file)
@@ -118,7 +120,7 @@ def not_held(ds: xr.Dataset, path: str | Path) -> xr.Dataset:
     held = open_store(_existing(path))
     _check(ds, held, path)
     there = {_pair(held, (i, j)) for i, j in np.argwhere(valid_cells(held)).tolist()}
-    valid = valid_cells(ds)
+    valid = valid_cells(ds).copy()
     for i, j in np.argwhere(valid).tolist():
         valid[i, j] = _pair(ds, (i, j)) not in there
     return ds.assign(valid=(CELLS, valid))

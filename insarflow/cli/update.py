@@ -1,0 +1,149 @@
+"""``insarflow update``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from insarflow.cli.errors import UsageError
+from insarflow.cli.options import (
+    Crs,
+    Device,
+    Machine,
+    Model,
+    Output,
+    Overwrite,
+    Recipe,
+    Run,
+    Sources,
+    flag,
+)
+from insarflow.cli.plan import computing
+from insarflow.cli.screen import Screen
+from insarflow.cli.slopes import Outline
+from insarflow.cli.values import one_or_many, output_path
+from insarflow.cli.verbs import verb
+from insarflow.cli.words import columns, command, describe
+
+if TYPE_CHECKING:
+    from insarflow.inventory.tracks import Change
+    from insarflow.workflows.plan import Plan
+
+CHANGED = 10
+"""Exit status, with ``--exit-code``, if something has changed."""
+
+ExitCode = Annotated[
+    bool,
+    flag(
+        "--exit-code",
+        what=f"End with exit status {CHANGED} if a slope is new, faster, slower or gone.",
+        panel="Display",
+        metavar="",
+    ),
+]
+
+
+@verb(
+    "update",
+    examples=[
+        "insarflow update stack.zarr -o my-slopes",
+        "insarflow build new_interferograms/ -o stack.zarr --append",
+        "insarflow update stack.zarr -o my-slopes --exit-code --quiet",
+        "insarflow update stack.zarr -o my-slopes --json",
+    ],
+    stopped="the inventory is as it was; the same command goes on from here",
+)
+def update(
+    *,
+    ctx: typer.Context,
+    source: Sources,
+    output: Output,
+    overwrite: Overwrite = False,
+    crs: Crs = None,
+    model: Model = "default",
+    recipe: Recipe = "model",
+    outline: Outline,
+    device: Device = None,
+    running: Run,
+    machine: Machine,
+    exit_code: ExitCode = False,
+    screen: Screen,
+) -> None:
+    """Bring an inventory up to date: segment what is new in a stack, tell which slopes are new, faster, slower, gone.
+
+    Ids, and what people wrote in the inventory, stay. The folder keeps every version of it.
+    """
+    from insarflow.workflows.update import HISTORY, INVENTORY, update_source
+
+    sources, folder, how = one_or_many(source), output_path(output), running.keywords()
+    if how.pop("skip_bad"):
+        raise UsageError("update goes without --skip-bad: it could not tell what is to be tried again", ctx)
+    asked = outline.keywords()
+    for name in [name for name in asked if not _given(ctx, name)]:
+        del asked[name]  # type: ignore[misc]
+
+    def planner(workers: int | None, memory: int | None) -> Plan:
+        from insarflow.workflows.plan import plan_segment
+
+        return plan_segment(
+            sources, model=model, recipe=recipe, device=device, workers=workers, memory=memory, running=how
+        )
+
+    with computing(screen, machine, planner):
+        result = update_source(
+            sources, folder, model=model, recipe=recipe, outlining=asked, crs=crs, device=device, running=how,
+            overwrite=overwrite, stage=screen.stage,
+        )  # fmt: skip
+    for note in result.notes:
+        screen.note(note)
+    again = command("build", "NEW", "-o", *sources[:1] if isinstance(sources, tuple) else (sources,), "--append")
+    facts: dict[str, Any] = {"added": result.added, **result.changes.to_dict()}
+    if result.slopes is None:
+        screen.result(
+            facts | {"written": []}, [f"nothing is new: {folder / INVENTORY} is as it was"],
+            then=f"add interferograms with {again}",
+        )  # fmt: skip
+        return
+    slopes = result.slopes
+    counted, text = describe(slopes[(slopes["activity"] != "gone") & (slopes["status"] != "rejected")])
+    kept = [] if result.kept is None else [f"kept the one before as {folder / HISTORY / result.kept.name}"]
+    screen.result(
+        facts | counted | {"written": [folder / INVENTORY]},
+        [
+            *_table(result.changes.slopes),
+            f"{text}, with {len(result.added)} more interferograms",
+            *kept,
+            f"wrote {folder / INVENTORY}",
+        ],
+        then=f"review {folder / INVENTORY} in QGIS; add interferograms with {again}, and run this again",
+    )
+    if exit_code and result.changes.any:
+        raise typer.Exit(CHANGED)
+
+
+def _given(ctx: typer.Context, name: str) -> bool:
+    """Whether a flag was given: what is not is as it was at the last update."""
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def _table(slopes: tuple[Change, ...]) -> list[str]:
+    """A line for each slope that changed, by what has become of it."""
+    if not slopes:
+        return ["no slope is new, faster, slower or gone"]
+    from insarflow.inventory.tracks import KINDS
+
+    rows = [
+        (
+            one.kind, one.id, f"{one.area_m2 / 1e6:.3f}", _rate(one.los_rate_mm_yr, one.los_rate_std_mm_yr),
+            _rate(one.previous_rate_mm_yr), f"{one.longitude:.5f}", f"{one.latitude:.5f}",
+        )
+        for kind in KINDS for one in slopes if one.kind == kind
+    ]  # fmt: skip
+    return columns([("slope", "id", "km²", "mm/yr", "before", "longitude", "latitude"), *rows])
+
+
+def _rate(rate: float, error: float = float("nan")) -> str:
+    known, sure = rate == rate, error == error
+    return f"{rate:+.1f}{f' ±{error:.1f}' if sure else ''}" if known else "-"

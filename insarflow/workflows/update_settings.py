@@ -1,0 +1,150 @@
+"""What is asked of an inventory that is kept up to date, and what its folder says of the last time."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final, cast
+
+from insarflow.errors import OutputExistsError
+from insarflow.inventory.checks import check_threshold
+from insarflow.inventory.history import facts_of
+from insarflow.inventory.projection import check_crs
+from insarflow.inventory.tracks import LAST_ID
+from insarflow.ops.checks import check_number, check_whole
+from insarflow.workflows.inventory import Outlining
+
+UPDATED: Final = "updated"
+"""Attribute of an inventory: JSON with the fields of `Said`, and when it was made."""
+
+
+DEFAULTS: Final[Outlining] = {"low": None, "min_area": 10_000.0, "fill_holes": 0.0, "simplify": 0.0, "smooth": 0}
+"""How outlines are drawn at first; the threshold is the model's."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is asked of an inventory.
+
+    Attributes
+    ----------
+    outlining
+        How outlines are drawn, all of it.
+    crs
+        Of the outlines in the file; None for the stack's.
+    """
+
+    outlining: Outlining
+    crs: str | None
+
+
+@dataclass(frozen=True)
+class Said:
+    """What an inventory says of how it was made.
+
+    Attributes
+    ----------
+    settings
+        None if it does not say.
+    sha256
+        Of the model.
+    made_of
+        Hash of all that it depends on: see `made_of`.
+    last_id
+        Highest id that was ever given.
+    """
+
+    settings: Settings | None = None
+    sha256: str = ""
+    made_of: str = ""
+    last_id: int = 0
+
+    def to_json(self, at: str) -> str:
+        """For the attribute `UPDATED`; `at` is the time."""
+        return json.dumps({"at": at, **asdict(self)}, sort_keys=True)
+
+    @classmethod
+    def read(cls, file: Path, report: Path) -> Said:
+        """What the inventory says or, if another program has written it without that, what the last report said."""
+        facts = facts_of(file) if file.exists() else {}
+        last = int(facts.get(LAST_ID, 0))
+        for text in (facts.get(UPDATED), _text(report)):
+            try:
+                known = json.loads(text or "")
+                settings = None if known["settings"] is None else Settings(**known["settings"])
+                return cls(settings, known["sha256"], known["made_of"], max(last, known["last_id"]))
+            except (ValueError, TypeError, KeyError):
+                continue
+        return cls(last_id=last)
+
+
+def check_asked(asked: Outlining, crs: str | None) -> None:
+    """Check what is asked for, before any work; None asks for nothing.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is wrong.
+    """
+    for name, value in asked.items():
+        if name not in {*DEFAULTS, "threshold"}:
+            raise ValueError(f"outlining must be of threshold, {', '.join(DEFAULTS)}, instead got {name!r}")
+        if value is None:
+            continue
+        if name in ("threshold", "low"):
+            check_threshold(value, name=name)  # type: ignore[arg-type]
+        elif name == "smooth":
+            check_whole(name, value, low=0, high=4)  # type: ignore[arg-type]
+        elif check_number(name, value) < 0.0:  # type: ignore[arg-type]
+            raise ValueError(f"{name} must be 0 or more, instead got {name}={value}")
+    if crs is not None:
+        check_crs(crs)
+
+
+def settle_settings(
+    said: Said, sha256: str, threshold: float, *, asked: Outlining, crs: str | None, overwrite: bool
+) -> Settings:
+    """What is asked for now; what is left out is as before or, at first, as in `DEFAULTS`.
+
+    Parameters
+    ----------
+    said
+        What was asked for before.
+    sha256, threshold
+        Of the model: that of another model is not asked for any more.
+
+    Raises
+    ------
+    OutputExistsError
+        If something differs from before, and not `overwrite`: what it changes would be taken for changes of slopes.
+    ValueError
+        If `low` is above the threshold.
+    """
+    before = {} if said.settings is None else dict(said.settings.outlining)
+    if said.sha256 != sha256:
+        before.pop("threshold", None)
+    wanted = {name: value for name, value in asked.items() if value is not None}
+    for name, now in wanted.items():
+        if now != before.get(name, now) and not overwrite:
+            raise OutputExistsError(
+                f"{name} must be {before[name]!r} as before, instead got {name}={now!r}: leave it out, or go on with "
+                "it by overwrite=True (--overwrite); ids and edits stay"
+            )
+    whole: dict[str, Any] = {**DEFAULTS, "threshold": threshold, **before, **wanted}
+    if whole["low"] is not None and whole["low"] > whole["threshold"]:
+        raise ValueError(f"low must be at most the threshold {whole['threshold']}, instead got low={whole['low']}")
+    return Settings(cast(Outlining, whole), crs or (None if said.settings is None else said.settings.crs))
+
+
+def made_of(pairs: list[str], step: dict[str, Any], settings: Settings) -> str:
+    """Hash of the interferograms that an inventory is of, how they were segmented, and what was asked for."""
+    return hashlib.sha256(json.dumps([pairs, step, asdict(settings)], sort_keys=True).encode()).hexdigest()
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except (OSError, ValueError):
+        return ""
