@@ -161,6 +161,8 @@ def draw(seen: dict[Direction, Seen], both: gpd.GeoDataFrame, path: Path) -> Non
     relief(axes[2], seen["ascending"].stack, place)
     for name, colour in velocity_colours(both["velocity_class"]).items():
         slopes = on_place(both[both["velocity_class"] == name], place)
+        if slopes.empty:
+            continue
         slopes.plot(ax=axes[2], color=colour, edgecolor="black", alpha=0.8)
         axes[2].plot([], [], "s", color=colour, label=f"{name} ({len(slopes)})")
     axes[2].legend(fontsize=8, loc="upper right")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from insarflow.cli.options import PROCESSING, RESULT, Crs, Overwrite, Select, flag
+from insarflow.cli.options import PROCESSING, RESULT, Crs, Outputs, Overwrite, Select, flag
 from insarflow.cli.screen import Screen
 from insarflow.cli.slopes import Keep, Outline
 from insarflow.cli.values import one_or_many, output_path, read_flag, read_optional
@@ -37,16 +37,7 @@ def inventory(
             show_default=False,
         ),
     ] = None,
-    output: Annotated[
-        list[str],
-        flag(
-            "-o",
-            "--output",
-            what="A file: .gpkg, .parquet, .csv, .geojson, or .html. May be given several times.",
-            panel=RESULT,
-            metavar="FILE",
-        ),
-    ],
+    output: Outputs,
     overwrite: Overwrite = False,
     crs: Crs = None,
     rasters: Annotated[
@@ -85,7 +76,10 @@ def inventory(
     keep: Keep,
     screen: Screen,
 ) -> None:
-    """Outline and measure moving slopes; write them as a GeoPackage, GeoParquet, CSV, GeoJSON or an offline map."""
+    """Outline and measure moving slopes, and write them to files.
+
+    -o may be given several times: .gpkg, .parquet, .csv, .geojson, or .html for a map that opens offline.
+    """
     from insarflow.workflows.inventory import fuse_sources, inventory_source
 
     paths = [output_path(path) for path in output]

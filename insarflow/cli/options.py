@@ -47,6 +47,7 @@ Sources = Annotated[
 _output = flag("-o", "--output", what="Where the result goes.", panel=RESULT, metavar="PATH")
 Output = Annotated[str, _output]
 MaybeOutput = Annotated[str | None, _output]
+Outputs = Annotated[list[str], _output]
 Overwrite = Annotated[bool, _switch("--overwrite", what="Replace results that are already there.", panel=RESULT)]
 Append = Annotated[
     bool,
