@@ -28,13 +28,20 @@ def outline(slope):
     return left, top - 20 * rows, left + 20 * cols, top
 
 
-def images(first, count, slopes):
-    """Interferograms of 6 and 12 days that begin at `count` dates, the first being number `first`; these move."""
+def images(first, count, slopes, step=None):
+    """Interferograms of 6 and 12 days that begin at `count` dates, the first being number `first`; these move.
+
+    With `step`, rad in 6 days, the ground around is coherent enough to measure them.
+    """
     rng = np.random.default_rng(first)
     coherence = np.full((count, 2, *SHAPE), 0.05, np.float32)
     for row, col, rows, cols in slopes:
         coherence[..., row : row + rows, col : col + cols] = 0.9
-    igram = np.exp(1j * rng.uniform(-3, 3, coherence.shape)).astype(np.complex64)
+    phase = rng.uniform(-3, 3, coherence.shape)
+    if step is not None:
+        phase = rng.normal(0, 0.05, coherence.shape) + np.where(coherence > 0.5, step * np.array([[[1]], [[2]]]), 0.0)
+        coherence[coherence < 0.5] = 0.33
+    igram = np.exp(1j * phase).astype(np.complex64)
     dims = ("date", "delay", "y", "x")
     ds = xr.Dataset(
         {"igram": (dims, igram), "coherence": (dims, coherence), "valid": (dims[:2], np.ones((count, 2), bool))},
@@ -42,19 +49,19 @@ def images(first, count, slopes):
             "date": np.datetime64("2021-01-01", "ns") + (first + np.arange(count)) * np.timedelta64(6, "D"),
             "delay": np.array([6, 12], "timedelta64[D]").astype("timedelta64[ns]"),
         },
-        attrs={"recipe": json.dumps(RECIPE)},
+        attrs={"recipe": json.dumps(RECIPE), **({} if step is None else {"wavelength": 0.0555})},
     )
     return georeference(ds, Grid((5e5, 20.0, 0.0, 5.1e6, 0.0, -20.0), SHAPE, "EPSG:32632"))
 
 
-def begin(path, slopes, count=2):
+def begin(path, slopes, count=2, **more):
     """A store with the first dates."""
-    return write_stack(images(0, count, slopes), path)
+    return write_stack(images(0, count, slopes, **more), path)
 
 
-def grow(path, first, slopes, count=1):
+def grow(path, first, slopes, count=1, **more):
     """Append interferograms of later dates."""
-    return append_pairs(images(first, count, slopes), path)
+    return append_pairs(images(first, count, slopes, **more), path)
 
 
 def read(folder):

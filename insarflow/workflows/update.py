@@ -128,15 +128,16 @@ def update_source(
     StoreError
         If the inventory is open in another program (before any work, and again before it is replaced), or another
         process is updating it.
-    SchemaError
-        If people made something of the inventory that is none: see `insarflow.inventory.edited.check_edited`.
+    ProductError, SchemaError
+        If people made something of the inventory that is none: see `insarflow.inventory.read.read_inventory`.
     InsarError
         If the source or the model is no good.
 
     Notes
     -----
     Killed at any time, the inventory is what it was, and the same call goes on: what is segmented is kept. Edits made
-    while interferograms are segmented count: the file is read at the end.
+    while interferograms are segmented count: the file is read at the end. Those that a program which died left in
+    SQLite's log beside the file count, too: SQLite takes them into the file once it is opened.
     """
     asked = outlining or Outlining()
     check_asked(asked, crs)

@@ -13,12 +13,13 @@ import pyogrio
 import pytest
 import shapely
 from disturbance import Disturbed, cheap_prediction
-from growing import A, B, C, D, begin, edit, grow, outline, read
+from growing import A, B, C, D, begin, edit, grow, images, outline, read
 from places import die_at, files_of
 
 import insarflow
 from insarflow.errors import OutputExistsError, ProductError, StoreError
 from insarflow.inventory.history import keep_copy
+from insarflow.stack.append import append_pairs
 from insarflow.workflows.update import update_source
 
 
@@ -103,6 +104,31 @@ def test_the_same_as_making_it_at_once(update, stack, folder):
     for name in ("area_m2", "pairs", "probability_mean"):
         np.testing.assert_array_equal(here[name], direct[name])
     assert here.geometry.to_wkb().tolist() == direct.geometry.to_wkb().tolist()
+
+
+def test_a_slope_that_speeds_up_is_told(filtering, predictions, tmp_path):
+    stack, folder = begin(tmp_path / "stack.zarr", [A, B], count=4, step=0.2), tmp_path / "out"
+    first = update_source(stack, folder, model=filtering, outlining={"threshold": 0.6})
+    rate = -0.2 * 55.5 / (4 * np.pi) * 365.25 / 6
+    np.testing.assert_allclose(first.slopes["los_rate_mm_yr"], rate, rtol=0.1)
+    grow(stack, 4, [A], count=12, step=0.6)
+    then = update_source(stack, folder, model=filtering)
+    assert (then.changes.faster, then.changes.gone, then.changes.new) == ([1], [2], [])
+    (told,) = then.changes.to_dict()["faster"]
+    assert told["previous_rate_mm_yr"] == first.slopes.loc[0, "los_rate_mm_yr"]
+    assert told["los_rate_mm_yr"] < 1.5 * rate
+    assert then.slopes.attrs["threshold"] == 0.6
+    assert read(folder).loc[2, "los_rate_mm_yr"] == pytest.approx(first.slopes.loc[1, "los_rate_mm_yr"])
+
+
+def test_an_interferogram_of_which_the_network_knows_nothing_is_not_asked_for_again(update, stack):
+    blind = images(2, 1, [A, B])
+    blind["coherence"][:] = np.nan
+    append_pairs(blind, stack)
+    result, _ = update()
+    assert len(result.added) == 2
+    assert not result.changes.any
+    assert update()[0].slopes is None
 
 
 def test_nothing_new_changes_no_byte(update, stack, folder):
