@@ -165,7 +165,7 @@ def draw(seen: dict[Direction, Seen], both: gpd.GeoDataFrame, path: Path) -> Non
             continue
         slopes.plot(ax=axes[2], color=colour, edgecolor="black", alpha=0.8)
         axes[2].plot([], [], "s", color=colour, label=f"{name} ({len(slopes)})")
-    axes[2].legend(fontsize=8, loc="upper right")
+    axes[2].legend(fontsize=8, loc="lower right")
     axes[2].set_title(f"both: {len(both)} slopes by velocity class", fontsize=10)
     frame(axes[2], place)
     figure.savefig(path, dpi=110)

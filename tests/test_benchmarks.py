@@ -160,3 +160,14 @@ def test_baselines_compute_the_same():
     ours = decorrelate.decorrelate(z, gamma, factor=0.6, looks=12, seed=1)
     theirs = baselines.decorrelate(z, gamma, 0.6, 12)
     assert np.abs(ours).mean() == pytest.approx(np.abs(theirs).mean(), rel=0.02)
+
+
+def test_a_season_is_scored_and_drawn(tmp_path, capsys):
+    (rows,) = main(["season", "--size", "160", "--seed", "1", "--figure", str(tmp_path / "season.png"), "--json"])
+    assert rows == json.loads(capsys.readouterr().out)
+    assert list(rows) == ["ascending", "descending", "both"]
+    for row in rows.values():
+        assert row["slopes"] > 0
+        assert row["found"] + row["false"] == row["outlines"]
+        assert 0.0 <= row["recall"] <= 1.0
+    assert (tmp_path / "season.png").stat().st_size > 10_000
