@@ -9,6 +9,7 @@ import insarflow
 from insarflow.accessor import InsarAccessor
 from insarflow.errors import RecipeWarning
 from insarflow.inventory import inventory, summarise
+from insarflow.inventory.columns import COLUMNS, TRACK
 from insarflow.plot import Plot
 from insarflow.segment import segment
 
@@ -28,7 +29,7 @@ def test_chain_of_the_readme(ds):
     assert mapped["probability"].chunks is not None
     assert mapped.sizes["y"] == ds.sizes["y"] // 2
     frame = mapped.insar.inventory()
-    assert list(frame.columns) == ["id", "area_m2", "probability_mean", "probability_max", "pairs", "geometry"]
+    assert list(frame.columns) == [name for name in COLUMNS if name not in TRACK] + ["geometry"]
     for name in ("dem", "los_east", "perpendicular_baseline", "valid", "coherence"):
         assert name in mapped
 

@@ -180,7 +180,7 @@ def _drawn(outlines: Sequence[shapely.Geometry], window: Window, *, touched: boo
 
 
 def _distance(mask: np.ndarray, pixel_size: tuple[float, float]) -> np.ndarray:
-    """Distance of each pixel of a mask to the nearest one outside it, m; infinite if there is none."""
-    if mask.all():
-        return np.full(mask.shape, np.inf)
+    """Distance of each pixel of a mask to the nearest one outside it, m; 0 if there is none."""
+    if mask.all():  # a slope that fills the grid has no way in
+        return np.zeros(mask.shape)
     return np.asarray(ndimage.distance_transform_edt(mask, sampling=pixel_size))
