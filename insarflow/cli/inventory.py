@@ -16,6 +16,7 @@ from insarflow.cli.words import describe
 
 if TYPE_CHECKING:
     import geopandas as gpd
+    import xarray as xr
 
 
 @verb(
@@ -105,7 +106,7 @@ def inventory(
             overwrite=overwrite, selection=select.keywords(), draw_page=_page, stage=screen.stage,
         )  # fmt: skip
     facts, text = describe(slopes)
-    left_out = slopes.attrs.get("left_out", {})
+    left_out = slopes.attrs.get("left_out", {}) if keep != Keep() else {}
     lines = [text, *(f"left out by {name}: {count}" for name, count in left_out.items())]
     made = [*paths, *([output_path(rasters)] if rasters is not None else [])]
     opened_by = "a browser" if paths[0].suffix == ".html" else "QGIS, or with insarflow.inventory.read_inventory"
@@ -115,7 +116,7 @@ def inventory(
     )  # fmt: skip
 
 
-def _page(slopes: gpd.GeoDataFrame, path: Path) -> None:
+def _page(slopes: gpd.GeoDataFrame, path: Path, dem: xr.DataArray | None) -> None:
     from insarflow.plot.page import write_page
 
-    write_page(slopes, path, overwrite=True)
+    write_page(slopes, path, dem=dem, overwrite=True)

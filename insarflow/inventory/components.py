@@ -63,6 +63,8 @@ class Block:
         Of this block alone.
     top, bottom, left, right
         Pixels of components on that side, int32 (2, k): position along the side, component.
+    known
+        Whether any of its pixels has a probability.
     """
 
     components: Components
@@ -70,6 +72,7 @@ class Block:
     bottom: np.ndarray
     left: np.ndarray
     right: np.ndarray
+    known: bool
 
 
 def find_components(
@@ -118,7 +121,8 @@ def find_components(
         np.bincount(owner, minlength=n), total, highest, pairs, first, _corners(labels, tile.read.y0, tile.read.x0)
     )
     found = np.empty((1, 1), object)
-    found[0, 0] = Block(components, *(_side(s) for s in (labels[0], labels[-1], labels[:, 0], labels[:, -1])))
+    sides = (_side(s) for s in (labels[0], labels[-1], labels[:, 0], labels[:, -1]))
+    found[0, 0] = Block(components, *sides, known=bool(n) or not np.isnan(probability).all())
     return found
 
 

@@ -69,6 +69,10 @@ class Criteria:
             value = getattr(self, name)
             if value is not None and not 0.0 <= check_number(name, value) <= 90.0:
                 raise ValueError(f"{name} must be 0 to 90 degrees, instead got {name}={value}")
+        if self.min_slope is not None and self.max_slope is not None and self.min_slope > self.max_slope:
+            raise ValueError(
+                f"min_slope must be at most max_slope, instead got {self.min_slope} and {self.max_slope} degrees"
+            )
         for name in ("min_elevation", "max_elevation"):
             value = getattr(self, name)
             if value is not None and not isinstance(value, xr.DataArray):
@@ -122,7 +126,12 @@ def _fails(frame: gpd.GeoDataFrame, criteria: Criteria) -> dict[str, np.ndarray]
             raise MissingVariableError(
                 f"the inventory has no column {name!r}: make it from a stack that holds {_MADE_FROM[name]}"
             )
-        return np.asarray(frame[name].to_numpy(), np.float64)
+        values = np.asarray(frame[name].to_numpy(), np.float64)
+        if values.size and np.isnan(values).all():
+            raise MissingVariableError(
+                f"column {name!r} of the inventory is empty: make it from a stack that holds {_MADE_FROM[name]}"
+            )
+        return values
 
     fails = {}
     for name, of, least in (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from itertools import pairwise, product
 
@@ -13,7 +14,7 @@ import pyproj
 import shapely
 import xarray as xr
 
-from insarflow.errors import SchemaError
+from insarflow.errors import ProductWarning, SchemaError
 from insarflow.inventory.checks import check_probability, check_support, check_threshold
 from insarflow.inventory.components import FIXED_POINT, Components, find_components, merge
 from insarflow.inventory.reshape import reshape
@@ -85,6 +86,11 @@ def vectorise(
     SchemaError
         If dimensions, coordinates, CRS or the values do not fit.
 
+    Warns
+    -----
+    ProductWarning
+        If no pixel has a probability.
+
     Notes
     -----
     All of this is done in pixels, whole ones but for smoothing; the affine transform is applied once at the end.
@@ -120,7 +126,10 @@ def vectorise(
         arrays.append(check_support(support, probability).data)
     grid = grid_of(probability)
 
-    components = merge(_blocks(arrays, low))
+    blocks = _blocks(arrays, low)
+    if not any(block.known for block in blocks.flat):
+        warnings.warn("no pixel has a probability: the inventory is empty", ProductWarning, stacklevel=2)
+    components = merge(blocks)
     outlines, area = _outlines(components, grid, fill_holes, lambda pixels: reshape(pixels, simplify, smooth))
     keep = (area >= min_area) & (components.highest >= threshold)
     frame = gpd.GeoDataFrame(

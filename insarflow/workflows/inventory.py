@@ -28,12 +28,14 @@ from insarflow.stack.raster import read_header
 from insarflow.stack.sources import SourceLike
 from insarflow.stack.store import open_stack
 from insarflow.workflows.joined import joined
-from insarflow.workflows.outputs import new_folder
+from insarflow.workflows.outputs import check_folder, new_folder
 from insarflow.workflows.selection import Selection
 from insarflow.workflows.stage import Stage, quiet
 
 if TYPE_CHECKING:
     import geopandas as gpd
+
+DrawPage = Callable[["gpd.GeoDataFrame", Path, xr.DataArray | None], None]
 
 PAGE = (".html", ".htm")
 RASTERS = ("probability.tif", "support.tif", "los_rate.tif")
@@ -61,7 +63,7 @@ def inventory_source(
     rasters: str | Path | None = None,
     overwrite: bool = False,
     selection: Selection | None = None,
-    draw_page: Callable[[gpd.GeoDataFrame, Path], None] | None = None,
+    draw_page: DrawPage | None = None,
     stage: Stage = quiet,
 ) -> gpd.GeoDataFrame:
     """Outline moving slopes from stored probabilities, measure them, and write them to files.
@@ -88,7 +90,7 @@ def inventory_source(
     selection
         Part of the source that is wanted.
     draw_page
-        Called with the inventory and the path of an ``.html`` file.
+        Called with the inventory, the path of an ``.html`` file, and the terrain if it is known.
     stage
         Shows progress.
 
@@ -107,6 +109,8 @@ def inventory_source(
         If the source, the stack or an output is no good.
     """
     files = check_outputs(out, crs, overwrite=overwrite)
+    if rasters is not None:
+        check_folder(Path(rasters), RASTERS, overwrite=overwrite)
     how = outlining or Outlining()
     if how.get("threshold") is not None:
         check_threshold(how["threshold"])  # type: ignore[arg-type]
@@ -124,7 +128,8 @@ def inventory_source(
     if rasters is not None:
         with stage("writing"):
             write_rasters(ds, slopes, Path(rasters), overwrite=overwrite)
-    return write_slopes(slopes, files, crs, overwrite=overwrite, draw_page=draw_page)
+    dem = ds["dem"] if "dem" in ds else None
+    return write_slopes(slopes, files, crs, overwrite=overwrite, draw_page=draw_page, dem=dem)
 
 
 def fuse_sources(
@@ -136,7 +141,7 @@ def fuse_sources(
     criteria: Criteria | None = None,
     crs: str | None = None,
     overwrite: bool = False,
-    draw_page: Callable[[gpd.GeoDataFrame, Path], None] | None = None,
+    draw_page: DrawPage | None = None,
     stage: Stage = quiet,
 ) -> gpd.GeoDataFrame:
     """Make one inventory of those of two orbits: slopes that both see count once.
@@ -185,6 +190,8 @@ def check_outputs(out: str | Path | Sequence[str | Path], crs: str | None, *, ov
         If one cannot be written, or the CRS is unknown.
     """
     wanted = [out] if isinstance(out, str | os.PathLike) else list(out)
+    if len({Path(path).resolve() for path in wanted}) < len(wanted):
+        raise ValueError(f"out must name each file once, instead got {', '.join(map(str, wanted))}")
     if crs is not None:
         check_crs(crs)
     for path in wanted:
@@ -201,7 +208,8 @@ def write_slopes(
     crs: str | None,
     *,
     overwrite: bool,
-    draw_page: Callable[[gpd.GeoDataFrame, Path], None] | None,
+    draw_page: DrawPage | None,
+    dem: xr.DataArray | None = None,
 ) -> gpd.GeoDataFrame:
     """Write an inventory to files of all kinds; gives it as it was written."""
     shown = slopes if crs is None else reproject(slopes, crs)
@@ -209,7 +217,7 @@ def write_slopes(
         if path.suffix.lower() not in PAGE:
             write_inventory(shown, path, overwrite=overwrite)
         elif draw_page is not None:
-            draw_page(shown, path)
+            draw_page(shown, path, dem)
     return shown
 
 

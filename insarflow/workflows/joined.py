@@ -14,6 +14,9 @@ from insarflow.stack.georeference import grid_of
 MEASURED: Final = ("igram", "coherence", "dem", "slope", "aspect", *LINE_OF_SIGHT, "layover", "shadow")
 """What of a stack slopes are measured with."""
 
+SAME: Final = ("pass", "relative_orbit", "wavelength")
+"""Attributes that must agree where both have them: another orbit sees other motion."""
+
 
 def joined(probabilities: xr.Dataset, stack: xr.Dataset) -> xr.Dataset:
     """Probabilities with what their stack tells of the same interferograms, lazy.
@@ -28,7 +31,7 @@ def joined(probabilities: xr.Dataset, stack: xr.Dataset) -> xr.Dataset:
     Raises
     ------
     GridMismatchError
-        If the grids differ.
+        If the grids differ, or the orbits.
     SelectionError
         If the stack lacks some of the days or delays.
     """
@@ -38,6 +41,12 @@ def joined(probabilities: xr.Dataset, stack: xr.Dataset) -> xr.Dataset:
             f"the stack must lie on the grid of the probabilities, {mine.shape} pixels from {mine.transform[::3]}, "
             f"instead got {its.shape} pixels from {its.transform[::3]}: give the stack that was segmented"
         )
+    for name in SAME:
+        if name in probabilities.attrs and name in stack.attrs and probabilities.attrs[name] != stack.attrs[name]:
+            raise GridMismatchError(
+                f"the stack must have the {name} of the probabilities, {probabilities.attrs[name]}, instead got "
+                f"{stack.attrs[name]}: give the stack that was segmented"
+            )
     for dim in CELLS:
         lacking = [value for value in probabilities[dim].values if value not in stack.indexes[dim]]
         if lacking:

@@ -101,6 +101,10 @@ def test_what_was_not_measured_is_named(slopes):
         select_slopes(bare, Criteria(min_coherence=0.3))
     with pytest.raises(MissingVariableError, match="'elevation_m': make it from a stack that holds dem"):
         select_slopes(bare, Criteria(max_elevation=3000.0))
+    blind = slopes.assign(layover_fraction=np.nan)
+    with pytest.raises(MissingVariableError, match="'layover_fraction' of the inventory is empty: make it"):
+        select_slopes(blind, Criteria(max_layover=0.5))
+    assert len(select_slopes(blind.iloc[:0], Criteria(max_layover=0.5))) == 0
     with pytest.raises(TypeError, match=r"frame must be a geopandas\.GeoDataFrame"):
         select_slopes(bare.drop(columns="geometry").to_numpy(), Criteria())
 
@@ -112,6 +116,7 @@ def test_what_was_not_measured_is_named(slopes):
         ({"min_pairs": 1.5}, TypeError, "min_pairs"),
         ({"min_coherence": 2.0}, ValueError, "min_coherence"),
         ({"max_layover": -0.1}, ValueError, "max_layover"),
+        ({"min_slope": 50.0, "max_slope": 20.0}, ValueError, "min_slope must be at most max_slope"),
         ({"max_slope": 120.0}, ValueError, r"max_slope must be 0 to 90 degrees, instead got max_slope=120\.0"),
         ({"max_elevation": "high"}, TypeError, "max_elevation"),
     ],

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from insarflow.errors import SchemaError
+from insarflow.errors import ProductWarning, SchemaError
 from insarflow.inventory import polygons
 from insarflow.inventory.polygons import vectorise
 from insarflow.stack.georeference import georeference
@@ -344,3 +344,11 @@ def test_places_outside_the_crs_are_refused():
     probability = field(SHAPES["full"], origin=(5e9, 5e12))
     with pytest.raises(SchemaError, match=r"^y and x must lie where the CRS .* is defined"):
         vectorise(probability, threshold=0.5)
+
+
+def test_a_map_that_knows_nothing_is_told(nothing=np.full((5, 7), np.nan, np.float32)):
+    with pytest.warns(ProductWarning, match="no pixel has a probability: the inventory is empty"):
+        assert len(vectorise(field(nothing).chunk({"x": 3}), threshold=0.5)) == 0
+    known = nothing.copy()
+    known[2, 5] = 0.1
+    assert len(vectorise(field(known).chunk({"x": 3}), threshold=0.5)) == 0

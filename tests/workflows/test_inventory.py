@@ -73,7 +73,13 @@ def test_with_its_stack_slopes_are_measured(stored_region, probabilities, tmp_pa
     )
     assert {"los_rate_mm_yr", "elevation_m", "downslope_rate_mm_yr", "repetition"} <= {*slopes}
     assert slopes["pairs_known"].gt(0).all()
-    assert [path for _, path in pages] == [tmp_path / "a.html"]
+    ((_, page, dem),) = pages
+    assert page == tmp_path / "a.html"
+    assert dem.dims == ("y", "x")
+    with pytest.raises(OutputExistsError, match="already holds"):
+        inventory_source(probabilities, tmp_path / "b.gpkg", stack=stored_region, rasters=tmp_path / "rasters")
+    with pytest.raises(ValueError, match="out must name each file once"):
+        inventory_source(probabilities, [tmp_path / "b.gpkg"] * 2)
     back = read_inventory(tmp_path / "a.gpkg")
     pd.testing.assert_frame_equal(
         pd.DataFrame(back.drop(columns="geometry")), pd.DataFrame(slopes.drop(columns="geometry"))
@@ -125,6 +131,10 @@ def test_another_stack_is_refused(stored_region, probabilities, tmp_path):
         GridMismatchError, match=r"must lie on the grid of the probabilities, .* give the stack that was"
     ):
         inventory_source(probabilities, tmp_path / "a.gpkg", stack=tmp_path / "part.zarr")
+    other = stack.assign_attrs({"pass": "descending"})
+    insarflow.write_stack(other, tmp_path / "other.zarr")
+    with pytest.raises(GridMismatchError, match="must have the pass of the probabilities, ascending, instead got desc"):
+        inventory_source(probabilities, tmp_path / "a.gpkg", stack=tmp_path / "other.zarr")
     with pytest.raises(SelectionError, match=r"the stack lacks .* values of date"):
         inventory_source(probabilities, tmp_path / "a.gpkg", stack=tmp_path / "short.zarr")
     assert not (tmp_path / "a.gpkg").exists()
