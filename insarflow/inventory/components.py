@@ -121,8 +121,9 @@ def find_components(
         np.bincount(owner, minlength=n), total, highest, pairs, first, _corners(labels, tile.read.y0, tile.read.x0)
     )
     found = np.empty((1, 1), object)
-    sides = (_side(s) for s in (labels[0], labels[-1], labels[:, 0], labels[:, -1]))
-    found[0, 0] = Block(components, *sides, known=bool(n) or not np.isnan(probability).all())
+    top, bottom, left, right = (_side(s) for s in (labels[0], labels[-1], labels[:, 0], labels[:, -1]))
+    known = n > 0 or not np.isnan(probability).all()
+    found[0, 0] = Block(components, top, bottom, left, right, bool(known))
     return found
 
 

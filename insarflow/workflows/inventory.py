@@ -128,7 +128,7 @@ def inventory_source(
     if rasters is not None:
         with stage("writing"):
             write_rasters(ds, slopes, Path(rasters), overwrite=overwrite)
-    dem = ds["dem"] if "dem" in ds else None
+    dem = ds.get("dem")
     return write_slopes(slopes, files, crs, overwrite=overwrite, draw_page=draw_page, dem=dem)
 
 
