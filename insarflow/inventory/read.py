@@ -27,7 +27,7 @@ from insarflow.inventory.columns import (
     TERRAIN,
     TRACK,
 )
-from insarflow.inventory.write import LAYER
+from insarflow.inventory.write import LAYER, OF_A_RUN
 from insarflow.learn.label_files import check_kind, check_rows, days, outlines, read_layer, rows_named, spatial_layers
 
 _GROUPS: Final = (OUTLINE, EDITED, SEEN, RATE, TERRAIN, DOWNSLOPE, SOURCE, TRACK)
@@ -194,8 +194,8 @@ def _attributes(path: Path, layer: str | int, frame: gpd.GeoDataFrame, name: str
     kept = frame.attrs
     if path.suffix.lower() == ".gpkg":
         kept = pyogrio.read_info(path.absolute(), layer=layer)["layer_metadata"] or {}
-    # GDAL adds some of its own, in capitals.
-    attributes: dict[str, Any] = {key: value for key, value in kept.items() if not key.isupper()}
+    # GDAL adds some of its own, in capitals; older files hold what is none of theirs.
+    attributes: dict[str, Any] = {key: v for key, v in kept.items() if not key.isupper() and key not in OF_A_RUN}
     for key in _NUMBERS:
         if key in attributes:
             try:

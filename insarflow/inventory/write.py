@@ -22,6 +22,9 @@ LAYER: Final = "inventory"
 DEGREES: Final = "EPSG:4326"
 """CRS of the kinds that name none: CSV and GeoJSON."""
 
+OF_A_RUN: Final = ("left_out",)
+"""Attributes that tell of the run that chose the slopes, and not of the table: no file keeps them."""
+
 _DIGITS: Final = 7
 """Decimals of degrees, a centimetre."""
 
@@ -42,7 +45,8 @@ def write_inventory(
         In a folder that exists. It ends in
 
         - ``.gpkg``: a GeoPackage with one layer. If the table has ``id`` and ``status`` it holds a QGIS style and the
-          form to review slopes, too. Threshold, min_area and recipe become metadata of the layer.
+          form to review slopes, too. Threshold, min_area and recipe become metadata of the layer; ``left_out`` does
+          not.
         - ``.parquet`` or ``.geoparquet``: GeoParquet (extra package ``pyarrow``), with the same metadata.
         - ``.csv``: all columns, then ``lon`` and ``lat`` of a point inside, and ``wkt``, the outline; in degrees
           (EPSG:4326), UTF-8. Nothing reads it back into an inventory.
@@ -77,6 +81,8 @@ def write_inventory(
     if write in (_csv, _geojson) and frame.crs is None:
         raise ValueError(f"frame must have a CRS to be written in degrees, as {path.suffix}: set it with set_crs")
     try:
+        frame = frame.copy(deep=False)
+        frame.attrs = {key: value for key, value in frame.attrs.items() if key not in OF_A_RUN}
         # A folder of its own: GDAL keeps journals beside a GeoPackage while it writes.
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as beside:
             draft = Path(beside) / path.name

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 from matplotlib.colors import LightSource
 from matplotlib.image import imsave
@@ -22,35 +21,20 @@ from matplotlib.image import imsave
 from insarflow.errors import OutputExistsError, SchemaError, StoreError
 from insarflow.inventory.colours import REJECTED, UNKNOWN, probability_classes, velocity_colours
 from insarflow.inventory.corners import encoded
-from insarflow.inventory.form import alias
 from insarflow.plot.images import looks_of, shrink
 from insarflow.plot.mercator import coarse, to_mercator
 from insarflow.plot.offline import leaflet
+from insarflow.plot.page_table import page_table
 from insarflow.schema import SPACE
 from insarflow.stack.georeference import grid_of, pixel_size_m
 
 if TYPE_CHECKING:
     import geopandas as gpd
 
-LISTED: Final = ("id", "status", "class", "velocity_class", "los_rate_mm_yr", "area_m2", "probability_mean", "activity")
-"""Columns of the table; the map tells more of a slope."""
-
-TOLD: Final = (
-    *("id", "status", "class", "reviewer", "comment", "velocity_class", "los_rate_mm_yr", "los_rate_std_mm_yr"),
-    *("los_rate_min_mm_yr", "downslope_rate_mm_yr", "downslope_rate_std_mm_yr", "activity", "previous_rate_mm_yr"),
-    *("area_m2", "probability_mean", "active_fraction", "pairs", "reliability", "first_seen", "last_seen"),
-    *("inactive_since", "elevation_m", "slope_deg", "aspect_deg", "orbit", "sources"),
-)
-"""Columns that the page holds, if the table does."""
-
 LONGEST_SIDE: Final = 900
 """Pixels of the relief."""
 
-LONGEST_TEXT: Final = 500
-"""Letters of one attribute."""
-
 _GREYS: Final = 32
-_DIGITS: Final = 4
 
 
 def inventory_page(
@@ -62,11 +46,12 @@ def inventory_page(
     ----------
     frame
         As of `insarflow.inventory.inventory`, in any CRS. Outlines are coloured by ``velocity_class``, else by
-        ``probability_mean``; rejected ones are grey and dashed.
+        ``probability_mean``; rejected ones are grey and dashed. A rate that is aliased reads as the least it may be.
     title
         Of the page.
     dem
-        Heights, m, ``(y, x)`` on a grid: shaded below the outlines, at most 900 pixels a side.
+        Heights, m, ``(y, x)`` on a grid: shaded below the outlines, at most 900 pixels a side. If it is lazy it is
+        read block by block, about a row of blocks at a time.
 
     Returns
     -------
@@ -90,7 +75,7 @@ def inventory_page(
     if frame.crs is None:
         raise ValueError("frame must have a CRS, instead got none: set it with frame.set_crs(...)")
     script, style = leaflet()
-    data = {**_table(frame), **encoded(frame), **_colours(frame), "relief": None if dem is None else _relief(dem)}
+    data = {**page_table(frame), **encoded(frame), **_colours(frame), "relief": None if dem is None else _relief(dem)}
     # Of the letters that could end a script element, none is left.
     text = json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     for letter in "<>&\u2028\u2029":
@@ -141,38 +126,6 @@ def write_page(
     except OSError as error:
         raise StoreError(f"path={str(path)!r} cannot be written: {error.strerror or error}") from error
     return path
-
-
-def _table(frame: gpd.GeoDataFrame) -> dict[str, Any]:
-    """Columns and rows, as JSON knows them."""
-    names = [name for name in TOLD if name in frame.columns]
-    columns = [
-        {"label": alias(name), "listed": name in LISTED, "number": pd.api.types.is_numeric_dtype(frame[name].dtype)}
-        for name in sorted(names, key=lambda name: LISTED.index(name) if name in LISTED else len(LISTED))
-    ]
-    names.sort(key=lambda name: LISTED.index(name) if name in LISTED else len(LISTED))
-    values = [[_plain(value) for value in frame[name]] for name in names]
-    return {
-        "columns": columns,
-        "rows": [list(row) for row in zip(*values, strict=True)] if names else [[]] * len(frame),
-    }
-
-
-def _plain(value: Any) -> float | int | str | None:
-    """A value as a number of few digits, a day or a bounded text; None if it is missing."""
-    if value is None or value is pd.NaT or (isinstance(value, float | np.floating) and not np.isfinite(value)):
-        return None
-    if isinstance(value, bool | np.bool_):
-        return "yes" if value else ""
-    if isinstance(value, int | np.integer):
-        return int(value)
-    if isinstance(value, float | np.floating):
-        number = float(value)
-        return round(number) if abs(number) >= 10**_DIGITS else float(f"{number:.{_DIGITS}g}")
-    if isinstance(value, pd.Timestamp):
-        return value.strftime("%Y-%m-%d")
-    text = str(value)
-    return text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + "…"
 
 
 def _colours(frame: gpd.GeoDataFrame) -> dict[str, Any]:

@@ -56,6 +56,24 @@ def test_a_geoparquet_comes_back(tmp_path):
     assert read.attrs == frame.attrs
 
 
+@pytest.mark.parametrize("name", ["a.gpkg", "a.parquet"])
+def test_what_a_run_left_out_is_in_no_file(name, tmp_path):
+    if name.endswith("parquet"):
+        pytest.importorskip("pyarrow")
+    frame = inventory_of()
+    told = frame.attrs | {"left_out": {"min_pairs": 2}}
+    plain = write_inventory(frame, tmp_path / name).read_bytes()
+    frame.attrs = told
+    path = write_inventory(frame, tmp_path / name, overwrite=True)
+    assert path.read_bytes() == plain
+    assert frame.attrs == told  # the table itself keeps it
+    if name.endswith("gpkg"):  # as older versions wrote it
+        frame.to_file(path, layer="inventory", layer_metadata={key: str(value) for key, value in told.items()})
+    else:
+        frame.to_parquet(path)
+    assert read_inventory(path).attrs == inventory_of().attrs
+
+
 def test_a_slope_drawn_by_hand_has_no_number(tmp_path):
     """As QGIS writes it: what nobody filled in is NULL."""
     path = write_inventory(inventory_of(2), tmp_path / "a.gpkg")

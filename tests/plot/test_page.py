@@ -1,8 +1,11 @@
 import builtins
 import json
 import re
+import threading
 from html.parser import HTMLParser
 
+import dask
+import dask.array as da
 import numpy as np
 import pytest
 import shapely
@@ -182,6 +185,38 @@ def test_relief_below(frame, dem):
     wide, _ = seen(georeference(large.to_dataset(name="dem"), grid)["dem"])
     assert max(wide.shape) <= 900
     assert Page(inventory_page(frame)).data["relief"] is None
+
+
+def test_a_large_lazy_relief_is_read_block_by_block(frame):
+    """The stack's own heights: never in memory as a whole."""
+    side, block, held, most = 2000, 200, 0, 0
+    lock = threading.Lock()
+
+    class Counted(np.ndarray):
+        def __del__(self):
+            nonlocal held
+            if self.base is None:
+                with lock:
+                    held -= 1
+
+    def heights(block_info=None):
+        nonlocal held, most
+        (y0, y1), (x0, x1) = block_info[None]["array-location"]
+        made = Counted((y1 - y0, x1 - x0), np.float32)
+        made[:] = np.hypot(*np.ogrid[y0 - side / 2 : y1 - side / 2, x0 - side / 2 : x1 - side / 2])
+        with lock:
+            held += 1
+            most = max(most, held)
+        return made
+
+    chunks = ((block,) * (side // block),) * 2
+    lazy = da.map_blocks(heights, chunks=chunks, dtype=np.float32, meta=np.empty((0, 0), np.float32))
+    grid = Grid((595_000.0, 10.0, 0.0, 5_110_000.0, 0.0, -10.0), (side, side), "EPSG:32632")
+    dem = georeference(xr.Dataset({"dem": (("y", "x"), lazy)}), grid)["dem"]
+    with dask.config.set(scheduler="threads", num_workers=2):
+        text = inventory_page(frame, dem=dem)
+    assert Page(text).data["relief"]["image"]
+    assert 0 < most <= 3 * (side // block)  # about one row of blocks, of ten
 
 
 def test_no_slopes_make_a_page_too(frame, dem):

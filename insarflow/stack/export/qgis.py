@@ -19,6 +19,7 @@ import rasterio
 
 from insarflow.errors import ProductError, StoreError
 from insarflow.stack.export.layers import Layer, Stack, software
+from insarflow.stack.export.qml import stored_style, take_over
 from insarflow.stack.export.style import flags_pipe, grey_pipe, phase_pipe
 from insarflow.stack.georeference import Box
 from insarflow.types import Grid
@@ -60,7 +61,8 @@ def write_project(stack: Stack, folder: Path, *, inventory: Path | None = None) 
     folder
         Where they are; paths in the project are relative to it.
     inventory
-        GeoPackage whose polygons are drawn on top; it is copied to ``inventory.gpkg``.
+        GeoPackage whose polygons are drawn on top; it is copied to ``inventory.gpkg``. Layers for which it holds a
+        style of QGIS have its symbols, labels and form, others a red outline.
 
     Returns
     -------
@@ -84,7 +86,7 @@ def write_project(stack: Stack, folder: Path, *, inventory: Path | None = None) 
         if inventory is not None:
             for source in _copied(inventory, folder):
                 _leaf(tree, source, shown=True)
-                _polygons(layers, source)
+                _polygons(layers, source, stored_style(folder / INVENTORY, source.title))
         _pairs(tree, layers, stack, folder)
         terrain = _group(tree, "Terrain and view", open_=False)
         for (layer,) in (group for group in stack.groups() if group[0].pair is None):
@@ -204,10 +206,13 @@ def _layer(layers: ET.Element, source: _Source, kind: str) -> ET.Element:
     return made
 
 
-def _polygons(layers: ET.Element, source: _Source) -> None:
-    """Outlines without a filling, so that what is below stays seen."""
+def _polygons(layers: ET.Element, source: _Source, style: ET.Element | None) -> None:
+    """As their style has it; else outlines without a filling, so that what is below stays seen."""
     made = _layer(layers, source, "vector")
     made.set("geometry", "Polygon")
+    if style is not None:
+        take_over(style, made)
+        return
     renderer = ET.SubElement(made, "renderer-v2", type="singleSymbol", symbollevels="0", enableorderby="0")
     symbols = ET.SubElement(renderer, "symbols")
     symbol = ET.SubElement(symbols, "symbol", name="0", type="fill", alpha="1", clip_to_extent="1")
