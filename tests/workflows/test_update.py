@@ -115,10 +115,24 @@ def test_a_slope_that_speeds_up_is_told(filtering, predictions, tmp_path):
     then = update_source(stack, folder, model=filtering)
     assert (then.changes.faster, then.changes.gone, then.changes.new) == ([1], [2], [])
     (told,) = then.changes.to_dict()["faster"]
-    assert told["previous_rate_mm_yr"] == first.slopes.loc[0, "los_rate_mm_yr"]
-    assert told["los_rate_mm_yr"] < 1.5 * rate
+    # Of the pairs before the last 60 days, a few of which are of the fast time, and of those within.
+    assert told["previous_rate_mm_yr"] == then.slopes.loc[0, "previous_rate_mm_yr"]
+    assert 2.5 * rate < told["previous_rate_mm_yr"] < 0.9 * rate
+    assert told["los_rate_mm_yr"] == pytest.approx(3 * rate, rel=0.1)
     assert then.slopes.attrs["threshold"] == 0.6
     assert read(folder).loc[2, "los_rate_mm_yr"] == pytest.approx(first.slopes.loc[1, "los_rate_mm_yr"])
+
+
+def test_what_starts_and_stops_is_told_at_once(filtering, predictions, tmp_path):
+    stack, folder = begin(tmp_path / "stack.zarr", [A, B], count=24), tmp_path / "out"
+    assert update_source(stack, folder, model=filtering).changes.new == [1, 2]
+    grow(stack, 24, [A, C], count=8)
+    then = update_source(stack, folder, model=filtering)
+    # Of all time C would still be below the threshold, and B above it.
+    assert (then.changes.new, then.changes.gone) == ([3], [2])
+    assert then.slopes["activity"].tolist() == ["unknown", "gone", "new"]
+    assert then.slopes.loc[1, "pairs_known"] == 64
+    assert shapes(folder) == {1: outline(A), 2: outline(B), 3: outline(C)}
 
 
 def test_an_interferogram_of_which_the_network_knows_nothing_is_not_asked_for_again(update, stack):
