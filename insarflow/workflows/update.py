@@ -20,7 +20,7 @@ from insarflow.inventory.geopackage import check_not_open
 from insarflow.inventory.history import keep_copy
 from insarflow.inventory.projection import reproject
 from insarflow.inventory.read import read_inventory
-from insarflow.inventory.tracks import BY_HAND, LAST_ID
+from insarflow.inventory.tracks import LAST_ID
 from insarflow.learn.weights import load_card
 from insarflow.schema import CELLS, recipe_of
 from insarflow.segment.append import append_stream, compare
@@ -185,10 +185,10 @@ def update_source(
         with stage("outlining"):
             found = find_slopes(whole, settings)
         last = replace(said, settings=settings, sha256=card.sha256, made_of=_made_of(whole, settings))
-        slopes, changes, kept = _publish(found, whole, out, last)
+        done = _publish(found, whole, out, last)
     if lost:
         notes = (*notes, f"{lost} interferograms of {store} are left out: the stack does not hold them any more")
-    return Update(tuple(added), slopes, changes, kept, notes)
+    return replace(done, added=tuple(added), notes=(*notes, *done.notes))
 
 
 def _stream(
@@ -252,7 +252,7 @@ def _made_of(whole: xr.Dataset, settings: Settings) -> str:
     return made_of(_names(whole), dict((recipe_of(whole).of("segment") or ({},))[-1]), settings)
 
 
-def _publish(found: Found, whole: xr.Dataset, out: Path, said: Said) -> tuple[gpd.GeoDataFrame, Changes, Path | None]:
+def _publish(found: Found, whole: xr.Dataset, out: Path, said: Said) -> Update:
     """Track and write an inventory; the one before goes to the history first."""
     at = now()
     file, new, kept = out / INVENTORY, out / ".new", None
@@ -262,9 +262,7 @@ def _publish(found: Found, whole: xr.Dataset, out: Path, said: Said) -> tuple[gp
         kept = keep_copy(file, out / HISTORY, at)
         before = read_inventory(kept)
     before.attrs[LAST_ID] = max(said.last_id, int(before.attrs.get(LAST_ID, 0)))
-    slopes, changes = carry(found, before, whole)
-    slopes.attrs.pop(BY_HAND, None)
-    said = replace(said, last_id=slopes.attrs[LAST_ID])
+    slopes, changes, said, notes = carry(found, before, whole, said)
     if said.settings is not None and said.settings.crs is not None:
         slopes = reproject(slopes, said.settings.crs)
     slopes.attrs[UPDATED] = said.to_json(at)
@@ -285,7 +283,7 @@ def _publish(found: Found, whole: xr.Dataset, out: Path, said: Said) -> tuple[gp
     fault_point()
     (new / REPORT).replace(out / REPORT)
     new.rmdir()
-    return slopes, changes, kept
+    return Update((), slopes, changes, kept, notes)
 
 
 def now() -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -58,12 +58,19 @@ class Said:
         Hash of all that it depends on: see `made_of`.
     last_id
         Highest id that was ever given.
+    marks
+        Of the outlines as they were written, by which changes of people are known: see
+        `insarflow.inventory.by_hand.marks_of`.
+    by_hand
+        Ids of the slopes whose outlines people drew.
     """
 
     settings: Settings | None = None
     sha256: str = ""
     made_of: str = ""
     last_id: int = 0
+    marks: dict[str, list[float]] = field(default_factory=dict)
+    by_hand: tuple[int, ...] = ()
 
     def to_json(self, at: str) -> str:
         """For the attribute `UPDATED`; `at` is the time."""
@@ -78,7 +85,8 @@ class Said:
             try:
                 known = json.loads(text or "")
                 settings = None if known["settings"] is None else Settings(**known["settings"])
-                return cls(settings, known["sha256"], known["made_of"], max(last, known["last_id"]))
+                marks, by_hand = known.get("marks", {}), tuple(known.get("by_hand", ()))
+                return cls(settings, known["sha256"], known["made_of"], max(last, known["last_id"]), marks, by_hand)
             except (ValueError, TypeError, KeyError):
                 continue
         return cls(last_id=last)

@@ -335,6 +335,31 @@ def test_the_crs_of_the_file_is_remembered_and_may_be_any(update, stack, folder)
     assert sorted(read(folder).index) == [1, 2]
 
 
+def test_outlines_of_people_stay_and_are_measured_anew(update, stack, folder):
+    mine = shapely.box(*outline((6, 5, 5, 5)))
+
+    def draw(frame):
+        frame.loc[frame["id"] == 1, "geometry"] = [mine]
+        return frame
+
+    edit(folder, draw)
+    for first in (2, 3):
+        grow(stack, first, [A, B])
+        assert update()[0].notes == ()
+        assert read(folder).geometry[1].equals(mine)
+        assert shapes(folder)[2] == outline(B)
+        assert read(folder).loc[1, "area_m2"] == pytest.approx(10_000, rel=1e-2)
+        assert read(folder).loc[1, "pairs_known"] == 2 * (first + 1)
+
+
+def test_ids_that_were_all_lost_are_found_again(update, stack, folder):
+    edit(folder, lambda frame: frame.assign(id=None, comment=["one", "two"]))
+    grow(stack, 2, [A, B])
+    result, _ = update()
+    assert result.notes == ("2 slopes had lost their ids and have them again: 1, 2",)
+    assert (result.changes.any, read(folder)["comment"].to_dict()) == (False, {1: "one", 2: "two"})
+
+
 def test_ids_of_deleted_rows_are_not_given_again(update, stack, folder):
     edit(folder, lambda frame: frame[frame["id"] == 1])
     grow(stack, 2, [A, C], count=6)
