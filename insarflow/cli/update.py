@@ -8,6 +8,7 @@ import typer
 
 from insarflow.cli.errors import UsageError
 from insarflow.cli.options import (
+    PROCESSING,
     Crs,
     Device,
     Machine,
@@ -22,12 +23,12 @@ from insarflow.cli.options import (
 from insarflow.cli.plan import computing
 from insarflow.cli.screen import Screen
 from insarflow.cli.slopes import Outline
-from insarflow.cli.values import one_or_many, output_path
+from insarflow.cli.values import one_or_many, output_path, whole
 from insarflow.cli.verbs import verb
 from insarflow.cli.words import columns, command, describe
 
 if TYPE_CHECKING:
-    from insarflow.inventory.tracks import Change
+    from insarflow.inventory.changes import Change
     from insarflow.workflows.plan import Plan
 
 CHANGED = 10
@@ -40,6 +41,18 @@ ExitCode = Annotated[
         what=f"End with exit status {CHANGED} if a slope is new, faster, slower or gone.",
         panel="Display",
         metavar="",
+    ),
+]
+
+WindowDays = Annotated[
+    int | None,
+    flag(
+        "--window-days",
+        what="Days up to the last acquisition that warn early: what moves in them, or at another rate than before.",
+        panel=PROCESSING,
+        metavar="N",
+        parser=whole(1),
+        show_default="as before, at first 60",
     ),
 ]
 
@@ -64,6 +77,7 @@ def update(
     model: Model = "default",
     recipe: Recipe = "model",
     outline: Outline,
+    window_days: WindowDays = None,
     device: Device = None,
     running: Run,
     machine: Machine,
@@ -74,6 +88,7 @@ def update(
 
     Ids, and what people wrote in the inventory, stay. The folder keeps every version of it.
     """
+    from insarflow.inventory.activity import moving
     from insarflow.workflows.update import HISTORY, INVENTORY, update_source
 
     sources, folder, how = one_or_many(source), output_path(output), running.keywords()
@@ -92,8 +107,8 @@ def update(
 
     with computing(screen, machine, planner):
         result = update_source(
-            sources, folder, model=model, recipe=recipe, outlining=asked, crs=crs, device=device, running=how,
-            overwrite=overwrite, stage=screen.stage,
+            sources, folder, model=model, recipe=recipe, outlining=asked, crs=crs,
+            window_days=window_days, device=device, running=how, overwrite=overwrite, stage=screen.stage,
         )  # fmt: skip
     for note in result.notes:
         screen.note(note)
@@ -106,7 +121,7 @@ def update(
         )  # fmt: skip
         return
     slopes = result.slopes
-    counted, text = describe(slopes[(slopes["activity"] != "gone") & (slopes["status"] != "rejected")])
+    counted, text = describe(slopes[moving(slopes)])
     kept = [] if result.kept is None else [f"kept the one before as {folder / HISTORY / result.kept.name}"]
     screen.result(
         facts | counted | {"written": [folder / INVENTORY]},
@@ -132,7 +147,7 @@ def _table(slopes: tuple[Change, ...]) -> list[str]:
     """A line for each slope that changed, by what has become of it."""
     if not slopes:
         return ["no slope is new, faster, slower or gone"]
-    from insarflow.inventory.tracks import KINDS
+    from insarflow.inventory.changes import KINDS
 
     rows = [
         (

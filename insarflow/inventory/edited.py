@@ -123,12 +123,12 @@ def never_found(frame: gpd.GeoDataFrame) -> pd.Series[bool]:
 
 
 def measure_drawn(slopes: gpd.GeoDataFrame, ds: xr.Dataset) -> gpd.GeoDataFrame:
-    """Measure the slopes that people drew and no program has found.
+    """Measure the slopes that people drew: those that no program has found, and those whose outline is theirs.
 
     Parameters
     ----------
     slopes
-        As of `insarflow.inventory.tracks.track`, with the attribute ``threshold``.
+        As of `insarflow.inventory.tracks.track`, with the attributes ``threshold`` and, if there are any, ``by_hand``.
     ds
         As `insarflow.inventory.measure.measure`. This computes, if there are such slopes.
 
@@ -137,10 +137,11 @@ def measure_drawn(slopes: gpd.GeoDataFrame, ds: xr.Dataset) -> gpd.GeoDataFrame:
     geopandas.GeoDataFrame
         `slopes` with what `ds` tells of them. The others are looked at, too: they are none of the stable ring.
     """
-    drawn = never_found(slopes)
+    there = slopes["activity"] != "gone"
+    drawn = (never_found(slopes) | slopes["id"].isin(slopes.attrs.get("by_hand", []))) & there
     if not drawn.any():
         return slopes
-    told = measure(slopes[slopes["activity"] != "gone"], ds, threshold=float(slopes.attrs["threshold"]))
+    told = measure(slopes[there], ds, threshold=float(slopes.attrs["threshold"]))
     told, ids = told.set_index("id"), slopes["id"][drawn]
     names = [name for name in told if name in slopes and name in {**SEEN, **RATE, **TERRAIN, **DOWNSLOPE, **SOURCE}]
     columns = {

@@ -11,6 +11,7 @@ import pyproj
 import shapely
 
 from insarflow.errors import SchemaError
+from insarflow.inventory.activity import moving, rejected
 from insarflow.inventory.outlines import SLIVER, check_outlines, check_table, common_crs, identities, shapes_in
 from insarflow.inventory.scores import RATE, Evaluation, Side, score
 from insarflow.ops.checks import check_number, check_whole
@@ -56,7 +57,7 @@ def evaluate(
     Evaluation
         By these rules.
 
-        - Rows with the ``status`` rejected are left out on both sides.
+        - Rows with the ``status`` rejected are left out on both sides, and those of `found` that are gone.
         - Outlines are matched to slopes one to one: as many pairs as possible, and of all ways to do so the one with
           the largest sum of intersections over unions, as models are scored. So of several outlines of one slope one
           is right; the others are false, and counted as duplicates if they are alike.
@@ -100,11 +101,11 @@ def evaluate(
         if frame is not None and not len(frame):
             raise SchemaError(f"{name} must hold polygons, instead got none")
     field = _rate_field(found, reference, rate_field)
-    kept = [_kept(found, "found"), _kept(reference, "reference")]
+    kept = [_kept(found, "found", moving(found)), _kept(reference, "reference", ~rejected(reference))]
     crs = common_crs(*kept)
     inside = None if region is None else _region(region, crs)
     one, other = (
-        _side(frame, name, crs, inside, rejected=len(whole) - len(frame))
+        _side(frame, name, crs, inside, left_out=int(rejected(whole).sum()))
         for frame, whole, name in zip(kept, (found, reference), ("found", "reference"), strict=True)
     )
     rules = {"min_iou": min_iou, "min_cover": min_cover, "rate_field": field, "seed": seed, "draws": draws}
@@ -127,11 +128,9 @@ def _rate_field(found: gpd.GeoDataFrame, reference: gpd.GeoDataFrame, field: str
     return field
 
 
-def _kept(frame: gpd.GeoDataFrame, name: str) -> gpd.GeoDataFrame:
-    """The rows that nobody rejected, checked."""
-    frame = frame.assign(id=identities(frame))
-    if "status" in frame:
-        frame = frame[frame["status"].astype(object).map(lambda text: str(text).strip().lower()) != "rejected"]
+def _kept(frame: gpd.GeoDataFrame, name: str, there: pd.Series[bool]) -> gpd.GeoDataFrame:
+    """The rows that count, checked."""
+    frame = frame.assign(id=identities(frame))[there]
     check_outlines(frame, name)
     return frame
 
@@ -149,7 +148,7 @@ def _region(region: gpd.GeoDataFrame, crs: pyproj.CRS) -> shapely.Geometry:
 
 
 def _side(
-    frame: gpd.GeoDataFrame, name: str, crs: pyproj.CRS, region: shapely.Geometry | None, *, rejected: int
+    frame: gpd.GeoDataFrame, name: str, crs: pyproj.CRS, region: shapely.Geometry | None, *, left_out: int
 ) -> Side:
     """An inventory in a CRS, cut to a region."""
     shapes = shapes_in(frame, crs, name)
@@ -162,4 +161,4 @@ def _side(
     after = shapely.area(shapes)
     there, judged = after > SLIVER * before, after >= _INSIDE * before
     at = np.flatnonzero(there)
-    return Side(frame.iloc[at], frame["id"].to_numpy()[at], shapes[at], judged[at], rejected, int((~judged).sum()))
+    return Side(frame.iloc[at], frame["id"].to_numpy()[at], shapes[at], judged[at], left_out, int((~judged).sum()))

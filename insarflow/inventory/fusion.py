@@ -14,6 +14,7 @@ import pyproj
 import shapely
 
 from insarflow.errors import SchemaError
+from insarflow.inventory.activity import gone
 from insarflow.inventory.agreement import groups
 from insarflow.inventory.columns import COLUMNS, EDITED, OUTLINE
 from insarflow.inventory.outlines import SLIVER, check_outlines, check_table, overlaps, shapes_in, who
@@ -42,7 +43,7 @@ def fuse(ascending: gpd.GeoDataFrame, descending: gpd.GeoDataFrame, *, min_overl
     Slopes of the two orbits that intersect are one slope; the largest outline is kept with all its attributes. What
     hangs together through such intersections is one, too: one that meets several of the other orbit, and chains (a
     meets b, b meets c) whose ends do not touch. Slopes of one orbit are joined by the other's alone, never because
-    they overlap each other.
+    they overlap each other. What is gone (by its ``activity``) joins nothing, and stays a row by itself.
 
     Parameters
     ----------
@@ -112,7 +113,7 @@ def fuse(ascending: gpd.GeoDataFrame, descending: gpd.GeoDataFrame, *, min_overl
         _Side(name, frame, shapes_in(frame, pyproj.CRS(crs), name) if crs else np.empty(0, object))
         for name, frame in zip(PASSES, (ascending, descending), strict=True)
     ]
-    rows = _ranked(sides, _groups(sides[0].shapes, sides[1].shapes, min_overlap))
+    rows = _ranked(sides, _groups(*sides, min_overlap))
     fused = _fused(rows)
     west, _, _, north = shapely.bounds(fused["geometry"].to_numpy(object)).T
     fused = fused.iloc[np.lexsort((fused["id"], fused["_side"], west, -north))].drop(columns="_side")
@@ -168,12 +169,14 @@ def _check_passes(ascending: gpd.GeoDataFrame, descending: gpd.GeoDataFrame) -> 
         raise SchemaError(f"ascending must be of an ascending, descending of a descending orbit, {told}: exchange them")
 
 
-def _groups(ascending: np.ndarray, descending: np.ndarray, min_overlap: float) -> np.ndarray:
-    """Number of the slope that each outline is of, first those of `ascending`."""
+def _groups(one_side: _Side, other_side: _Side, min_overlap: float) -> np.ndarray:
+    """Number of the slope that each outline is of, first those of `one_side`."""
+    ascending, descending = one_side.shapes, other_side.shapes
     n, m = len(ascending), len(descending)
     rows, columns, shared = overlaps(ascending, descending)
     smaller = np.minimum(shapely.area(ascending)[rows], shapely.area(descending)[columns])
-    one = shared >= min_overlap * (1 - SLIVER) * smaller
+    moves, its = (~gone(side.frame).to_numpy() for side in (one_side, other_side))
+    one = (shared >= min_overlap * (1 - SLIVER) * smaller) & moves[rows] & its[columns]
     return groups(n + m, (rows[one], n + columns[one]))[1]
 
 

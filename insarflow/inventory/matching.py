@@ -17,7 +17,7 @@ def match(found: np.ndarray, before: np.ndarray, *, min_overlap: float) -> np.nd
     found, before
         Polygons of shapely, object (n,) and (m,), in one CRS; crossed ones are taken as valid ones of the same edges.
     min_overlap
-        Part of a new outline that must lie within the old one, above 0, at most 1.
+        Part of the smaller one of both outlines that they must share, above 0, at most 1.
 
     Returns
     -------
@@ -34,7 +34,7 @@ def match(found: np.ndarray, before: np.ndarray, *, min_overlap: float) -> np.nd
     new, old = shapely.STRtree(before).query(found, predicate="intersects")
     common = shapely.area(shapely.intersection(found[new], before[old]))
     area, area_before = shapely.area(found), shapely.area(before)
-    enough = (common > 0.0) & (common >= min_overlap * area[new])
+    enough = (common > 0.0) & (common >= min_overlap * np.minimum(area[new], area_before[old]))
     new, old, common = new[enough], old[enough], common[enough]
     overlap = common / (area[new] + area_before[old] - common)
     # Far below any true difference: equal overlaps go to the first of both.
@@ -53,3 +53,25 @@ def match(found: np.ndarray, before: np.ndarray, *, min_overlap: float) -> np.nd
         real = weights[at] > 0.0
         chosen[cols[at[1][real]]] = rows[at[0][real]]
     return chosen
+
+
+def within(small: np.ndarray, large: np.ndarray, *, min_overlap: float) -> np.ndarray:
+    """Number of the outline that holds most of each of some others, int64; -1 where none holds this part of it.
+
+    Parameters
+    ----------
+    small, large
+        As the outlines of `match`.
+    min_overlap
+        Part of the one that must lie within the other, above 0, at most 1.
+    """
+    held = np.full(len(small), -1, np.int64)
+    small, large = shapely.make_valid(small), shapely.make_valid(large)
+    one, other = shapely.STRtree(large).query(small, predicate="intersects")
+    common = shapely.area(shapely.intersection(small[one], large[other]))
+    enough = (common > 0.0) & (common >= min_overlap * shapely.area(small)[one])
+    # The last one written is the largest; of equals the first.
+    order = np.lexsort((-other, common))
+    order = order[enough[order]]
+    held[one[order]] = other[order]
+    return held

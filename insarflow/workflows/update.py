@@ -13,13 +13,14 @@ import numpy as np
 import xarray as xr
 
 from insarflow.errors import OutputExistsError, StoreError
-from insarflow.inventory import inventory, write_inventory
-from insarflow.inventory.edited import check_edited, measure_drawn
+from insarflow.inventory import write_inventory
+from insarflow.inventory.changes import Changes
+from insarflow.inventory.edited import check_edited
 from insarflow.inventory.geopackage import check_not_open
 from insarflow.inventory.history import keep_copy
 from insarflow.inventory.projection import reproject
 from insarflow.inventory.read import read_inventory
-from insarflow.inventory.tracks import LAST_ID, Changes, track
+from insarflow.inventory.tracks import LAST_ID
 from insarflow.learn.weights import load_card
 from insarflow.schema import CELLS, recipe_of
 from insarflow.segment.append import append_stream, compare
@@ -39,6 +40,7 @@ from insarflow.workflows.segment import lay_out_source, segment_source
 from insarflow.workflows.selection import Running, check_not_source
 from insarflow.workflows.stage import Stage, quiet
 from insarflow.workflows.update_settings import UPDATED, Said, Settings, check_asked, made_of, settle_settings
+from insarflow.workflows.update_slopes import Found, carry, find_slopes
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -83,6 +85,7 @@ def update_source(
     recipe: str | Path = "model",
     outlining: Outlining | None = None,
     crs: str | None = None,
+    window_days: int | None = None,
     device: str | None = None,
     running: Running | None = None,
     overwrite: bool = False,
@@ -105,6 +108,10 @@ def update_source(
         out, or None, is as before, or at first the default.
     crs
         Of the outlines in the file; by default as before, at first the stack's.
+    window_days
+        The early warning: outlines are those that all interferograms show and those that the ones of so many days up to
+        the last acquisition show, and these tell whether a slope is faster or slower than before; by default as before,
+        at first 60.
     device, running
         As `insarflow.workflows.segment.segment_source`, but ``skip_bad``.
     overwrite
@@ -140,7 +147,7 @@ def update_source(
     SQLite's log beside the file count, too: SQLite takes them into the file once it is opened.
     """
     asked = outlining or Outlining()
-    check_asked(asked, crs)
+    check_asked(asked, crs, window_days)
     running, out = running or Running(), Path(out)
     if running.get("skip_bad"):
         raise ValueError("running must be without skip_bad: an update could not tell what is to be tried again")
@@ -153,7 +160,9 @@ def update_source(
     out.mkdir(parents=True, exist_ok=True)
     with locked(file):
         said = Said.read(file, out / REPORT)
-        settings = settle_settings(said, card.sha256, card.threshold, asked=asked, crs=crs, overwrite=overwrite)
+        settings = settle_settings(
+            said, card.sha256, card.threshold, asked=asked, crs=crs, window_days=window_days, overwrite=overwrite
+        )
         stream, lacking = _stream(ds, store, model, recipe, device, running, overwrite=overwrite)
         complete = stream is not None and not lacking and file.exists()
         if complete and _made_of(_together(ds, store)[0], settings) == said.made_of:
@@ -174,12 +183,12 @@ def update_source(
                 added = [pair.name for pair in append_stream(stream, ds, store)]
         whole, lost = _together(ds, store)
         with stage("outlining"):
-            found = inventory(whole, **settings.outlining)
+            found = find_slopes(whole, settings)
         last = replace(said, settings=settings, sha256=card.sha256, made_of=_made_of(whole, settings))
-        slopes, changes, kept = _publish(found, whole, out, last)
+        done = _publish(found, whole, out, last)
     if lost:
         notes = (*notes, f"{lost} interferograms of {store} are left out: the stack does not hold them any more")
-    return Update(tuple(added), slopes, changes, kept, notes)
+    return replace(done, added=tuple(added), notes=(*notes, *done.notes))
 
 
 def _stream(
@@ -243,21 +252,17 @@ def _made_of(whole: xr.Dataset, settings: Settings) -> str:
     return made_of(_names(whole), dict((recipe_of(whole).of("segment") or ({},))[-1]), settings)
 
 
-def _publish(
-    found: gpd.GeoDataFrame, whole: xr.Dataset, out: Path, said: Said
-) -> tuple[gpd.GeoDataFrame, Changes, Path | None]:
+def _publish(found: Found, whole: xr.Dataset, out: Path, said: Said) -> Update:
     """Track and write an inventory; the one before goes to the history first."""
     at = now()
     file, new, kept = out / INVENTORY, out / ".new", None
-    before = found.iloc[:0].copy()
+    before = found.slopes.iloc[:0].copy()
     if file.exists():
         check_not_open(file)
         kept = keep_copy(file, out / HISTORY, at)
         before = read_inventory(kept)
     before.attrs[LAST_ID] = max(said.last_id, int(before.attrs.get(LAST_ID, 0)))
-    slopes, changes = track(found, before)
-    slopes = measure_drawn(slopes, whole)
-    said = replace(said, last_id=slopes.attrs[LAST_ID])
+    slopes, changes, said, notes = carry(found, before, whole, said)
     if said.settings is not None and said.settings.crs is not None:
         slopes = reproject(slopes, said.settings.crs)
     slopes.attrs[UPDATED] = said.to_json(at)
@@ -278,7 +283,7 @@ def _publish(
     fault_point()
     (new / REPORT).replace(out / REPORT)
     new.rmdir()
-    return slopes, changes, kept
+    return Update((), slopes, changes, kept, notes)
 
 
 def now() -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -12,6 +12,7 @@ from insarflow.errors import OutputExistsError
 from insarflow.inventory.checks import check_threshold
 from insarflow.inventory.history import facts_of
 from insarflow.inventory.projection import check_crs
+from insarflow.inventory.recent import WINDOW_DAYS
 from insarflow.inventory.tracks import LAST_ID
 from insarflow.ops.checks import check_number, check_whole
 from insarflow.workflows.inventory import Outlining
@@ -34,10 +35,13 @@ class Settings:
         How outlines are drawn, all of it.
     crs
         Of the outlines in the file; None for the stack's.
+    window_days
+        Days up to the last acquisition that are looked at by themselves, too.
     """
 
     outlining: Outlining
     crs: str | None
+    window_days: int = WINDOW_DAYS
 
 
 @dataclass(frozen=True)
@@ -54,12 +58,19 @@ class Said:
         Hash of all that it depends on: see `made_of`.
     last_id
         Highest id that was ever given.
+    marks
+        Of the outlines as they were written, by which changes of people are known: see
+        `insarflow.inventory.by_hand.marks_of`.
+    by_hand
+        Ids of the slopes whose outlines people drew.
     """
 
     settings: Settings | None = None
     sha256: str = ""
     made_of: str = ""
     last_id: int = 0
+    marks: dict[str, list[float]] = field(default_factory=dict)
+    by_hand: tuple[int, ...] = ()
 
     def to_json(self, at: str) -> str:
         """For the attribute `UPDATED`; `at` is the time."""
@@ -74,13 +85,14 @@ class Said:
             try:
                 known = json.loads(text or "")
                 settings = None if known["settings"] is None else Settings(**known["settings"])
-                return cls(settings, known["sha256"], known["made_of"], max(last, known["last_id"]))
+                marks, by_hand = known.get("marks", {}), tuple(known.get("by_hand", ()))
+                return cls(settings, known["sha256"], known["made_of"], max(last, known["last_id"]), marks, by_hand)
             except (ValueError, TypeError, KeyError):
                 continue
         return cls(last_id=last)
 
 
-def check_asked(asked: Outlining, crs: str | None) -> None:
+def check_asked(asked: Outlining, crs: str | None, window_days: int | None) -> None:
     """Check what is asked for, before any work; None asks for nothing.
 
     Raises
@@ -101,10 +113,19 @@ def check_asked(asked: Outlining, crs: str | None) -> None:
             raise ValueError(f"{name} must be 0 or more, instead got {name}={value}")
     if crs is not None:
         check_crs(crs)
+    if window_days is not None:
+        check_whole("window_days", window_days, low=1)
 
 
 def settle_settings(
-    said: Said, sha256: str, threshold: float, *, asked: Outlining, crs: str | None, overwrite: bool
+    said: Said,
+    sha256: str,
+    threshold: float,
+    *,
+    asked: Outlining,
+    crs: str | None,
+    window_days: int | None,
+    overwrite: bool,
 ) -> Settings:
     """What is asked for now; what is left out is as before or, at first, as in `DEFAULTS`.
 
@@ -122,20 +143,24 @@ def settle_settings(
     ValueError
         If `low` is above the threshold.
     """
-    before = {} if said.settings is None else dict(said.settings.outlining)
+    first = said.settings or Settings(cast(Outlining, {}), None)
+    before: dict[str, Any] = {**first.outlining}
+    if said.settings is not None:
+        before["window_days"] = first.window_days
     if said.sha256 != sha256:
         before.pop("threshold", None)
-    wanted = {name: value for name, value in asked.items() if value is not None}
+    wanted = {name: value for name, value in {**asked, "window_days": window_days}.items() if value is not None}
     for name, now in wanted.items():
         if now != before.get(name, now) and not overwrite:
             raise OutputExistsError(
                 f"{name} must be {before[name]!r} as before, instead got {name}={now!r}: leave it out, or go on with "
                 "it by overwrite=True (--overwrite); ids and edits stay"
             )
-    whole: dict[str, Any] = {**DEFAULTS, "threshold": threshold, **before, **wanted}
+    whole: dict[str, Any] = {**DEFAULTS, "threshold": threshold, "window_days": WINDOW_DAYS, **before, **wanted}
+    days = int(whole.pop("window_days"))
     if whole["low"] is not None and whole["low"] > whole["threshold"]:
         raise ValueError(f"low must be at most the threshold {whole['threshold']}, instead got low={whole['low']}")
-    return Settings(cast(Outlining, whole), crs or (None if said.settings is None else said.settings.crs))
+    return Settings(cast(Outlining, whole), crs or first.crs, days)
 
 
 def made_of(pairs: list[str], step: dict[str, Any], settings: Settings) -> str:

@@ -8,7 +8,7 @@ from disturbance import cheap_prediction
 from growing import A, B, C, begin, edit, grow
 
 from insarflow.cli import update
-from insarflow.inventory.tracks import Change
+from insarflow.inventory.changes import Change
 
 MODEL = Path(__file__).parents[1] / "former" / "resunet.safetensors"
 

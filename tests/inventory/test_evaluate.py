@@ -126,6 +126,14 @@ def test_duplicates_match_once_and_are_counted(slopes):
     assert evaluate(slopes, twice).reference_duplicates == 4
 
 
+def test_what_is_gone_is_not_found(slopes, seen):
+    now = seen.assign(activity=["steady", "gone", "new", "", "gone"])
+    e, expected = evaluate(now, slopes), evaluate(seen.iloc[[0, 2, 3]], slopes)
+    assert (e.found, e.missed, e.false, e.rejected) == (expected.found, expected.missed, expected.false, 0)
+    # The truth is the truth of all time.
+    assert evaluate(seen, slopes.assign(activity="gone")).found == 2
+
+
 def test_rejected_rows_are_left_out(slopes, seen):
     e = evaluate(
         seen.assign(status=["confirmed", "new", None, "", "Rejected "]),

@@ -102,6 +102,15 @@ def test_a_common_area_is_needed(shape, count):
     assert len(fuse(table([box(0, 0, 100, 100)]), table([shape]))) == count
 
 
+def test_what_is_gone_joins_nothing():
+    one = table([box(0, 0, 100, 100), box(500, 0, 600, 100)], activity=["gone", "faster"])
+    two = table([box(50, 0, 100, 100), box(500, 0, 550, 100)], activity=["new", "steady"])
+    fused = fuse(one, two)
+    told = dict(zip(fused["sources"], fused["activity"], strict=True))
+    assert told == {"ascending:1": "gone", "descending:1": "new", "ascending:2;descending:2": "faster"}
+    assert len(fuse(one.drop(columns="activity"), two)) == 2
+
+
 def test_min_overlap_is_a_share_of_the_smaller():
     one, two = table([box(0, 0, 100, 100)]), table([box(80, 0, 120, 100)])  # half of the second, a fifth of the first
     assert len(fuse(one, two, min_overlap=0.5)) == 1

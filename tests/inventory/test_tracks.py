@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from insarflow.errors import SchemaError
-from insarflow.inventory.columns import COLUMNS, EDITED, OUTLINE, RATE, TRACK
+from insarflow.inventory.activity import moving
+from insarflow.inventory.columns import COLUMNS, EDITED, OUTLINE, RATE, SEEN, TRACK
 from insarflow.inventory.matching import match
 from insarflow.inventory.tracks import track
 
@@ -126,13 +127,31 @@ def test_of_a_split_the_largest_part_keeps_the_id_and_of_a_merge_the_largest_slo
     assert changes.new == [3]
 
 
-def test_a_body_that_swallows_a_small_slope_is_another():
-    before = first(box(10, 10, 2, 2))
+def test_a_slope_that_grows_keeps_its_id_and_what_people_wrote():
+    before = first(box(10, 10, 2, 2), B)
     before["status"] = "confirmed"
-    frame, changes = track(measured(box(0, 0, 30, 30)), before)
-    assert by_id(frame, "status") == {1: "confirmed", 2: "new"}
-    assert (changes.new, changes.gone) == ([2], [1])
-    assert track(measured(box(0, 0, 30, 30)), before, min_overlap=0.001)[0]["id"].tolist() == [1]
+    frame, changes = track(measured(box(0, 0, 29, 30), B), before)
+    assert by_id(frame, "status") == {1: "confirmed", 2: "confirmed"}
+    assert by_id(frame, "geometry") == {1: box(0, 0, 29, 30), 2: B}
+    assert not changes.any
+    # And one that shrinks.
+    assert track(measured(box(10, 10, 2, 2), B), frame)[0]["id"].tolist() == [1, 2]
+    # But not what only grazes it.
+    assert track(measured(box(11, 8, 30, 3), B), before)[1].new == [3]
+
+
+def test_what_a_slope_swallows_besides_is_gone_into_it():
+    before = first(box(0, 0, 12, 10), box(15, 0, 4, 4), box(25, 20, 4, 4))
+    before.loc[1, "comment"] = "was alone"
+    _, changes = track(measured(box(0, 0, 20, 10)), before)
+    assert [(one.id, one.kind, one.note) for one in changes.slopes] == [(2, "gone", "merged into 1"), (3, "gone", "")]
+    assert changes.to_dict()["gone"][0]["note"] == "merged into 1"
+    # Of equals it is the one that people confirmed.
+    before = first(box(0, 0), box(10, 0))
+    before.loc[1, "status"] = "confirmed"
+    frame, changes = track(measured(box(0, 0, 20, 10)), before)
+    assert by_id(frame, "activity") == {1: "gone", 2: "unknown"}
+    assert changes.slopes[0].note == "merged into 2"
 
 
 @pytest.mark.parametrize(
@@ -162,6 +181,58 @@ def test_activity(then, now, std, kind):
         assert (told["id"], told["kind"], told["los_rate_mm_yr"], told["previous_rate_mm_yr"]) == (1, kind, now, then)
         assert told["area_m2"] == 40_000.0
         assert (told["longitude"], told["latitude"]) == pytest.approx((9.001, 46.05), abs=0.01)
+
+
+def trends(*rows):
+    """Rates lately and before, with their errors, by the ids of `measured`."""
+    return pd.DataFrame(rows, index=np.arange(1, len(rows) + 1), columns=["rate", "std", "rate_before", "std_before"])
+
+
+def test_what_is_faster_lately_is_told_once_with_the_rates_of_both_times():
+    before = first(A, B, C, rates=[20, 20, 20])
+    now = measured(A, B, C, rates=[22, 20, 20])
+    lately = trends((50, 3, 20, 2), (21, 3, 20, 2), (np.nan, np.nan, 20, 2))
+    frame, changes = track(now, before, trend=lately)
+    assert frame["activity"].tolist() == ["faster", "steady", "unknown"]
+    assert frame["previous_rate_mm_yr"].tolist() == [20, 20, 20]
+    assert frame["los_rate_mm_yr"].tolist() == [22, 20, 20]
+    assert [(o.id, o.los_rate_mm_yr, o.los_rate_std_mm_yr, o.previous_rate_mm_yr) for o in changes.slopes] == [
+        (1, 50, 3, 20)
+    ]
+    still, changes = track(now, frame, trend=lately)
+    assert (still["activity"].tolist()[0], changes.any) == ("faster", False)
+    # Whatever the order in which they are found.
+    assert track(now[::-1], before, trend=lately[::-1])[1].faster == [1]
+
+
+def inactive_since(frame, *days):
+    """`frame` with the columns of persistence, and since when its slopes do not move."""
+    for name, column in SEEN.items():
+        frame[name] = np.zeros(len(frame), column.dtype) if column.dtype != "str" else ""
+    return frame.assign(inactive_since=np.array(days, "datetime64[ms]"))
+
+
+def test_what_has_stopped_is_gone_and_new_when_it_moves_again():
+    before = track(inactive_since(measured(A, B, rates=[20, 30]), "NaT", "NaT"), None)[0]
+    stopped = inactive_since(measured(A, B, C, rates=[18, 30, 9]), "2021-06-01", "NaT", "2020-01-01")
+    frame, changes = track(stopped, before)
+    # Also measured still; what stopped before anybody knew of it is no news.
+    assert (by_id(frame, "activity"), changes.gone) == ({1: "gone", 2: "steady", 3: "gone"}, [1])
+    assert (changes.any, by_id(frame, "los_rate_mm_yr")[1]) == (True, 18)
+    assert np.isnan(changes.slopes[0].los_rate_mm_yr)
+    assert moving(frame).tolist() == [False, True, False]
+    frame, changes = track(stopped, frame)
+    assert not changes.any
+    frame, changes = track(inactive_since(measured(A, B, rates=[18, 30]), "NaT", "NaT"), frame)
+    assert (changes.new, by_id(frame, "activity")[1], changes.gone) == ([1], "new", [])
+
+
+def test_outlines_of_people_stay_and_what_is_not_wanted_is_not_new():
+    before = first(A, B, rates=[20, 30])
+    frame, changes = track(measured(box(2, 2), box(31, 0), C, rates=[1, 2, 3]), before, by_hand=[1], wanted=[1, 2])
+    assert by_id(frame, "geometry") == {1: A, 2: box(31, 0)}
+    assert by_id(frame, "los_rate_mm_yr") == {1: 1, 2: 2}
+    assert (changes.new, frame.attrs["by_hand"]) == ([], [1])
 
 
 def test_an_aliased_rate_tells_nothing():
@@ -214,7 +285,9 @@ def test_edits_are_carried_through_three_updates():
 
 def test_a_drawn_slope_is_measured_once_it_is_found():
     frame, changes = track(measured(A, box(1, 31), rates=[20, 7]), edited())
-    assert by_id(frame, "geometry")[3] == box(1, 31)
+    assert by_id(frame, "geometry")[3] == C
+    assert by_id(frame, "area_m2")[3] == pytest.approx(C.area, rel=2e-3)
+    assert frame.attrs["by_hand"] == [3]
     assert by_id(frame, "los_rate_mm_yr")[3] == 7
     assert by_id(frame, "comment")[3] == "drawn by hand"
     assert changes.new == [3]
@@ -337,7 +410,7 @@ def test_the_assignment_is_the_best_of_all(found, before):
 
     def overlap(i, j):
         common = new[i].intersection(old[j]).area
-        return common / new[i].union(old[j]).area if common >= 0.3 * new[i].area else -1.0
+        return common / new[i].union(old[j]).area if common >= 0.3 * min(new[i].area, old[j].area) else -1.0
 
     def total(assignment):
         return sum(overlap(i, j) for j, i in enumerate(assignment) if i >= 0)

@@ -115,10 +115,24 @@ def test_a_slope_that_speeds_up_is_told(filtering, predictions, tmp_path):
     then = update_source(stack, folder, model=filtering)
     assert (then.changes.faster, then.changes.gone, then.changes.new) == ([1], [2], [])
     (told,) = then.changes.to_dict()["faster"]
-    assert told["previous_rate_mm_yr"] == first.slopes.loc[0, "los_rate_mm_yr"]
-    assert told["los_rate_mm_yr"] < 1.5 * rate
+    # Of the pairs before the last 60 days, a few of which are of the fast time, and of those within.
+    assert told["previous_rate_mm_yr"] == then.slopes.loc[0, "previous_rate_mm_yr"]
+    assert 2.5 * rate < told["previous_rate_mm_yr"] < 0.9 * rate
+    assert told["los_rate_mm_yr"] == pytest.approx(3 * rate, rel=0.1)
     assert then.slopes.attrs["threshold"] == 0.6
     assert read(folder).loc[2, "los_rate_mm_yr"] == pytest.approx(first.slopes.loc[1, "los_rate_mm_yr"])
+
+
+def test_what_starts_and_stops_is_told_at_once(filtering, predictions, tmp_path):
+    stack, folder = begin(tmp_path / "stack.zarr", [A, B], count=24), tmp_path / "out"
+    assert update_source(stack, folder, model=filtering).changes.new == [1, 2]
+    grow(stack, 24, [A, C], count=8)
+    then = update_source(stack, folder, model=filtering)
+    # Of all time C would still be below the threshold, and B above it.
+    assert (then.changes.new, then.changes.gone) == ([3], [2])
+    assert then.slopes["activity"].tolist() == ["unknown", "gone", "new"]
+    assert then.slopes.loc[1, "pairs_known"] == 64
+    assert shapes(folder) == {1: outline(A), 2: outline(B), 3: outline(C)}
 
 
 def test_an_interferogram_of_which_the_network_knows_nothing_is_not_asked_for_again(update, stack):
@@ -319,6 +333,31 @@ def test_the_crs_of_the_file_is_remembered_and_may_be_any(update, stack, folder)
     assert not update()[0].changes.any
     assert read(folder).crs.to_epsg() == 4326
     assert sorted(read(folder).index) == [1, 2]
+
+
+def test_outlines_of_people_stay_and_are_measured_anew(update, stack, folder):
+    mine = shapely.box(*outline((6, 5, 5, 5)))
+
+    def draw(frame):
+        frame.loc[frame["id"] == 1, "geometry"] = [mine]
+        return frame
+
+    edit(folder, draw)
+    for first in (2, 3):
+        grow(stack, first, [A, B])
+        assert update()[0].notes == ()
+        assert read(folder).geometry[1].equals(mine)
+        assert shapes(folder)[2] == outline(B)
+        assert read(folder).loc[1, "area_m2"] == pytest.approx(10_000, rel=1e-2)
+        assert read(folder).loc[1, "pairs_known"] == 2 * (first + 1)
+
+
+def test_ids_that_were_all_lost_are_found_again(update, stack, folder):
+    edit(folder, lambda frame: frame.assign(id=None, comment=["one", "two"]))
+    grow(stack, 2, [A, B])
+    result, _ = update()
+    assert result.notes == ("2 slopes had lost their ids and have them again: 1, 2",)
+    assert (result.changes.any, read(folder)["comment"].to_dict()) == (False, {1: "one", 2: "two"})
 
 
 def test_ids_of_deleted_rows_are_not_given_again(update, stack, folder):
