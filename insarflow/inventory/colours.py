@@ -5,29 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-VELOCITY: Final = {
-    "<1 cm/yr": "#2c7bb6",
-    "1-3 cm/yr": "#7fbfd6",
-    "3-10 cm/yr": "#ffd34d",
-    "10-30 cm/yr": "#fd8d3c",
-    "30-100 cm/yr": "#e31a1c",
-    ">100 cm/yr": "#800026",
-}
+from insarflow.inventory.velocity import LEAST_CLASSES, UNDEFINED, VELOCITY_CLASSES
+
+VELOCITY: Final = dict(
+    zip(VELOCITY_CLASSES, ("#2c7bb6", "#7fbfd6", "#ffd34d", "#fd8d3c", "#e31a1c", "#800026"), strict=True)
+)
 """Velocity classes of RGIK, from slow to fast."""
 
-AT_LEAST: Final = {
-    ">1 cm/yr": VELOCITY["1-3 cm/yr"],
-    ">3 cm/yr": VELOCITY["3-10 cm/yr"],
-    ">10 cm/yr": VELOCITY["10-30 cm/yr"],
-    ">30 cm/yr": VELOCITY["30-100 cm/yr"],
-}
+AT_LEAST: Final = dict(zip(LEAST_CLASSES[1:-1], list(VELOCITY.values())[1:-1], strict=True))
 """Of slopes whose speed has only a lower bound: the colour of the class that begins there."""
 
 PROBABILITY: Final = ((0.0, "#ffffb2"), (0.5, "#fecc5c"), (0.7, "#fd8d3c"), (0.8, "#f03b20"), (0.9, "#bd0026"))
 """Mean probability from which a colour holds."""
-
-UNDEFINED: Final = "undefined"
-"""The class of slopes whose speed is not known well enough."""
 
 UNKNOWN: Final = "#9e9ac8"
 """Of slopes whose class or probability nobody knows."""

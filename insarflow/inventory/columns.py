@@ -105,5 +105,8 @@ TRACK: Final = {
 }
 """How it changed."""
 
+GROUPS: Final = (OUTLINE, EDITED, SEEN, RATE, TERRAIN, DOWNSLOPE, SOURCE, TRACK)
+"""All groups, in the order of a file."""
+
 COLUMNS: Final = OUTLINE | EDITED | SEEN | RATE | TERRAIN | DOWNSLOPE | SOURCE | TRACK
 """All, in the order of a file."""

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from insarflow.errors import GridMismatchError, MissingVariableError
-from insarflow.inventory.groups import look_at
+from insarflow.inventory.windows import look_at, mean_of
 from insarflow.inventory.zones import Zone, places
 from insarflow.ops.checks import check_fraction, check_number, check_whole
 from insarflow.schema import SPACE
@@ -177,9 +177,7 @@ def _over(frame: gpd.GeoDataFrame, name: str, raster: xr.DataArray, look: object
 
 
 def _mean(zone: Zone, images: dict[str, np.ndarray]) -> tuple[float]:
-    values = images["raster"][zone.inside].astype(np.float64)
-    known = values[np.isfinite(values)]
-    return (float(known.mean()) if known.size else np.nan,)
+    return (mean_of(images["raster"][zone.inside]),)
 
 
 def _masked(zone: Zone, images: dict[str, np.ndarray]) -> tuple[float]:

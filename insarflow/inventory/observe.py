@@ -10,7 +10,7 @@ import xarray as xr
 
 from insarflow.errors import MissingVariableError
 from insarflow.inventory.checks import check_threshold
-from insarflow.inventory.groups import look_at
+from insarflow.inventory.windows import look_at, mean_of
 from insarflow.inventory.zones import Zone, places
 from insarflow.ops.cells import cell_names
 from insarflow.schema import CELLS, DIMS, require
@@ -110,7 +110,7 @@ def _phase(zone: Zone, images: dict[str, np.ndarray], threshold: float) -> tuple
         ring = ring[~(images["probability"][ring] >= threshold)]
     coherence = images.get("coherence")
     weights = np.ones(igram.shape) if coherence is None else np.nan_to_num(coherence).astype(np.float64)
-    around = [np.nan, np.nan] if coherence is None else [_mean(coherence[inside]), _mean(coherence[ring])]
+    around = [np.nan, np.nan] if coherence is None else [mean_of(coherence[inside]), mean_of(coherence[ring])]
     of_ring, of_inside = (_phasors(igram[pixels], weights[pixels]) for pixels in (ring, inside))
     by_step = _by_step(of_inside, zone)
     of_core = of_inside[zone.step >= zone.core]
@@ -146,11 +146,6 @@ def _by_step(phasors: np.ndarray, zone: Zone) -> np.ndarray:
     """Sum over each step from the outline inwards."""
     real, imag = (np.bincount(zone.step, part, minlength=zone.steps) for part in (phasors.real, phasors.imag))
     return np.asarray(real + 1j * imag)
-
-
-def _mean(values: np.ndarray) -> float:
-    known = values[np.isfinite(values)]
-    return float(known.mean(dtype=np.float64)) if known.size else np.nan
 
 
 def _labelled(

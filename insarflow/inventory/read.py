@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
@@ -14,23 +14,12 @@ import pandas as pd
 import pyogrio
 
 from insarflow.errors import ProductError
-from insarflow.inventory.columns import (
-    CLASSES,
-    COLUMNS,
-    DOWNSLOPE,
-    EDITED,
-    OUTLINE,
-    RATE,
-    SEEN,
-    SOURCE,
-    STATUS,
-    TERRAIN,
-    TRACK,
-)
+from insarflow.inventory.columns import CLASSES, COLUMNS, GROUPS, OUTLINE, STATUS, Column
 from insarflow.inventory.write import LAYER, OF_A_RUN
 from insarflow.learn.label_files import check_kind, check_rows, days, outlines, read_layer, rows_named, spatial_layers
 
-_GROUPS: Final = (OUTLINE, EDITED, SEEN, RATE, TERRAIN, DOWNSLOPE, SOURCE, TRACK)
+_SHOWN: Final = 10
+"""Columns of its own that an error names."""
 
 _NUMBERS: Final = ("threshold", "min_area")
 """Attributes that are numbers; a GeoPackage keeps all as texts."""
@@ -64,7 +53,8 @@ def read_inventory(path: str | os.PathLike[str], *, layer: str | None = None) ->
     ProductError
         If the file is missing, damaged, of another kind, or no inventory: columns are missing or were renamed, two
         slopes have one ``id``, a number is none, ``status`` or ``class`` is not in its list, an outline is empty, no
-        polygon or crosses itself, there is no CRS, or there are several layers. Rows are counted from 0.
+        polygon or crosses itself, there is no CRS, or there are several layers. Rows are counted from 0, and named with
+        their ``id`` if they have one.
     """
     if not isinstance(path, str | os.PathLike):
         raise TypeError(f"path must be a path, instead got path={path!r:.80} ({type(path).__name__})")
@@ -80,10 +70,12 @@ def read_inventory(path: str | os.PathLike[str], *, layer: str | None = None) ->
     if frame.crs is None:
         raise ProductError(f"{name} must have a CRS, instead got none: set it with ogr2ogr -a_srs or set_crs")
     frame = frame.reset_index(drop=True)
-    outlines(frame, name, repair=False)
+    outlines(frame, name, repair=None)
     attributes = _attributes(path, chosen, frame, name)
-    frame = frame.assign(**{column: _restored(frame[column], column, name) for column in columns if column in COLUMNS})
-    _check_ids(frame["id"], name)
+    ids = _restored(frame["id"], "id", name, None)
+    _check_ids(ids, name)
+    others = {column: _restored(frame[column], column, name, ids) for column in columns if column in COLUMNS}
+    frame = frame.assign(**others | {"id": ids})
     frame.attrs = attributes
     return frame
 
@@ -101,22 +93,29 @@ def _layer(found: list[str | int], layer: str | None, name: str) -> str | int:
 
 
 def _check_columns(columns: Iterable[str], name: str) -> None:
-    """Refuse a table that is no inventory, or where a column of a group was lost or renamed."""
+    """Refuse a table that is no inventory, or where columns of groups were lost or renamed."""
     there = set(columns)
-    for group in _GROUPS:
-        missing = [column for column in group if column not in there]
-        if not missing or (len(missing) == len(group) and group is not OUTLINE):
-            continue
-        if group is OUTLINE and "id" not in missing:
-            continue
-        others = sorted(there - COLUMNS.keys())
-        near = {column: _nearest(column, others) for column in missing}
-        renamed = [f"{other!r} may be its {column!r}: name it so again" for column, other in near.items() if other]
-        raise ProductError(
-            f"{name} must have the columns of an inventory, instead {', '.join(map(repr, missing))} "
-            f"{'is' if len(missing) == 1 else 'are'} missing beside {', '.join(sorted(there)) or 'none'}"
-            + (f"; {'; '.join(renamed)}" if renamed else "; was it made by insarflow inventory?")
-        )
+    missing = [column for group in GROUPS for column in _lost(group, there)]
+    if not missing:
+        return
+    strange = sorted(there - COLUMNS.keys())
+    near = {column: _nearest(column, strange) for column in missing}
+    renamed = [f"{other!r} may be its {column!r}: name it so again" for column, other in near.items() if other]
+    beside = ", ".join(strange[:_SHOWN]) + (f" and {len(strange) - _SHOWN} more" if len(strange) > _SHOWN else "")
+    raise ProductError(
+        f"{name} must have the columns of an inventory, instead {', '.join(map(repr, missing))} "
+        f"{'is' if len(missing) == 1 else 'are'} missing"
+        + (f" beside {beside}" if strange else "")
+        + f"; {'; '.join(renamed) or 'was it made by insarflow inventory?'}"
+    )
+
+
+def _lost(group: Mapping[str, Column], there: set[str]) -> list[str]:
+    """Columns that a table lacks of a group that it has in part; of an outline's it needs the number alone."""
+    if group is OUTLINE:
+        return [column for column in group if column not in there] if "id" not in there else []
+    missing = [column for column in group if column not in there]
+    return missing if len(missing) < len(group) else []
 
 
 def _nearest(column: str, others: list[str]) -> str | None:
@@ -127,32 +126,32 @@ def _nearest(column: str, others: list[str]) -> str | None:
     return plain[(found or inside)[0]] if found or inside else None
 
 
-def _restored(values: pd.Series[Any], column: str, name: str) -> pd.Series[Any]:
+def _restored(values: pd.Series[Any], column: str, name: str, ids: pd.Series[Any] | None) -> pd.Series[Any]:
     """A column with its own dtype."""
     dtype: Any = COLUMNS[column].dtype
     if dtype == "str":
-        return _text(values, column, name)
+        return _text(values, column, name, ids)
     if dtype == "bool":
-        return _flags(values, column, name)
+        return _flags(values, column, name, ids)
     if dtype.startswith("datetime64"):
-        return _days(values, column, name).astype(dtype)
+        return _days(values, column, name, ids).astype(dtype)
     missing = values.isna() | values.astype(str).str.strip().str.lower().isin(["", "nan"])
     numbers = pd.to_numeric(values.where(~missing), errors="coerce")
     wrong = (~missing & numbers.isna()) | np.isinf(numbers)
     if values.dtype.kind in "bMm":
         # They are numbers to pandas, but nobody counts with flags and days.
         wrong |= ~missing
-    check_rows(wrong, values, column, "a number", name)
+    check_rows(wrong, values, column, "a number", name, ids)
     if dtype.startswith("float"):
         return numbers.astype(dtype)
     whole = numbers.fillna(0)
     limit = np.iinfo(dtype).max
     strange = (whole < 0) | (whole > limit) | (whole != np.floor(whole))
-    check_rows(strange, values, column, f"a whole number from 0 to {limit}", name)
+    check_rows(strange, values, column, f"a whole number from 0 to {limit}", name, ids)
     return whole.astype(dtype)
 
 
-def _text(values: pd.Series[Any], column: str, name: str) -> pd.Series[Any]:
+def _text(values: pd.Series[Any], column: str, name: str, ids: pd.Series[Any] | None) -> pd.Series[Any]:
     """Texts; those that people choose from a list as the list has them."""
     text = values.astype(object).where(values.notna(), "").astype(str)
     choices: tuple[str, ...] = {"status": STATUS, "class": CLASSES}.get(column, ())
@@ -160,21 +159,21 @@ def _text(values: pd.Series[Any], column: str, name: str) -> pd.Series[Any]:
         plain = {choice.lower(): choice for choice in choices} | ({"": STATUS[0]} if column == "status" else {})
         known = text.str.strip().str.lower()
         listed = ", ".join(filter(None, choices))
-        check_rows(~known.isin(list(plain)), values, column, f"one of {listed}, or empty", name)
+        check_rows(~known.isin(list(plain)), values, column, f"one of {listed}, or empty", name, ids)
         text = known.map(plain)
     return text.astype("str")
 
 
-def _flags(values: pd.Series[Any], column: str, name: str) -> pd.Series[Any]:
+def _flags(values: pd.Series[Any], column: str, name: str, ids: pd.Series[Any] | None) -> pd.Series[Any]:
     text = values.astype(object).where(values.notna(), "").astype(str).str.strip().str.lower()
-    check_rows(~text.isin(list(_FLAGS)), values, column, "true or false", name)
+    check_rows(~text.isin(list(_FLAGS)), values, column, "true or false", name, ids)
     return text.map(_FLAGS).astype(bool)
 
 
-def _days(values: pd.Series[Any], column: str, name: str) -> pd.Series[Any]:
+def _days(values: pd.Series[Any], column: str, name: str, ids: pd.Series[Any] | None) -> pd.Series[Any]:
     if values.dtype.kind == "M":
         return values.dt.tz_localize(None) if values.dt.tz is not None else values
-    return days(values, column, name)
+    return days(values, column, name, ids)
 
 
 def _check_ids(ids: pd.Series[Any], name: str) -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from insarflow.inventory.columns import TERRAIN
-from insarflow.inventory.groups import look_at
+from insarflow.inventory.windows import look_at, mean_of
 from insarflow.inventory.zones import Zone, places
 from insarflow.ops.downslope import sensitivity
 from insarflow.ops.ground import ground_of
@@ -76,14 +76,9 @@ def _see(zone: Zone, images: dict[str, np.ndarray]) -> tuple[float, ...]:
     azimuth = np.degrees(np.arctan2(east, north)) % 360.0 if east or north else np.nan
     hidden = [inside[name].astype(bool) for name in ("layover", "shadow") if name in inside]
     return (
-        _mean(inside["dem"]),
-        float(np.degrees(_mean(slope))),
+        mean_of(inside["dem"]),
+        float(np.degrees(mean_of(slope))),
         float(azimuth),
         float(np.any(hidden, axis=0).mean()) if hidden else np.nan,
-        _mean(inside["sensitivity"]) if "sensitivity" in inside else np.nan,
+        mean_of(inside["sensitivity"]) if "sensitivity" in inside else np.nan,
     )
-
-
-def _mean(values: np.ndarray) -> float:
-    known = values[np.isfinite(values)]
-    return float(known.mean(dtype=np.float64)) if known.size else np.nan

@@ -18,7 +18,9 @@ UNDEFINED: Final = "undefined"
 VELOCITY_CLASSES: Final = ("<1 cm/yr", "1-3 cm/yr", "3-10 cm/yr", "10-30 cm/yr", "30-100 cm/yr", ">100 cm/yr")
 """Classes of speed, slow to fast; what has none is `UNDEFINED`."""
 
-_AT_LEAST: Final = (UNDEFINED, ">1 cm/yr", ">3 cm/yr", ">10 cm/yr", ">30 cm/yr", ">100 cm/yr")
+LEAST_CLASSES: Final = (UNDEFINED, ">1 cm/yr", ">3 cm/yr", ">10 cm/yr", ">30 cm/yr", ">100 cm/yr")
+"""Classes of speeds of which only a lower bound is sure, by the class that the bound is in."""
+
 _MOST: Final = 2
 _SURE: Final = 2.0
 
@@ -70,7 +72,7 @@ def velocity_class(rate_mm_yr: np.ndarray, std: np.ndarray, aliased: np.ndarray,
     highest = np.digitize(size + error, THRESHOLDS)
     told = np.isfinite(size) & np.isfinite(error) & (highest - lowest < _MOST)
     label = np.where(told, np.array(VELOCITY_CLASSES)[np.digitize(np.nan_to_num(size), THRESHOLDS)], UNDEFINED)
-    return np.where(aliased, np.array(_AT_LEAST)[np.digitize(np.nan_to_num(least), THRESHOLDS)], label)
+    return np.where(aliased, np.array(LEAST_CLASSES)[np.digitize(np.nan_to_num(least), THRESHOLDS)], label)
 
 
 def downslope_rates(

@@ -13,8 +13,10 @@ import geopandas as gpd
 import numpy as np
 from pyogrio.errors import DataLayerError, DataSourceError
 
-from insarflow.errors import InsarError, OutputExistsError, StoreError
+from insarflow.errors import InsarError, StoreError
 from insarflow.inventory.geopackage import check_not_open, write_geopackage
+from insarflow.stack.export.output import check_file as check_new
+from insarflow.stack.export.output import check_folder
 
 LAYER: Final = "inventory"
 """Name of the layer in the file."""
@@ -115,16 +117,8 @@ def check_file(path: str | os.PathLike[str], *, overwrite: bool) -> Path:
             "path must end in .gpkg (GeoPackage), .parquet or .geoparquet (GeoParquet), .csv or .geojson, instead got "
             f"path={str(path)!r}"
         )
-    if not path.parent.is_dir():
-        raise ValueError(
-            f"path must be in an existing folder, instead got path={str(path)!r}: make {path.parent} first"
-        )
-    if path.is_dir():
-        raise OutputExistsError(f"path must not be a folder, instead got path={str(path)!r}: choose another name")
-    if path.exists() and not overwrite:
-        raise OutputExistsError(
-            f"{path} is already there: choose another name, or set overwrite=True (--overwrite) to replace it"
-        )
+    check_folder(path)
+    check_new(path, overwrite=overwrite)
     if path.exists():
         check_not_open(path)
     return path

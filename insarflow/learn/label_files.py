@@ -154,15 +154,15 @@ def named_fields(frame: gpd.GeoDataFrame, fields: Mapping[str, str] | None, name
     return {field: frame[column].reset_index(drop=True) for field, column in chosen.items()}
 
 
-def days(column: pd.Series[Any], field: str, name: str) -> pd.Series[Any]:
-    """Days as ``datetime64[ns]``, NaT where there is none.
+def days(column: pd.Series[Any], field: str, name: str, ids: pd.Series[Any] | None = None) -> pd.Series[Any]:
+    """Days as ``datetime64[ns]``, NaT where there is none; `ids` as of `rows_named`.
 
     Raises
     ------
     ProductError
         Naming the first row that is no date.
     """
-    return _parsed(column, field, name, _day, "datetime64[ns]")
+    return _parsed(column, field, name, _day, "datetime64[ns]", ids)
 
 
 def delays(column: pd.Series[Any], field: str, name: str) -> pd.Series[Any]:
@@ -176,7 +176,9 @@ def delays(column: pd.Series[Any], field: str, name: str) -> pd.Series[Any]:
     return _parsed(column, field, name, _delay, "timedelta64[ns]")
 
 
-def _parsed(column: pd.Series[Any], field: str, name: str, parse: Any, dtype: str) -> pd.Series[Any]:
+def _parsed(
+    column: pd.Series[Any], field: str, name: str, parse: Any, dtype: str, ids: pd.Series[Any] | None = None
+) -> pd.Series[Any]:
     out = np.full(len(column), "NaT", dtype)
     for row, value in enumerate(column):
         if pd.isna(value) or value == "":
@@ -184,7 +186,7 @@ def _parsed(column: pd.Series[Any], field: str, name: str, parse: Any, dtype: st
         try:
             out[row] = parse(value)
         except (TypeError, ValueError) as error:
-            raise ProductError(f"{name}: row {row}: {field}: {error}") from error
+            raise ProductError(f"{name}: {rows_named(np.array([row]), ids)}: {field}: {error}") from error
     return pd.Series(out)
 
 
@@ -200,8 +202,15 @@ def _delay(value: Any) -> np.timedelta64:
     return parse_delay(value.to_timedelta64() if isinstance(value, pd.Timedelta) else value)
 
 
-def check_rows(wrong: pd.Series[bool], column: pd.Series[Any], field: str, wanted: str, name: str) -> None:
-    """Refuse values of a field.
+def check_rows(
+    wrong: pd.Series[bool],
+    column: pd.Series[Any],
+    field: str,
+    wanted: str,
+    name: str,
+    ids: pd.Series[Any] | None = None,
+) -> None:
+    """Refuse values of a field; `ids` as of `rows_named`.
 
     Raises
     ------
@@ -212,53 +221,60 @@ def check_rows(wrong: pd.Series[bool], column: pd.Series[Any], field: str, wante
     if len(rows):
         got = column.iloc[rows[0]]
         got = got.item() if isinstance(got, np.generic) else got
-        raise ProductError(f"{name}: {field} must be {wanted}; instead got {got!r} in {rows_named(rows)}")
+        raise ProductError(f"{name}: {field} must be {wanted}; instead got {got!r} in {rows_named(rows, ids)}")
 
 
-def rows_named(rows: np.ndarray) -> str:
-    """The first few of some rows, counted from 0, and how many more there are."""
-    named = ", ".join(map(str, rows[:_SHOWN].tolist()))
-    return f"row{'s' if len(rows) > 1 else ''} {named}" + (
-        f" and {len(rows) - _SHOWN} more" if len(rows) > _SHOWN else ""
-    )
+def rows_named(rows: np.ndarray, ids: pd.Series[Any] | None = None) -> str:
+    """The first few of some rows, counted from 0, each with its id if it has one, and how many more there are."""
+    named = ", ".join(f"{row}{'' if ids is None else _numbered(ids.iloc[row])}" for row in rows[:_SHOWN].tolist())
+    more = f" and {len(rows) - _SHOWN} more" if len(rows) > _SHOWN else ""
+    return f"row{'s' if len(rows) > 1 else ''} {named}{more}"
 
 
-def outlines(frame: gpd.GeoDataFrame, name: str, *, repair: bool) -> gpd.GeoSeries:
+def _numbered(value: Any) -> str:
+    """The id of a row; 0 is none."""
+    known = isinstance(value, int | float | np.integer | np.floating) and 0 < value < np.inf
+    return f" (id {value:.0f})" if known and not isinstance(value, bool | np.bool_) else ""
+
+
+def outlines(frame: gpd.GeoDataFrame, name: str, *, repair: bool | None) -> gpd.GeoSeries:
     """The polygons of a table, of which none is empty or crosses itself.
 
     Parameters
     ----------
     repair
-        Whether those that cross themselves are mended.
+        Whether those that cross themselves are mended; None where nobody can ask for it.
 
     Raises
     ------
     ProductError
-        Naming the rows that are none.
+        Naming the rows that are none, with their ``id`` if there is one.
     """
+    ids = frame["id"] if "id" in frame.columns else None
     shapes = frame.geometry.reset_index(drop=True)
     empty = np.flatnonzero(shapes.isna() | shapes.is_empty)
     if len(empty):
+        are, them = ("is", "it") if len(empty) == 1 else ("are", "them")
         raise ProductError(
-            f"{name}: a polygon must have an outline, instead {rows_named(empty)} are empty: remove them"
+            f"{name}: a polygon must have an outline, instead {rows_named(empty, ids)} {are} empty: remove {them}"
         )
     kinds = shapes.geom_type
     others = np.flatnonzero(~kinds.isin(["Polygon", "MultiPolygon"]))
     if len(others):
-        raise ProductError(f"{name} must hold polygons, instead got a {kinds[others[0]]} in {rows_named(others)}")
+        raise ProductError(f"{name} must hold polygons, instead got a {kinds[others[0]]} in {rows_named(others, ids)}")
     crossed = np.flatnonzero(~shapes.is_valid)
     if not len(crossed):
         return shapes
     if not repair:
         reason = shapely.is_valid_reason(shapes.iloc[crossed[0]])
         raise ProductError(
-            f"{name}: a polygon must not cross itself, instead got {reason} in {rows_named(crossed)}: mend it, or let "
-            "it be mended with repair=True"
+            f"{name}: a polygon must not cross itself, instead got {reason} in {rows_named(crossed, ids)}: mend it"
+            + ("" if repair is None else ", or let it be mended with repair=True")
         )
     shapes.iloc[crossed] = [_mended(shape) for shape in shapes.iloc[crossed]]
     lost = np.flatnonzero(shapes.is_empty)
     if len(lost):
-        raise ProductError(f"{name}: nothing with an area is left of {rows_named(lost)} once mended: remove them")
+        raise ProductError(f"{name}: nothing with an area is left of {rows_named(lost, ids)} once mended: remove them")
     return shapes
 
 

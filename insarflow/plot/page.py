@@ -18,7 +18,7 @@ import xarray as xr
 from matplotlib.colors import LightSource
 from matplotlib.image import imsave
 
-from insarflow.errors import OutputExistsError, SchemaError, StoreError
+from insarflow.errors import SchemaError, StoreError
 from insarflow.inventory.colours import REJECTED, UNKNOWN, probability_classes, velocity_colours
 from insarflow.inventory.corners import encoded
 from insarflow.plot.images import looks_of, shrink
@@ -26,6 +26,7 @@ from insarflow.plot.mercator import coarse, to_mercator
 from insarflow.plot.offline import leaflet
 from insarflow.plot.page_table import page_table
 from insarflow.schema import SPACE
+from insarflow.stack.export.output import check_file, check_folder
 from insarflow.stack.georeference import grid_of, pixel_size_m
 
 if TYPE_CHECKING:
@@ -109,14 +110,8 @@ def write_page(
     path = Path(path)
     if path.suffix.lower() not in (".html", ".htm"):
         raise ValueError(f"path must end in .html, instead got path={str(path)!r}")
-    if not path.parent.is_dir():
-        raise ValueError(
-            f"path must be in an existing folder, instead got path={str(path)!r}: make {path.parent} first"
-        )
-    if path.is_dir() or (path.exists() and not overwrite):
-        raise OutputExistsError(
-            f"{path} is already there: choose another name, or set overwrite=True (--overwrite) to replace a file"
-        )
+    check_folder(path)
+    check_file(path, overwrite=overwrite)
     page = inventory_page(frame, title=title, dem=dem)
     try:
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as beside:

@@ -109,7 +109,7 @@ _OWN = "-o {new} --patch 32 --from none"
         ("{stack} --labels {sure} --field confidence=SURE " + _ZONE, 1, "confidence must be 0 to 1"),
         ("{stack} --labels {far} " + _ZONE, 1, "none of the 1 polygons touches the image: they lie at columns"),
         ("{stack} --labels {crossed} " + _ZONE, 1, "a polygon must not cross itself"),
-        ("{stack} --labels {empty} " + _ZONE, 1, "row 1 are empty: remove them"),
+        ("{stack} --labels {empty} " + _ZONE, 1, "row 1 is empty: remove it"),
         ("{stack} --labels {points} " + _ZONE, 1, "must hold polygons, instead got a Point in rows 0, 1"),
         ("{stack} --labels {nothing} " + _ZONE, 1, "must hold polygons, instead got none"),
         ("{stack} --labels {bare} " + _ZONE, 1, "must have a CRS, instead got none"),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import insarflow
 from insarflow.errors import MissingVariableError
-from insarflow.inventory import groups
+from insarflow.inventory import windows
 from insarflow.inventory.observe import observe
 from insarflow.stack.georeference import georeference
 from insarflow.types import Grid
@@ -117,8 +117,8 @@ def test_any_chunking_and_grouping_gives_the_same_numbers(slopes, stack, rows, c
     expected = observe(slopes, stack, threshold=0.5)
     lazy = stack.chunk({"date": dates, "delay": delays, "y": rows, "x": cols})
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(groups, "_BLOCK", block)
-        patched.setattr(groups, "_AT_ONCE", 2)
+        patched.setattr(windows, "_BLOCK", block)
+        patched.setattr(windows, "_AT_ONCE", 2)
         xr.testing.assert_identical(observe(slopes, lazy, threshold=0.5), expected)
 
 
@@ -127,9 +127,9 @@ def test_of_a_store_only_the_windows_of_slopes_are_read(slopes, stack, tmp_path,
     stored = insarflow.open_stack(tmp_path / "s.zarr")
     seen = observe(slopes, stack.drop_vars("probability"), threshold=0.5)
     shapes = []
-    read = groups._Stored.read
-    monkeypatch.setattr(groups._Stored, "read", lambda w: (shapes.append(w.index[-2:]), read(w))[1])
-    monkeypatch.setattr(groups, "_BLOCK", 64)
+    read = windows._Stored.read
+    monkeypatch.setattr(windows._Stored, "read", lambda w: (shapes.append(w.index[-2:]), read(w))[1])
+    monkeypatch.setattr(windows, "_BLOCK", 64)
     xr.testing.assert_allclose(observe(slopes, stored, threshold=0.5), seen, atol=1e-2)
     assert shapes
     sizes = [(rows.stop - rows.start) * (cols.stop - cols.start) for rows, cols in shapes]
@@ -146,7 +146,7 @@ def test_without_valid_every_cell_is_looked_at(slopes, stack):
 def test_what_is_outside_or_too_large_is_not_told(slopes, stack, monkeypatch):
     far = slopes.assign(geometry=slopes.geometry.translate(1e6, 0.0))
     assert observe(far, stack, threshold=0.5)["known"].isnull().all()
-    monkeypatch.setattr(groups, "LARGEST", 40 * 40)
+    monkeypatch.setattr(windows, "LARGEST", 40 * 40)
     seen = observe(slopes, stack, threshold=0.5)
     assert seen["known"].isnull().all("pair").values.tolist() == [True, False, False]
     assert observe(slopes.iloc[:0], stack, threshold=0.5).sizes == {"id": 0, "pair": 5}

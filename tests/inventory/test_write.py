@@ -64,7 +64,9 @@ def test_the_same_table_gives_the_same_bytes(frame, tmp_path, ending):
 def test_a_file_is_replaced_only_when_asked(frame, tmp_path):
     path = write_inventory(frame, tmp_path / "inventory.gpkg")
     before = path.read_bytes()
-    with pytest.raises(OutputExistsError, match=r"inventory.gpkg is already there: .* set overwrite=True"):
+    with pytest.raises(
+        OutputExistsError, match=r"^the output must not exist, instead got .*inventory.gpkg': pass overwrite"
+    ):
         write_inventory(frame, path)
     assert path.read_bytes() == before
     write_inventory(frame[:1], path, overwrite=True)
@@ -144,7 +146,7 @@ def test_wrong_outputs_are_named(tmp_path):
         write_inventory(frame, tmp_path / "a.shp")
     with pytest.raises(ValueError, match=r"^path must be in an existing folder, instead got .* make .*absent first"):
         write_inventory(frame, tmp_path / "absent" / "a.gpkg")
-    with pytest.raises(OutputExistsError, match=r"^path must not be a folder, instead got .*folder.gpkg"):
+    with pytest.raises(OutputExistsError, match=r"^the output must be a file, instead got the folder .*folder.gpkg"):
         write_inventory(frame, tmp_path / "folder.gpkg", overwrite=True)
     with pytest.raises(ValueError, match=r"^frame must have a CRS to be written in degrees, as .csv: set it"):
         write_inventory(frame.set_crs(None, allow_override=True), tmp_path / "a.csv")

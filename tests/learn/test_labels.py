@@ -142,8 +142,9 @@ def test_a_polygon_that_crosses_itself_is_mended_only_on_request():
     [
         (frame(box(1, 1, 2, 2), crs=None), {}, "must have a CRS, instead got none"),
         (frame(), {}, "must hold polygons, instead got none"),
-        (frame(box(1, 1, 2, 2), None), {}, "row 1 are empty"),
-        (frame(shapely.Polygon(), box(1, 1, 2, 2)), {}, "row 0 are empty"),
+        (frame(box(1, 1, 2, 2), None), {}, "row 1 is empty: remove it"),
+        (frame(shapely.Polygon(), box(1, 1, 2, 2)), {}, "row 0 is empty"),
+        (frame(shapely.Polygon(), None, box(1, 1, 2, 2), id=[7, None, 8]), {}, r"rows 0 \(id 7\), 1 are empty:"),
         (frame(box(1, 1, 2, 2), Point(3, 3)), {}, "must hold polygons, instead got a Point in row 1"),
         (frame(LineString([(1, 1), (2, 2)])), {}, "must hold polygons, instead got a LineString"),
         (frame(box(1, 1, 2, 2), CONF=[1]), {"fields": {"confidence": "SURE"}}, "no field 'SURE', it has CONF"),

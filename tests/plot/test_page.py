@@ -258,10 +258,12 @@ def test_impolite(frame, dem, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=r"^path must be in an existing folder, .* make .*none first"):
         write_page(frame, tmp_path / "none" / "a.html")
     (tmp_path / "a.html").write_text("kept")
-    with pytest.raises(OutputExistsError, match=r"a.html is already there: choose another name, or set overwrite=True"):
+    with pytest.raises(
+        OutputExistsError, match=r"^the output must not exist, instead got .*a.html': pass overwrite=True"
+    ):
         write_page(frame, tmp_path / "a.html")
     (tmp_path / "b.html").mkdir()
-    with pytest.raises(OutputExistsError, match=r"b.html is already there"):
+    with pytest.raises(OutputExistsError, match=r"^the output must be a file, instead got the folder .*b.html"):
         write_page(frame, tmp_path / "b.html", overwrite=True)
 
     def full_disk(*args, **kwargs):

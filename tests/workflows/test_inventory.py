@@ -56,7 +56,7 @@ def test_mistakes_leave_nothing(stored_region, probabilities, tmp_path):
         inventory_source(probabilities, tmp_path / "a.shp")
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "a.gpkg").write_text("mine")
-    with pytest.raises(OutputExistsError, match="already there"):
+    with pytest.raises(OutputExistsError, match="the output must not exist"):
         inventory_source(probabilities, tmp_path / "a.gpkg")
     assert (tmp_path / "a.gpkg").read_text() == "mine"
 

@@ -113,6 +113,20 @@ def check_file(path: Path, *, overwrite: bool) -> None:
         )
 
 
+def check_folder(path: Path) -> None:
+    """Check that the folder of a file exists, where none is made.
+
+    Raises
+    ------
+    ValueError
+        If it does not.
+    """
+    if not path.parent.is_dir():
+        raise ValueError(
+            f"path must be in an existing folder, instead got path={str(path)!r}: make {path.parent} first"
+        )
+
+
 @contextmanager
 def _writing(path: Path) -> Iterator[None]:
     try:

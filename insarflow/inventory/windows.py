@@ -138,6 +138,12 @@ def look_at(
     return seen
 
 
+def mean_of(values: np.ndarray) -> float:
+    """Mean of what is known of some values; NaN if nothing is."""
+    known = values[np.isfinite(values)]
+    return float(known.mean(dtype=np.float64)) if known.size else np.nan
+
+
 def _groups(places: Sequence[Place | None]) -> list[Group]:
     """Slopes by the block that their windows begin in; a large one, whose window all others would read, by itself."""
     blocks: dict[tuple[int, ...], list[tuple[int, Place]]] = defaultdict(list)
