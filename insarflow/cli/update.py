@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from contextlib import suppress
+from copy import copy
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
@@ -22,7 +25,7 @@ from insarflow.cli.options import (
 )
 from insarflow.cli.plan import computing
 from insarflow.cli.screen import Screen
-from insarflow.cli.slopes import Outline
+from insarflow.cli.slopes import Keep, Outline
 from insarflow.cli.values import one_or_many, output_path, whole
 from insarflow.cli.verbs import verb
 from insarflow.cli.words import columns, command, describe
@@ -57,6 +60,33 @@ WindowDays = Annotated[
 ]
 
 
+def _said_otherwise(group: type, name: str, **facts: Any) -> Any:
+    """The flag of a group, with something of its help changed."""
+    option = copy(get_type_hints(group, include_extras=True)[name].__metadata__[0])
+    for fact, value in facts.items():
+        setattr(option, fact, value)
+    return option
+
+
+@dataclass(frozen=True)
+class OutlineAsBefore(Outline):
+    """How slopes are outlined: what is not given is as before."""
+
+    min_area: Annotated[float, _said_otherwise(Outline, "min_area", show_default="as before, at first 10000")] = (
+        10_000.0
+    )
+    fill_holes: Annotated[float, _said_otherwise(Outline, "fill_holes", show_default="as before, at first 0")] = 0.0
+    simplify: Annotated[float, _said_otherwise(Outline, "simplify", show_default="as before, at first 0")] = 0.0
+    smooth: Annotated[int, _said_otherwise(Outline, "smooth", show_default="as before, at first 0")] = 0
+
+
+@dataclass(frozen=True)
+class RunAll(Run):
+    """How a model runs, over all there is."""
+
+    skip_bad: Annotated[bool, _said_otherwise(Run, "skip_bad", hidden=True)] = False
+
+
 @verb(
     "update",
     examples=[
@@ -76,10 +106,11 @@ def update(
     crs: Crs = None,
     model: Model = "default",
     recipe: Recipe = "model",
-    outline: Outline,
+    outline: OutlineAsBefore,
+    keep: Keep,
     window_days: WindowDays = None,
     device: Device = None,
-    running: Run,
+    running: RunAll,
     machine: Machine,
     exit_code: ExitCode = False,
     screen: Screen,
@@ -88,7 +119,6 @@ def update(
 
     Ids, and what people wrote in the inventory, stay. The folder keeps every version of it.
     """
-    from insarflow.inventory.activity import moving
     from insarflow.workflows.update import HISTORY, INVENTORY, update_source
 
     sources, folder, how = one_or_many(source), output_path(output), running.keywords()
@@ -108,7 +138,8 @@ def update(
     with computing(screen, machine, planner):
         result = update_source(
             sources, folder, model=model, recipe=recipe, outlining=asked, crs=crs,
-            window_days=window_days, device=device, running=how, overwrite=overwrite, stage=screen.stage,
+            window_days=window_days, criteria=_criteria(ctx, keep), device=device, running=how, overwrite=overwrite,
+            stage=screen.stage,
         )  # fmt: skip
     for note in result.notes:
         screen.note(note)
@@ -121,7 +152,7 @@ def update(
         )  # fmt: skip
         return
     slopes = result.slopes
-    counted, text = describe(slopes[moving(slopes)])
+    counted, text = describe(slopes)
     kept = [] if result.kept is None else [f"kept the one before as {folder / HISTORY / result.kept.name}"]
     screen.result(
         facts | counted | {"written": [folder / INVENTORY]},
@@ -143,20 +174,35 @@ def _given(ctx: typer.Context, name: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
+def _criteria(ctx: typer.Context, keep: Keep) -> dict[str, Any]:
+    """The criteria that were given: numbers, and rasters by their path."""
+    asked = {name: value for name, value in asdict(keep).items() if _given(ctx, name)}
+    if "min_active" in asked:
+        asked["min_active_fraction"] = asked.pop("min_active")
+    for name in {"min_elevation", "max_elevation"} & set(asked):
+        with suppress(ValueError):
+            asked[name] = float(asked[name])
+    return asked
+
+
 def _table(slopes: tuple[Change, ...]) -> list[str]:
     """A line for each slope that changed, by what has become of it."""
     if not slopes:
         return ["no slope is new, faster, slower or gone"]
     from insarflow.inventory.changes import KINDS
 
+    noted = any(one.note for one in slopes)
     rows = [
         (
             one.kind, one.id, f"{one.area_m2 / 1e6:.3f}", _rate(one.los_rate_mm_yr, one.los_rate_std_mm_yr),
             _rate(one.previous_rate_mm_yr), f"{one.longitude:.5f}", f"{one.latitude:.5f}",
+            *([one.note] if noted else []),
         )
         for kind in KINDS for one in slopes if one.kind == kind
     ]  # fmt: skip
-    return columns([("slope", "id", "km²", "mm/yr", "before", "longitude", "latitude"), *rows])
+    return columns(
+        [("slope", "id", "km²", "mm/yr", "before", "longitude", "latitude", *(["note"] if noted else [])), *rows]
+    )
 
 
 def _rate(rate: float, error: float = float("nan")) -> str:

@@ -41,7 +41,10 @@ def columns(rows: Sequence[Sequence[object]], *, left: int = 1) -> list[str]:
 
 
 def describe(polygons: gpd.GeoDataFrame) -> tuple[dict[str, Any], str]:
-    """What is in an inventory, as facts and as a sentence."""
+    """What moves in an inventory, as facts and as a sentence."""
+    from insarflow.inventory.activity import moving
+
+    polygons = polygons[moving(polygons)]
     count, area = len(polygons), float(polygons["area_m2"].sum())
     slopes = "1 moving slope" if count == 1 else f"{count} moving slopes"
     return {"polygons": count, "area_m2": round(area, 1)}, f"{slopes}, {area / 1e6:.3f} km²"

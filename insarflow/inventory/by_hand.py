@@ -54,7 +54,8 @@ def restored(frame: gpd.GeoDataFrame, marks: Marks) -> tuple[gpd.GeoDataFrame, l
         How many such rows are left without.
     """
     lost = np.flatnonzero((frame["id"] == 0) & frame["probability_max"].notna())
-    free = np.array([int(id_) for id_ in marks if int(id_) not in {*frame["id"].tolist()}], np.int64)
+    there = {*frame["id"].tolist()}
+    free = np.array([int(id_) for id_ in marks if int(id_) not in there], np.int64)
     if not len(lost):
         return frame, [], 0
     given = frame["id"].to_numpy(copy=True)

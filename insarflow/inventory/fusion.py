@@ -113,7 +113,7 @@ def fuse(ascending: gpd.GeoDataFrame, descending: gpd.GeoDataFrame, *, min_overl
         _Side(name, frame, shapes_in(frame, pyproj.CRS(crs), name) if crs else np.empty(0, object))
         for name, frame in zip(PASSES, (ascending, descending), strict=True)
     ]
-    rows = _ranked(sides, _groups(*sides, min_overlap))
+    rows = _ranked(sides, _groups(sides[0], sides[1], min_overlap))
     fused = _fused(rows)
     west, _, _, north = shapely.bounds(fused["geometry"].to_numpy(object)).T
     fused = fused.iloc[np.lexsort((fused["id"], fused["_side"], west, -north))].drop(columns="_side")

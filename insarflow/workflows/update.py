@@ -5,14 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import filecmp
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
 import xarray as xr
 
-from insarflow.errors import OutputExistsError, StoreError
+from insarflow.errors import MissingVariableError, OutputExistsError, StoreError
 from insarflow.inventory import write_inventory
 from insarflow.inventory.changes import Changes
 from insarflow.inventory.edited import check_edited
@@ -22,25 +22,31 @@ from insarflow.inventory.projection import reproject
 from insarflow.inventory.read import read_inventory
 from insarflow.inventory.tracks import LAST_ID
 from insarflow.learn.weights import load_card
-from insarflow.schema import CELLS, recipe_of
+from insarflow.schema import recipe_of
 from insarflow.segment.append import append_stream, compare
 from insarflow.segment.stream import Stream
-from insarflow.stack.assemble import valid_cells
 from insarflow.stack.faults import fault_point
 from insarflow.stack.georeference import grid_of
 from insarflow.stack.journal import locked
-from insarflow.stack.part import keep_cells
 from insarflow.stack.sources import SourceLike
 from insarflow.stack.store import open_stack
-from insarflow.types import Pair
 from insarflow.workflows.inventory import Outlining
-from insarflow.workflows.joined import joined
 from insarflow.workflows.outputs import check_folder, remove
 from insarflow.workflows.segment import lay_out_source, segment_source
 from insarflow.workflows.selection import Running, check_not_source
 from insarflow.workflows.stage import Stage, quiet
-from insarflow.workflows.update_settings import UPDATED, Said, Settings, check_asked, made_of, settle_settings
-from insarflow.workflows.update_slopes import Found, carry, find_slopes
+from insarflow.workflows.update_settings import (
+    UPDATED,
+    Asked,
+    Said,
+    Settings,
+    begun_folder,
+    check_asked,
+    criteria_of,
+    made_of,
+    settle_settings,
+)
+from insarflow.workflows.update_slopes import Found, carry, find_slopes, names_of, together
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -86,6 +92,7 @@ def update_source(
     outlining: Outlining | None = None,
     crs: str | None = None,
     window_days: int | None = None,
+    criteria: Mapping[str, Asked] | None = None,
     device: str | None = None,
     running: Running | None = None,
     overwrite: bool = False,
@@ -112,6 +119,9 @@ def update_source(
         The early warning: outlines are those that all interferograms show and those that the ones of so many days up to
         the last acquisition show, and these tell whether a slope is faster or slower than before; by default as before,
         at first 60.
+    criteria
+        What a slope must be to be new: fields of `insarflow.inventory.criteria.Criteria`, rasters by their path; those
+        that are left out are as before. Slopes that the inventory has are not asked.
     device, running
         As `insarflow.workflows.segment.segment_source`, but ``skip_bad``.
     overwrite
@@ -154,18 +164,23 @@ def update_source(
     check_folder(out, (), overwrite=overwrite)
     store, file = out / PROBABILITY, out / INVENTORY
     check_not_source(store, source)
-    card = load_card(model)
+    criteria_of(criteria or {})
     with stage("opening"):
         ds = open_stack(source)
-    out.mkdir(parents=True, exist_ok=True)
-    with locked(file):
+    if "probability" in ds and "igram" not in ds:
+        raise MissingVariableError(
+            f"update needs interferograms, but {source} has none: give the stack that was segmented"
+        )
+    card = load_card(model)
+    with begun_folder(out), locked(file):
         said = Said.read(file, out / REPORT)
         settings = settle_settings(
-            said, card.sha256, card.threshold, asked=asked, crs=crs, window_days=window_days, overwrite=overwrite
-        )
+            said, card.sha256, card.threshold, asked=asked, crs=crs, window_days=window_days,
+            criteria=criteria or {}, overwrite=overwrite,
+        )  # fmt: skip
         stream, lacking = _stream(ds, store, model, recipe, device, running, overwrite=overwrite)
         complete = stream is not None and not lacking and file.exists()
-        if complete and _made_of(_together(ds, store)[0], settings) == said.made_of:
+        if complete and _made_of(together(ds, store)[0], settings) == said.made_of:
             return Update()
         if file.exists():
             # Before hours of work, and again when the table is read.
@@ -177,11 +192,11 @@ def update_source(
                 source, store, model=model, recipe=recipe, device=device, running=running, overwrite=overwrite,
                 stage=stage,
             )  # fmt: skip
-            added = _names(ds)
+            added = names_of(ds)
         else:
             with stage("segmenting", pixels=lacking * ds.sizes["y"] * ds.sizes["x"]):
                 added = [pair.name for pair in append_stream(stream, ds, store)]
-        whole, lost = _together(ds, store)
+        whole, lost = together(ds, store)
         with stage("outlining"):
             found = find_slopes(whole, settings)
         last = replace(said, settings=settings, sha256=card.sha256, made_of=_made_of(whole, settings))
@@ -213,43 +228,17 @@ def _stream(
     stream = lay_out_source(ds, model=model, recipe=recipe, device=device, running=running)
     told, lacking = compare(stream, store)
     if told and not overwrite:
+        said = "; ".join(told)
+        differs = f"does not fit: {said}" if " must " in said else f"has {said}"
         raise OutputExistsError(
-            f"{store} has {'; '.join(told)}: go on as it was begun, or make it anew with overwrite=True (--overwrite); "
+            f"{store} {differs}: go on as it was begun, or make it anew with overwrite=True (--overwrite); "
             "ids and edits stay"
         )
     return (None, 0) if told else (stream, lacking)
 
 
-def _together(ds: xr.Dataset, store: Path) -> tuple[xr.Dataset, int]:
-    """The interferograms that a stack and a store of probabilities hold, with what both tell of them.
-
-    And how many only the store holds.
-    """
-    held = open_stack(store)
-    here, there = {*_names(ds)}, {*_names(held)}
-    stack, probable = (_kept(data, here & there) for data in (ds, held))
-    return joined(probable, stack), len(there - here)
-
-
-def _kept(ds: xr.Dataset, names: set[str]) -> xr.Dataset:
-    keep = np.zeros([ds.sizes[dim] for dim in CELLS], bool)
-    for cell, name in _cells(ds).items():
-        keep[cell] = name in names
-    return keep_cells(ds, keep)
-
-
-def _cells(ds: xr.Dataset) -> dict[tuple[int, int], str]:
-    """Names of the interferograms by cell."""
-    dates, delays = ds["date"].values, ds["delay"].values
-    return {(i, j): Pair.at(dates[i], delays[j]).name for i, j in np.argwhere(valid_cells(ds)).tolist()}
-
-
-def _names(ds: xr.Dataset) -> list[str]:
-    return sorted(_cells(ds).values())
-
-
 def _made_of(whole: xr.Dataset, settings: Settings) -> str:
-    return made_of(_names(whole), dict((recipe_of(whole).of("segment") or ({},))[-1]), settings)
+    return made_of(names_of(whole), dict((recipe_of(whole).of("segment") or ({},))[-1]), settings)
 
 
 def _publish(found: Found, whole: xr.Dataset, out: Path, said: Said) -> Update:

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, cast
 
 from insarflow.errors import OutputExistsError
 from insarflow.inventory.checks import check_threshold
+from insarflow.inventory.criteria import Criteria
 from insarflow.inventory.history import facts_of
 from insarflow.inventory.projection import check_crs
 from insarflow.inventory.recent import WINDOW_DAYS
 from insarflow.inventory.tracks import LAST_ID
 from insarflow.ops.checks import check_number, check_whole
-from insarflow.workflows.inventory import Outlining
+from insarflow.workflows.inventory import Outlining, read_criteria
+
+Asked = float | bool | str
+"""A criterion: a number, yes or no, or the path of a raster."""
+
+RASTERS: Final = ("min_elevation", "max_elevation", "mask")
+"""Criteria that may be rasters."""
 
 UPDATED: Final = "updated"
 """Attribute of an inventory: JSON with the fields of `Said`, and when it was made."""
@@ -37,11 +46,14 @@ class Settings:
         Of the outlines in the file; None for the stack's.
     window_days
         Days up to the last acquisition that are looked at by themselves, too.
+    criteria
+        What a slope must be to be new: fields of `insarflow.inventory.criteria.Criteria`, rasters by their path.
     """
 
     outlining: Outlining
     crs: str | None
     window_days: int = WINDOW_DAYS
+    criteria: dict[str, Asked] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -117,6 +129,27 @@ def check_asked(asked: Outlining, crs: str | None, window_days: int | None) -> N
         check_whole("window_days", window_days, low=1)
 
 
+def criteria_of(asked: Mapping[str, Asked]) -> Criteria | None:
+    """Criteria with their rasters opened; None if nothing is asked for.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is no such criterion, or its value is wrong.
+    ProductError
+        If a file is no raster.
+    """
+    known = [one.name for one in fields(Criteria)]
+    for name, value in asked.items():
+        if name not in known:
+            raise ValueError(f"criteria must be of {', '.join(known)}, instead got {name!r}")
+        if isinstance(value, str) and name not in RASTERS:
+            raise ValueError(f"{name} must be a number, instead got {name}={value!r}")
+    numbers: dict[str, Any] = {name: value for name, value in asked.items() if not isinstance(value, str)}
+    rasters = {name: value for name, value in asked.items() if isinstance(value, str)}
+    return read_criteria(Criteria(**numbers), rasters) if asked else None
+
+
 def settle_settings(
     said: Said,
     sha256: str,
@@ -125,6 +158,7 @@ def settle_settings(
     asked: Outlining,
     crs: str | None,
     window_days: int | None,
+    criteria: Mapping[str, Asked],
     overwrite: bool,
 ) -> Settings:
     """What is asked for now; what is left out is as before or, at first, as in `DEFAULTS`.
@@ -146,10 +180,12 @@ def settle_settings(
     first = said.settings or Settings(cast(Outlining, {}), None)
     before: dict[str, Any] = {**first.outlining}
     if said.settings is not None:
-        before["window_days"] = first.window_days
+        before |= {"window_days": first.window_days, **first.criteria}
     if said.sha256 != sha256:
         before.pop("threshold", None)
-    wanted = {name: value for name, value in {**asked, "window_days": window_days}.items() if value is not None}
+    paths = {name: str(Path(value).absolute()) for name, value in criteria.items() if isinstance(value, str)}
+    everything: dict[str, Any] = {**asked, "window_days": window_days, **criteria, **paths}
+    wanted = {name: value for name, value in everything.items() if value is not None}
     for name, now in wanted.items():
         if now != before.get(name, now) and not overwrite:
             raise OutputExistsError(
@@ -158,9 +194,22 @@ def settle_settings(
             )
     whole: dict[str, Any] = {**DEFAULTS, "threshold": threshold, "window_days": WINDOW_DAYS, **before, **wanted}
     days = int(whole.pop("window_days"))
+    kept = {name: whole.pop(name) for name in {**first.criteria, **criteria}}
     if whole["low"] is not None and whole["low"] > whole["threshold"]:
         raise ValueError(f"low must be at most the threshold {whole['threshold']}, instead got low={whole['low']}")
-    return Settings(cast(Outlining, whole), crs or first.crs, days)
+    return Settings(cast(Outlining, whole), crs or first.crs, days, kept)
+
+
+@contextmanager
+def begun_folder(path: Path) -> Iterator[None]:
+    """Make a folder; if nothing gets into it, it goes again."""
+    made = not path.exists()
+    path.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        if made and not any(path.iterdir()):
+            path.rmdir()
 
 
 def made_of(pairs: list[str], step: dict[str, Any], settings: Settings) -> str:

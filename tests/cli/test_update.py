@@ -67,6 +67,14 @@ def test_what_is_as_before_needs_not_be_said_again(run, monkeypatch, tmp_path):
     assert [one["outlining"] for one in asked] == [{}, {"min_area": 5000.0}]
     assert [one["overwrite"] for one in asked] == [False, True]
     assert asked[1]["running"] == {"precision": "exact", "encoding": "float16", "offsets": 4}
+    assert asked[0]["criteria"] == {}
+    snow = ("--max-elevation", "snow.tif", "--min-elevation", 900, "--min-active", 0.2, "--window-days", 30)
+    assert run("update", "stack.zarr", "-o", tmp_path, *snow).status == 0
+    assert asked[2]["criteria"] == {"max_elevation": "snow.tif", "min_elevation": 900.0, "min_active_fraction": 0.2}
+    assert [one["window_days"] for one in asked] == [None, None, 30]
+    told = run("update", "--help").out
+    assert "--skip-bad" not in told
+    assert told.count("as before") >= 5
     refused = run("update", "stack.zarr", "-o", tmp_path, "--skip-bad")
     assert refused.status == 2
     assert "update goes without --skip-bad" in refused.err
@@ -83,6 +91,9 @@ def test_rates_are_told_with_their_errors():
         ["faster", "7", "0.150", "+31.2", "±2.0", "+20.0", "9.00012", "46.05000"],
         ["gone", "3", "0.020", "-12.0", "±3.0", "-12.0", "9.00000", "46.00000"],
     ]
+    swallowed = update._table((Change(3, "gone", 2e4, float("nan"), float("nan"), -12.0, 9.0, 46.0, "merged into 7"),))
+    assert swallowed[0].split()[-1] == "note"
+    assert swallowed[1].split() == ["gone", "3", "0.020", "-", "-12.0", "9.00000", "46.00000", "merged", "into", "7"]
     assert update._table(()) == ["no slope is new, faster, slower or gone"]
 
 

@@ -17,7 +17,7 @@ from growing import A, B, C, D, begin, edit, grow, images, outline, read
 from places import die_at, files_of
 
 import insarflow
-from insarflow.errors import OutputExistsError, ProductError, StoreError
+from insarflow.errors import MissingVariableError, OutputExistsError, ProductError, StoreError
 from insarflow.inventory.history import keep_copy
 from insarflow.stack.append import append_pairs
 from insarflow.workflows.update import update_source
@@ -124,13 +124,15 @@ def test_a_slope_that_speeds_up_is_told(filtering, predictions, tmp_path):
 
 
 def test_what_starts_and_stops_is_told_at_once(filtering, predictions, tmp_path):
-    stack, folder = begin(tmp_path / "stack.zarr", [A, B], count=24), tmp_path / "out"
-    assert update_source(stack, folder, model=filtering).changes.new == [1, 2]
-    grow(stack, 24, [A, C], count=8)
+    stack, folder = begin(tmp_path / "stack.zarr", [A, B], count=24, step=0.2), tmp_path / "out"
+    first = update_source(stack, folder, model=filtering, outlining={"threshold": 0.6}, criteria={"min_pairs": 16})
+    assert first.changes.new == [1, 2]
+    # Of all time C and D are still below the threshold, and B above it; D is seen too seldom.
+    grow(stack, 24, [A, C], count=1, step=0.2)
+    grow(stack, 25, [A, C, D], count=7, step=0.2)
     then = update_source(stack, folder, model=filtering)
-    # Of all time C would still be below the threshold, and B above it.
     assert (then.changes.new, then.changes.gone) == ([3], [2])
-    assert then.slopes["activity"].tolist() == ["unknown", "gone", "new"]
+    assert then.slopes["activity"].tolist() == ["steady", "gone", "new"]
     assert then.slopes.loc[1, "pairs_known"] == 64
     assert shapes(folder) == {1: outline(A), 2: outline(B), 3: outline(C)}
 
@@ -360,6 +362,13 @@ def test_ids_that_were_all_lost_are_found_again(update, stack, folder):
     assert (result.changes.any, read(folder)["comment"].to_dict()) == (False, {1: "one", 2: "two"})
 
 
+def test_interferograms_of_another_orbit_are_told_in_plain_words(update, stack, monkeypatch):
+    told = "what is appended must have the relative_orbit of x, 15, instead got 66"
+    monkeypatch.setattr("insarflow.workflows.update.compare", lambda *_: ([told], 0))
+    with pytest.raises(OutputExistsError, match=f"probability.zarr does not fit: {told}: go on as it was begun"):
+        update()
+
+
 def test_ids_of_deleted_rows_are_not_given_again(update, stack, folder):
     edit(folder, lambda frame: frame[frame["id"] == 1])
     grow(stack, 2, [A, C], count=6)
@@ -393,6 +402,15 @@ def test_wrong_arguments_and_places_are_named(update, stack, folder, tmp_path):
         update(outlining={"colour": 1})
     with pytest.raises(ValueError, match=r"low must be at most the threshold 0.37, instead got low=0.6"):
         update(outlining={"low": 0.6}, overwrite=True)
+    with pytest.raises(ValueError, match=r"criteria must be of min_pairs, .*, instead got 'size'"):
+        update(criteria={"size": 1})
+    with pytest.raises(ValueError, match="min_pairs must be a number, instead got min_pairs='many'"):
+        update(criteria={"min_pairs": "many"})
+    with pytest.raises(ValueError, match="window_days must be"):
+        update(window_days=0)
+    with pytest.raises(MissingVariableError, match="give the stack that was segmented"):
+        update_source(folder / "probability.zarr", tmp_path / "watch", model=folder)
+    assert not (tmp_path / "watch").exists()
     with pytest.raises(ValueError, match="crs must be a map projection"):
         update(crs="nowhere")
     with pytest.raises(ValueError, match="running must be without skip_bad"):
