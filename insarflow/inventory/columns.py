@@ -101,7 +101,7 @@ SOURCE: Final = {
 
 TRACK: Final = {
     "activity": Column("str", f"since the inventory before: {', '.join(ACTIVITY)}"),
-    "previous_rate_mm_yr": Column("float64", "rate of the time before the recent one; of what is not found, its last one"),
+    "previous_rate_mm_yr": Column("float64", "rate of the time before the recent one; its last one if not found"),
 }
 """How it changed."""
 

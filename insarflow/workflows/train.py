@@ -53,7 +53,7 @@ class Preset:
 
     name: str = "default"
     architecture: str = "context-unet"
-    scenes: int = 1200
+    scenes: int = 1920
     held_out: int = 60
     epochs: int = 6
     batch_size: int = 32
