@@ -68,5 +68,5 @@ def test_a_file_has_one_layer_of_outlines(found, reference, tmp_path):
     with pytest.raises(ProductError, match=r"must have one layer of outlines, instead got inventory, older: write one"):
         evaluate_files(with_styles, reference)
     pyogrio.write_dataframe(pd.DataFrame({"name": ["a"]}), tmp_path / "table.gpkg", layer="notes")
-    with pytest.raises(ProductError, match=r"found='.*table.gpkg' must hold outlines, instead got a table without"):
+    with pytest.raises(ProductError, match=r"found='.*table.gpkg' must hold a layer of polygons, instead got none"):
         evaluate_files(tmp_path / "table.gpkg", reference)
