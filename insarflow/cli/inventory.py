@@ -81,9 +81,13 @@ def inventory(
 
     -o may be given several times: .gpkg, .parquet, .csv, .geojson, or .html for a map that opens offline.
     """
-    from insarflow.workflows.inventory import fuse_sources, inventory_source
+    from insarflow.workflows.inventory import PAGE, fuse_sources, inventory_source
 
     paths = [output_path(path) for path in output]
+    if any(path.suffix.lower() in PAGE for path in paths):
+        from insarflow.plot.offline import leaflet
+
+        leaflet()  # an extra that is missing is told before the work
     if (ascending is None) != (descending is None):
         raise typer.BadParameter("--ascending and --descending go together", param_hint="--ascending")
     if (ascending is None) == (not source):

@@ -65,13 +65,13 @@ class Keep:
 
     min_pairs: Annotated[
         int,
-        flag("--min-pairs", what="Interferograms that show it.", panel=CRITERIA, metavar="N", parser=whole(0)),
+        flag("--min-pairs", what="Least interferograms that show it.", panel=CRITERIA, metavar="N", parser=whole(0)),
     ] = 0
     min_active: Annotated[
         float,
         flag(
             "--min-active",
-            what="Their part of those that could have shown it, 0 to 1.",
+            what="Least part of the interferograms that could have shown it, 0 to 1.",
             panel=CRITERIA,
             metavar="PART",
             parser=number(0),
@@ -81,7 +81,7 @@ class Keep:
         float,
         flag(
             "--min-coherence",
-            what="Mean coherence of the ground around it, 0 to 1.",
+            what="Least mean coherence of the ground around it, 0 to 1.",
             panel=CRITERIA,
             metavar="C",
             parser=number(0),
@@ -102,21 +102,25 @@ class Keep:
     ] = False
     min_slope: Annotated[
         float | None,
-        flag("--min-slope", what="Steepness, in degrees.", panel=CRITERIA, metavar="DEGREES", parser=number(0)),
+        flag(
+            "--min-slope", what="Least mean steepness, in degrees.", panel=CRITERIA, metavar="DEGREES", parser=number(0)
+        ),
     ] = None
     max_slope: Annotated[
         float | None,
-        flag("--max-slope", what="Steepness, in degrees.", panel=CRITERIA, metavar="DEGREES", parser=number(0)),
+        flag(
+            "--max-slope", what="Most mean steepness, in degrees.", panel=CRITERIA, metavar="DEGREES", parser=number(0)
+        ),
     ] = None
     min_elevation: Annotated[
         str | None,
-        flag("--min-elevation", what="Height, in m, or a raster of heights.", panel=CRITERIA, metavar="M|FILE"),
+        flag("--min-elevation", what="Least height, in m, or a raster of heights.", panel=CRITERIA, metavar="M|FILE"),
     ] = None
     max_elevation: Annotated[
         str | None,
         flag(
             "--max-elevation",
-            what="Height, in m, or a raster of heights, such as a snow line.",
+            what="Most height, in m, or a raster of heights, such as a snow line.",
             panel=CRITERIA,
             metavar="M|FILE",
         ),

@@ -12,23 +12,8 @@ import shapely
 import xarray as xr
 
 from insarflow.errors import SchemaError
-from insarflow.inventory.columns import (
-    COLUMNS,
-    DOWNSLOPE,
-    EDITED,
-    OUTLINE,
-    RATE,
-    SEEN,
-    SOURCE,
-    STATUS,
-    TERRAIN,
-    TRACK,
-    Column,
-)
+from insarflow.inventory.columns import COLUMNS, DOWNSLOPE, GROUPS, RATE, SEEN, SOURCE, STATUS, TERRAIN, Column
 from insarflow.inventory.measure import measure
-
-GROUPS: Final = (OUTLINE, EDITED, SEEN, RATE, TERRAIN, DOWNSLOPE, SOURCE, TRACK)
-"""Columns that are there together or not at all."""
 
 _POLYGONS: Final = ("Polygon", "MultiPolygon")
 

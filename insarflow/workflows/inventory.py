@@ -22,6 +22,7 @@ from insarflow.inventory.write import KINDS, check_file
 from insarflow.stack.export.cog import write_cogs
 from insarflow.stack.export.layers import Layer, Stack
 from insarflow.stack.export.output import check_file as check_new
+from insarflow.stack.export.output import check_folder as check_parent
 from insarflow.stack.georeference import georeference, grid_of
 from insarflow.stack.mosaic import lazy_raster
 from insarflow.stack.raster import read_header
@@ -108,7 +109,7 @@ def inventory_source(
     InsarError
         If the source, the stack or an output is no good.
     """
-    files = check_outputs(out, crs, overwrite=overwrite)
+    files = check_outputs(out, crs, overwrite=overwrite, pages=draw_page is not None)
     if rasters is not None:
         check_folder(Path(rasters), RASTERS, overwrite=overwrite)
     how = outlining or Outlining()
@@ -163,7 +164,7 @@ def fuse_sources(
     TypeError, ValueError, InsarError
         As `inventory_source`, `insarflow.inventory.read.read_inventory` and `insarflow.inventory.fusion.fuse`.
     """
-    files = check_outputs(out, crs, overwrite=overwrite)
+    files = check_outputs(out, crs, overwrite=overwrite, pages=draw_page is not None)
     with stage("outlining"):
         both = []
         for name, source in (("ascending", ascending), ("descending", descending)):
@@ -181,8 +182,10 @@ def fuse_sources(
     return write_slopes(fused, files, crs, overwrite=overwrite, draw_page=draw_page)
 
 
-def check_outputs(out: str | Path | Sequence[str | Path], crs: str | None, *, overwrite: bool) -> list[Path]:
-    """The files of an inventory to be written, before any work.
+def check_outputs(
+    out: str | Path | Sequence[str | Path], crs: str | None, *, overwrite: bool, pages: bool
+) -> list[Path]:
+    """The files of an inventory to be written, before any work; `pages`: somebody can draw ``.html``.
 
     Raises
     ------
@@ -196,6 +199,9 @@ def check_outputs(out: str | Path | Sequence[str | Path], crs: str | None, *, ov
         check_crs(crs)
     for path in wanted:
         if Path(path).suffix.lower() in PAGE:
+            if not pages:
+                raise ValueError(f"draw_page must be given to draw {path}: see insarflow.plot.page.write_page")
+            check_parent(Path(path))
             check_new(Path(path), overwrite=overwrite)
         else:
             check_file(path, overwrite=overwrite)

@@ -78,6 +78,8 @@ def test_with_its_stack_slopes_are_measured(stored_region, probabilities, tmp_pa
     assert dem.dims == ("y", "x")
     with pytest.raises(OutputExistsError, match="already holds"):
         inventory_source(probabilities, tmp_path / "b.gpkg", stack=stored_region, rasters=tmp_path / "rasters")
+    with pytest.raises(ValueError, match=r"draw_page must be given to draw .*b\.html"):
+        inventory_source(probabilities, tmp_path / "b.html")
     with pytest.raises(ValueError, match="out must name each file once"):
         inventory_source(probabilities, [tmp_path / "b.gpkg"] * 2)
     back = read_inventory(tmp_path / "a.gpkg")
