@@ -12,7 +12,7 @@ PACKAGE = Path(insarflow.__file__).parent
 ROOT = "insarflow"
 ORDER = (
     *("constants", "errors", "types", "schema", "kernels", "ops", "stack", "sentinel1", "simulate"),
-    *("learn", "segment", "inventory", "workflows", "plot", "accessor", ROOT, "cli"),
+    *("learn", "datasets", "segment", "inventory", "workflows", "plot", "accessor", ROOT, "cli"),
 )
 
 HOMES = {
@@ -34,7 +34,7 @@ HOMES = {
     "shapely": {"stack", "inventory", "learn", "simulate"},
     "skimage": {"inventory", "learn", "simulate"},
     "snaphu": {"ops"},
-    "torch": {"learn", "segment"},
+    "torch": {"learn", "datasets", "segment"},
     "torchmetrics": {"learn"},
     "typer": {"cli"},
     "xarray": set(ORDER) - {"kernels"},
