@@ -51,6 +51,8 @@ def in_belts(index: pd.DataFrame, *, shares: Sequence[float] = SHARES) -> Parts:
     -----
     Belts share no ground whatever the grids, tracks and places of the rows are. They may share acquisitions.
     """
+    if index.empty:
+        return dict.fromkeys(PARTS, index)
     south, north = (index[name].to_numpy(float) for name in ("south", "north"))
     high = _border(index, south, north, shares[0])
     above, below = south >= high, north <= high

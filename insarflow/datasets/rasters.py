@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from insarflow.datasets.folder import Origin, absent
@@ -150,6 +151,26 @@ def sides(grid: Grid, windows: Iterable[Window], *, degrees: bool) -> list[tuple
     if None in boxes:
         raise SchemaError(f"the grid must lie on the Earth, instead its CRS tells no degrees: {crs_name(grid.crs)}")
     return [(box[1], box[3]) for box in boxes if box is not None]
+
+
+def on_one_plane(index: pd.DataFrame, place: str, grids: Mapping[str, Grid]) -> pd.DataFrame:
+    """Rows with ``y`` and ``x``, their first pixels counted over all places, so that common ground is common pixels.
+
+    Parameters
+    ----------
+    index
+        With ``top`` and ``left``, pixels of the place that the column `place` names.
+    grids
+        Of each place. Those of another CRS or pixel size are counted far away.
+    """
+    sheets = {name: repr((grid.crs, grid.transform[1], grid.transform[5])) for name, grid in grids.items()}
+    known = sorted({*sheets.values()})
+    down = {name: round(-grid.transform[3] / abs(grid.transform[5])) for name, grid in grids.items()}
+    right = {
+        name: round(grid.transform[0] / grid.transform[1]) + 2**40 * known.index(sheets[name])
+        for name, grid in grids.items()
+    }
+    return index.assign(y=index["top"] + index[place].map(down), x=index["left"] + index[place].map(right))
 
 
 def write_rasters(folder: Path, images: Mapping[str, np.ndarray | xr.DataArray], grid: Grid) -> None:
