@@ -128,7 +128,7 @@ class DRsUNet(Indexed):
         names = _checked(channels)
         folder = folder_of(root, ORIGIN)
         regions: dict[str, Rasters] = {}
-        for path in places(folder, ORIGIN, "phase_*days.tif"):
+        for path in places(folder, ORIGIN):
             limits = {name: TERRAIN[name] for name in names if name in TERRAIN}
             phases = dict.fromkeys(sorted(_delays(path).values()), _PHASE)
             needed: dict[str, Limits | None] = {**phases, "intensity": (0.0, np.inf), "mask": None}
@@ -196,6 +196,8 @@ def _delays(region: Path) -> dict[int, str]:
     for path, match in found.items():
         if match is None:
             raise absent(region, ORIGIN, f"has a file {path.name!r:.80}, whose name tells no delay")
+    if not found:
+        raise absent(region, ORIGIN, "lacks phase_12days.tif or another average")
     return {int(match[1]): path.stem for path, match in sorted(found.items()) if match}
 
 

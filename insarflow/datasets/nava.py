@@ -11,7 +11,7 @@ import torch
 
 from insarflow.datasets.composites import BANDS, COMPOSITES, OPTICAL, RADAR, Composite, Intensities, bands_of, scaled
 from insarflow.datasets.composites import composite as composed
-from insarflow.datasets.folder import Origin, folder_of
+from insarflow.datasets.folder import Origin, absent, folder_of
 from insarflow.datasets.fusion import decibels
 from insarflow.datasets.indexed import Indexed
 from insarflow.datasets.parts import Part, Scheme, dealt, in_belts, part_of
@@ -127,10 +127,10 @@ class Nava(Indexed):
         bands = bands_of(composite)
         folder = folder_of(root, ORIGIN)
         limits = {band: _limits(band, intensities) for band in bands}
-        sites = {
-            path.name: open_rasters(path, limits, ORIGIN, least=CLIP) for path in places(folder, ORIGIN, "clips.csv")
-        }
+        sites = {path.name: open_rasters(path, limits, ORIGIN, least=CLIP) for path in places(folder, ORIGIN)}
         for site in sites.values():
+            if not (site.folder / "clips.csv").is_file():
+                raise absent(site.folder, ORIGIN, "lacks clips.csv")
             _check_intensities(site, intensities)
         self.sites, self.composite, self.intensities = kept(sites), composite, intensities
         index = _index(self.sites)

@@ -200,17 +200,17 @@ def write_rasters(folder: Path, images: Mapping[str, np.ndarray | xr.DataArray],
     write_geotiff({folder / f"{name}.tif": located[name] for name in images})
 
 
-def places(root: Path, origin: Origin, holds: str) -> list[Path]:
-    """The folders of a data set's places, those with a certain file, in the order of their names.
+def places(root: Path, origin: Origin) -> list[Path]:
+    """The folders of a data set's places in the order of their names: all that hold a raster or a table.
 
     Raises
     ------
     ProductError
         If there is none.
     """
-    found = sorted(path for path in root.iterdir() if path.is_dir() and any(path.glob(holds)))
+    found = sorted(path for path in root.iterdir() if path.is_dir() and any((*path.glob("*.tif"), *path.glob("*.csv"))))
     if not found:
-        raise absent(root, origin, f"has no folder with {holds}")
+        raise absent(root, origin, "has no folder with .tif files")
     return found
 
 

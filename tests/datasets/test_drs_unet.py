@@ -49,8 +49,8 @@ def root(tmp_path_factory):
     folder = tmp_path_factory.mktemp("drs")
     for k, north in enumerate((5_000_000.0, 4_990_000.0, 4_980_000.0)):
         ds, mask = a_stack(k, north)
-        for track in ("ascending", "descending"):
-            write_drs_unet(folder, f"area{k}_{track}", ds, mask)
+        write_drs_unet(folder, f"area{k}_ascending", ds, mask)
+        shutil.copytree(folder / f"area{k}_ascending", folder / f"area{k}_descending")
     return folder
 
 
@@ -184,7 +184,7 @@ def test_large_data_sets_are_read_by_windows_with_the_same_bits(root, monkeypatc
 def test_a_place_without_the_data_is_told(tmp_path):
     with pytest.raises(ProductError, match=r"nowhere does not exist. DRs-UNet is not downloaded"):
         DRsUNet(tmp_path / "nowhere")
-    with pytest.raises(ProductError, match=r"has no folder with phase_\*days.tif"):
+    with pytest.raises(ProductError, match=r"has no folder with .tif files"):
         DRsUNet(tmp_path)
 
 
@@ -212,6 +212,12 @@ def test_missing_bands_and_wrong_values_are_told(root, tmp_path):
     (data / "area1_ascending" / "phase_xdays.tif").write_bytes(b"")
     with pytest.raises(ProductError, match=r"'phase_xdays.tif', whose name tells no delay"):
         DRsUNet(data)
+
+
+def test_a_mask_without_an_image_is_told(tmp_path):
+    write_rasters(tmp_path / "a", {"mask": np.zeros(SHAPE, np.uint8)}, grid_at(5e6))
+    with pytest.raises(ProductError, match=r"a lacks phase_12days.tif"):
+        DRsUNet(tmp_path)
 
 
 def test_too_small_a_region_and_no_mover_are_told(tmp_path):

@@ -115,6 +115,13 @@ def test_only_the_bands_of_the_composite_must_be_there(root, tmp_path):
         Nava(tmp_path, composite="RGB")
 
 
+def test_images_without_clips_are_told(root, tmp_path):
+    write_nava(tmp_path, "site", images(0), grid_at(4_730_000.0), CLIPS)
+    (tmp_path / "site" / "clips.csv").unlink()
+    with pytest.raises(ProductError, match=r"site lacks clips.csv"):
+        Nava(tmp_path)
+
+
 def test_unscaled_reflectance_is_told(tmp_path):
     bands = {name: 10_000 * images(0)[name] for name in ("red", "green", "blue")}
     write_nava(tmp_path, "site", bands, grid_at(4_730_000.0), CLIPS)
@@ -125,7 +132,7 @@ def test_unscaled_reflectance_is_told(tmp_path):
 def test_folders_without_the_data_are_told(tmp_path):
     with pytest.raises(ProductError, match=r"nowhere does not exist. Nava 2021 is not downloaded"):
         Nava(tmp_path / "nowhere")
-    with pytest.raises(ProductError, match=r"has no folder with clips.csv"):
+    with pytest.raises(ProductError, match=r"has no folder with .tif files"):
         Nava(tmp_path)
 
 
