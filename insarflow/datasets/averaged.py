@@ -17,7 +17,7 @@ from insarflow.ops.checks import check_field, check_kind, check_whole
 from insarflow.ops.phase import phase
 from insarflow.ops.terrain import surface
 from insarflow.schema import CELLS, require
-from insarflow.simulate.scene import HEADINGS
+from insarflow.simulate.scene import HEADINGS, Scenario
 from insarflow.simulate.stack import simulate_stack
 from insarflow.simulate.truth import ABSENT, MISSING, MOVING, OPEN
 from insarflow.stack.georeference import georeference, grid_of
@@ -25,6 +25,9 @@ from insarflow.types import Grid
 
 DELAYS: Final = (12, 24)
 """Days between the acquisitions of the paper's pairs."""
+
+_SCENARIO: Final = Scenario(slides={"speed": (0.25, 2.0), "creep": (0.25, 1.2), "giants": 0.08})
+"""As fast as what people outline in pairs of 12 and 24 days: of the simulator's usual movers most are too slow."""
 
 _PHASE_ALONE: Final = 1e-3
 """Deviation of magnitudes from 1 below which they say nothing."""
@@ -148,7 +151,7 @@ def simulate_drs_unet(
     seed: int = 0,
     shape: tuple[int, int] = (256, 256),
     acquisitions: int = 10,
-    movers: int = 12,
+    movers: int = 16,
 ) -> Path:
     """Simulate regions in the layout of DRs-UNet, each of both tracks.
 
@@ -165,7 +168,7 @@ def simulate_drs_unet(
     acquisitions
         Of each track, every 6 days: with 10 there are 8 pairs of 12 days and 6 of 24. (The paper has 30.)
     movers
-        Moving slopes of an area, about.
+        Moving slopes of an area, about; their cores move 0.25 to 2 m a year down the slope.
 
     Returns
     -------
@@ -193,8 +196,9 @@ def simulate_drs_unet(
         for direction in HEADINGS:
             number = int(np.random.SeedSequence((seed, k)).generate_state(1)[0])
             ds, truth = simulate_stack(
-                shape, seed=number, acquisitions=acquisitions, delays=DELAYS, movers=movers, direction=direction
-            )
+                shape, seed=number, acquisitions=acquisitions, delays=DELAYS, movers=movers, direction=direction,
+                scenario=_SCENARIO,
+            )  # fmt: skip
             ds = _moved_north(ds.load(), k)
             states = _states(truth["target"].load()).assign_coords(ds[["y", "x"]].coords)
             write_drs_unet(root, f"scene{k:02d}_{direction}", ds, states)

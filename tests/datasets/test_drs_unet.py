@@ -281,7 +281,7 @@ def test_amplitude_is_the_intensity_where_there_is_one(tmp_path):
 
 
 def test_simulated_regions_are_a_data_set(tmp_path):
-    folder = simulate_drs_unet(tmp_path / "sim", scenes=1, shape=(192, 128), acquisitions=3, movers=4, seed=2)
+    folder = simulate_drs_unet(tmp_path / "sim", scenes=1, shape=(128, 128), acquisitions=3, movers=8, seed=2)
     patches = DRsUNet(folder, channels=CHANNELS)
     assert set(patches.index["region"]) == {"scene00_ascending", "scene00_descending"}
     assert isinstance(patches.index, pd.DataFrame)

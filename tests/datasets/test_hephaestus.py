@@ -8,6 +8,7 @@ import torch
 
 from insarflow.datasets.annotations import read_annotations
 from insarflow.datasets.hephaestus import Hephaestus, groups_of, read_frame_names
+from insarflow.datasets.parts import by_group
 from insarflow.datasets.volcanoes import simulate_hephaestus, write_hephaestus
 from insarflow.errors import ProductError, SelectionError
 from insarflow.learn.augment import RandomTurn
@@ -148,21 +149,23 @@ def test_the_published_frames_split_seven_to_two_to_one(data, tmp_path):
     source = data / "hephaestus-volcano-annotations"
     for name in ("annotations.jsonl", "frame_names.json"):
         shutil.copy(source / name, tmp_path / name)
-    parts = {name: Hephaestus(tmp_path, split=name) for name in ("train", "validation", "test")}
-    positive = {name: int(part.index["positive"].sum()) for name, part in parts.items()}
+    test, whole = Hephaestus(tmp_path, split="test"), Hephaestus(tmp_path).index
+    parts = by_group(whole, whole["group"], seed=0)
+    assert parts["test"].equals(test.index)
+    positive = {name: int(part["positive"].sum()) for name, part in parts.items()}
     assert sum(positive.values()) == 1819
     assert abs(positive["train"] - 1273) < 40
     assert abs(positive["validation"] - 364) < 40
     volcanoes = read_frame_names(tmp_path / "frame_names.json")
-    shown = [set().union(*(volcanoes[f] for f in part.index["frameID"])) for part in parts.values()]
+    shown = [set().union(*(volcanoes[f] for f in part["frameID"])) for part in parts.values()]
     assert not shown[0] & shown[1]
     assert not shown[0] & shown[2]
     assert not shown[1] & shown[2]
     # No image is there: the annotations are, samples say where to get them.
-    assert len(parts["test"].annotations) == 2121
-    assert not parts["test"].index["image"].any()
+    assert len(test.annotations) == 2121
+    assert not test.index["image"].any()
     with pytest.raises(ProductError, match=r"InSAR.png. Hephaestus is not downloaded"):
-        parts["test"][0]
+        test[0]
 
 
 def test_folders_and_images_that_are_wrong_are_told(root, tmp_path):
