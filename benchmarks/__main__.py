@@ -170,7 +170,7 @@ def _texture(options: argparse.Namespace, parser: argparse.ArgumentParser) -> li
             f"{row.name:40} {row.coherence:9.2f} {row.gradient:9.2f} {row.spectrum:7.1f} dB {row.rough:5.1f} dB "
             f"{row.correlation:12.2f}"
         )
-        for t in (one, other):
+        for t in (one, other) if "real" in row.name else ():
             said(f"    rough phase, rad, by tenths of coherence {t.rough.round(2)}")
             x, y = t.correlation[:, 1:6].round(2)
             said(f"    its autocorrelation at 1 to 5 px, x {x} y {y}")

@@ -22,8 +22,8 @@ SIDE = 2 * PATCH
 """Pixels along a side of a scene of four acquisitions: their six pairs give 24 patches."""
 
 PIXELS = {
-    "unfiltered": 14.64, "isslide": 14.64, "looks1x4": 14.64, "boxcar3x10": 15.8, "looks2x8": 60.0, "looks5x20": 40.0,
-    "looks4x20": 100.0,
+    "unfiltered": 14.64, "isslide": 14.64, "looks1x4": 14.64, "boxcar3x10": 15.8, "looks5x20": 40.0, "looks4x20": 100.0,
+    "looks10x40": 150.0,
 }  # fmt: skip
 """Sizes of the products' pixels, m."""
 

@@ -1,13 +1,15 @@
 """Simulated beside real interferograms: pictures, and the statistics that a network sees.
 
 Two real products are imitated: ``plain``, a pair of semi-arid land (eo_tools: complex mean of the coherence's window,
-1 x 4 looks), and ``city``, one of a stack of a sinking city (GAMMA: 2 x 8 looks, every fifth cell or so).
+1 x 4 looks), and ``city``, one of a stack of a sinking city (GAMMA, cells of 150 m). A scene's long waves are chance,
+and with them its spectrum by some dB: the real product is held against the mean of several simulated scenes, and beside
+it stands how far one of these is from the others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
@@ -28,6 +30,8 @@ from insarflow.stack.georeference import pixel_size_m
 COHERENCE_BINS = np.linspace(0.0, 1.0, 51)
 GRADIENT_BINS = np.linspace(0.0, 1.5, 61)
 LAGS = 12
+SCENES = 8
+"""Simulated for each product."""
 DETREND = 12.0
 """Pixels, standard deviation of the Gaussian whose result is the slow part of the phase."""
 
@@ -78,7 +82,7 @@ IMITATIONS: Final[Mapping[str, Imitation]] = {
         ),
     ),
     "city": Imitation(
-        "looks2x8", 7,
+        "looks10x40", 7,
         Scenario(
             relief={"relief": (40.0, 40.0), "base": (2_300.0, 2_300.0)},
             cover=_land(0.74, 0.55, 60.0, unrest=0.3, contrast=0.3, glint_share=0.01),
@@ -105,7 +109,7 @@ class Texture:
     correlation
         Autocorrelation of the phase without its slow part at 0 to `LAGS` pixels along x and y, shape ``(2, LAGS + 1)``.
     wavelength, power
-        Pixels, and the radial power spectrum of the unit phasors.
+        Pixels, and the radial power spectrum of the unit phasors: that of white noise is its variance.
     """
 
     coherence: np.ndarray
@@ -123,7 +127,7 @@ class Agreement:
     Attributes
     ----------
     name
-        Which two.
+        Which.
     coherence, gradient
         Area that two densities share, 0..1.
     spectrum
@@ -185,17 +189,37 @@ def _rms(values: np.ndarray) -> float:
 def _spectrum(unit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     side = min(256, *unit.shape)
     window = np.outer(np.hanning(side), np.hanning(side))
-    power = np.zeros((side, side))
+    power, parts = np.zeros((side, side)), 0
     for y in range(0, unit.shape[0] - side + 1, side // 4):
         for x in range(0, unit.shape[1] - side + 1, side // 4):
             part = unit[y : y + side, x : x + side]
             if (part != 0).mean() > 0.95:
                 power += np.abs(np.fft.fft2(part * window)) ** 2
+                parts += 1
     k = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.fftfreq(side))
     edges = np.geomspace(4 / side, 0.5, 17)
     bins = np.digitize(k, edges)
     radial = np.array([power[bins == b].mean() if (bins == b).any() else np.nan for b in range(1, edges.size)])
-    return 1 / np.sqrt(edges[1:] * edges[:-1]), radial / max(power[k > 0].sum(), 1e-30)
+    return 1 / np.sqrt(edges[1:] * edges[:-1]), radial / (max(parts, 1) * (window**2).sum())
+
+
+def mean(textures: Sequence[Texture]) -> Texture:
+    """The texture in the middle of several: of powers and deviations the mean in dB."""
+    with np.errstate(divide="ignore"):
+        rough, power = (
+            np.exp(np.mean([np.log(getattr(t, name)) for t in textures], axis=0)) for name in ("rough", "power")
+        )
+    plain = {
+        name: np.mean([getattr(t, name) for t in textures], axis=0)
+        for name in ("coherence", "gradient", "correlation", "wavelength")
+    }
+    return Texture(rough=rough, power=power, **plain)
+
+
+def middle(name: str, pairs: Sequence[tuple[Texture, Texture]]) -> Agreement:
+    """The median of how alike some are."""
+    each = [astuple(agreement(name, *pair))[1:] for pair in pairs]
+    return Agreement(name, *np.median(each, axis=0).tolist())
 
 
 def one_pair(ds: xr.Dataset, number: int = 0) -> tuple[np.ndarray, np.ndarray, int]:
@@ -206,9 +230,9 @@ def one_pair(ds: xr.Dataset, number: int = 0) -> tuple[np.ndarray, np.ndarray, i
 
 
 def pairs(
-    kind: str, product: Path, *, seeds: tuple[int, int] = (1, 2), size: int | None = None
+    kind: str, product: Path, *, seeds: Sequence[int] = range(1, SCENES + 1), size: int | None = None
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """A real interferogram and two simulated ones, each with coherence, by name.
+    """A real interferogram and simulated ones, each with coherence, by name.
 
     Parameters
     ----------
@@ -241,14 +265,18 @@ def pairs(
 def measure(
     products: Mapping[str, Path], *, figure: Path | None = None, size: int | None = None
 ) -> Iterator[tuple[Agreement, Texture, Texture]]:
-    """Agreement of each real product with two imitations, and of these with each other; draws them, too."""
+    """Of each product how alike it and the simulated scenes are, then one of these and the others; draws them, too."""
     drawn: dict[str, dict[str, tuple[np.ndarray, np.ndarray]]] = {}
     for kind, product in products.items():
         drawn[kind] = pairs(kind, product, size=size)
-        (real, a, b), (one, other, third) = drawn[kind], (texture(*pair) for pair in drawn[kind].values())
-        yield agreement(f"{real} - {a}", one, other), one, other
-        yield agreement(f"{real} - {b}", one, third), one, third
-        yield agreement(f"{a} - {b}", other, third), other, third
+        real, *scenes = (texture(*pair) for pair in drawn[kind].values())
+        others = [mean([*scenes[:k], *scenes[k + 1 :]]) for k in range(len(scenes))]
+        yield agreement(f"{kind}: real and simulated", real, mean(scenes)), real, mean(scenes)
+        yield (
+            middle(f"{kind}: one simulated and the others", list(zip(scenes, others, strict=True))),
+            real,
+            mean(scenes),
+        )
     if figure is not None and drawn:
         draw(figure, drawn)
 
@@ -264,7 +292,7 @@ def draw(path: Path, drawn: Mapping[str, Mapping[str, tuple[np.ndarray, np.ndarr
     for k, (kind, images) in enumerate(drawn.items()):
         for n, (name, pair) in enumerate(list(images.items())[:2]):
             _images(grid[:2, 2 * k + n], name, *pair)
-        _statistics(grid[2 + k], kind, {name: texture(*pair) for name, pair in images.items()})
+        _statistics(grid[2 + k], kind, [texture(*pair) for pair in images.values()])
     for axis in grid[2:, 4:].ravel():
         axis.set_axis_off()
     buffer = BytesIO()
@@ -282,14 +310,18 @@ def _images(axes: np.ndarray, name: str, igram: np.ndarray, gamma: np.ndarray) -
     axes[1].set_title("coherence", fontsize=9)
 
 
-def _statistics(axes: np.ndarray, kind: str, found: Mapping[str, Texture]) -> None:
-    for k, (name, t) in enumerate(found.items()):
-        style = {"color": "k"} if k == 0 else {"color": f"C{k - 1}", "linewidth": 1}
-        axes[0].plot(COHERENCE_BINS[1:] - 0.01, t.coherence, label=name.split(", ")[1], **style)
+def _statistics(axes: np.ndarray, kind: str, found: Sequence[Texture]) -> None:
+    """The real one black, each simulated one in a thin line, their mean in a thick one."""
+    real, *scenes = found
+    lines = [(t, {"color": "C0", "linewidth": 0.5, "alpha": 0.5}, "") for t in scenes]
+    lines += [(mean(scenes), {"color": "C0"}, f"{len(scenes)} simulated, mean"), (real, {"color": "k"}, "real")]
+    for t, style, label in lines:
+        axes[0].plot(COHERENCE_BINS[1:] - 0.01, t.coherence, label=label or None, **style)
         axes[1].semilogy(GRADIENT_BINS[1:], np.maximum(t.gradient, 1e-4), **style)
         axes[2].loglog(t.wavelength, t.power, **style)
         for line, dashes in zip(t.correlation, ("-", ":"), strict=True):
-            axes[3].plot(np.arange(LAGS + 1), line, dashes, **style)
+            if label:
+                axes[3].plot(np.arange(LAGS + 1), line, dashes, **style)
     titles = (f"{kind}: coherence", "step to a neighbour, rad", "spectrum, by wavelength (px)",
               "rough phase: autocorrelation (x -, y :)")  # fmt: skip
     for axis, title in zip(axes[:4], titles, strict=True):

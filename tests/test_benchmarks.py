@@ -104,9 +104,7 @@ def test_texture_at_small_size(tmp_path, capsys):
         pytest.skip("the real stack is not here")
     rows = main(["texture", "--size", "32", "--real", f"city={CITY}", "--figure", str(tmp_path / "alike.png")])
     table = capsys.readouterr().out
-    assert [row["name"] for row in rows] == [
-        "city, real - city, simulated 1", "city, real - city, simulated 2", "city, simulated 1 - city, simulated 2"
-    ]  # fmt: skip
+    assert [row["name"] for row in rows] == ["city: real and simulated", "city: one simulated and the others"]
     assert all(row["name"] in table for row in rows)
     assert all(0 < row["coherence"] <= 1 and 0 < row["gradient"] <= 1 for row in rows)
     assert 0 < (tmp_path / "alike.png").stat().st_size < 300_000
@@ -120,7 +118,11 @@ def test_textures_tell_smooth_from_rough_ones():
     same = texture.agreement("same", rough, rough)
     assert (same.coherence, same.gradient) == (pytest.approx(1.0), pytest.approx(1.0, abs=2e-2))
     assert (same.spectrum, same.rough, same.correlation) == (0.0, 0.0, 0.0)
+    assert texture.mean([rough, rough]).power == pytest.approx(rough.power)
+    # The spectrum of white noise is its variance.
+    assert rough.power[-4:] == pytest.approx(np.full(4, (np.exp(0.6j * noise.real)).var()), rel=0.1)
     other = texture.agreement("other", rough, smooth)
+    assert texture.middle("none", [(rough, rough), (rough, smooth), (rough, rough)]).spectrum == 0.0
     assert rough.rough[7] == pytest.approx(0.6 * noise.real.std(), rel=0.05)
     assert smooth.correlation[:, 1] == pytest.approx([2 / 3, 2 / 3], abs=0.1)
     assert np.abs(rough.correlation[:, 1:]).max() < 0.05

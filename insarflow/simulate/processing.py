@@ -43,7 +43,7 @@ class Processing:
     effective_looks
         Independent looks whose mean has a phase about as noisy as the product's after a Goldstein filter of 32 pixels
         and exponent 0.5, which whoever looks for movers uses: measured on ground at rest, rounded down; of
-        ``boxcar3x10`` and ``looks2x8`` an estimate.
+        ``boxcar3x10`` and ``looks10x40`` an estimate.
     """
 
     looks: Looks
@@ -92,9 +92,9 @@ PROCESSING: Final[Mapping[str, Processing]] = {
     ),
     # Few looks, on which every filter can be tried.
     "looks1x4": Processing(Looks(1, 4), Looks(2, 8), resampling="bilinear", effective_looks=25.0),
-    # As GAMMA makes them for regions: coherence of 5 x 5 cells, which a strong filter goes over.
-    "looks2x8": Processing(
-        Looks(2, 8), Looks(10, 40), after=replace(PRESETS["goldstein98"], alpha=1.0), resampling="bilinear",
+    # As GAMMA makes them for regions: cells of 150 m, filtered with the half of the spectrum's exponent.
+    "looks10x40": Processing(
+        Looks(10, 40), Looks(10, 40), after=replace(PRESETS["goldstein98"], alpha=0.5), resampling="bilinear",
         magnitude=False, effective_looks=150.0,
     ),
     # As eo_tools makes them: the complex mean of the coherence's window, a few looks of it, cubic convolution.

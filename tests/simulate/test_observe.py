@@ -13,7 +13,7 @@ from insarflow.types import Window
 SIDE = 40
 WHOLE = Window(0, 0, SIDE, SIDE)
 PIXELS = {"unfiltered": 14.64, "isslide": 14.64, "looks1x4": 12.0, "looks5x20": 40.0, "looks4x20": 40.0}
-PIXELS |= {"looks2x8": 30.0, "boxcar3x10": 14.0}
+PIXELS |= {"looks10x40": 40.0, "boxcar3x10": 14.0}
 
 
 def mountains(pixel_size, direction):
