@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from insarflow.errors import ModelError
+from insarflow.learn.resize import resize_matrix
 from insarflow.segment import sliding_window
 from insarflow.segment.sliding import window_batches
 from insarflow.segment.sliding.classifier import prepare
-from insarflow.learn.resize import resize_matrix
 from insarflow.segment.sliding.window_axis import WindowAxis
 
 MODES = {"bilinear": {"mode": "bilinear", "align_corners": False}, "nearest": {"mode": "nearest-exact"}}
