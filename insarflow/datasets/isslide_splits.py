@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final, Literal
 
 import numpy as np
 import pandas as pd
 
 from insarflow.errors import SelectionError
-from insarflow.learn.splits import Split, split_by_acquisition
+from insarflow.learn.published import QUEYRAS, split_by_name
+from insarflow.learn.split import Split
+from insarflow.learn.splits import split_by_acquisition
 from insarflow.ops.checks import check_choice
 
 Scheme = Literal["published", "released", "zone", "acquisitions", "apart"]
 """Name of a split."""
 
 SCHEMES: Final[tuple[Scheme, ...]] = ("published", "released", "zone", "acquisitions", "apart")
-
-HELD_OUT: Final = "Queyras"
-"""The zone that is tested on."""
 
 SHARE: Final = 0.8
 """Of the interferograms, which are trained on."""
@@ -37,9 +37,9 @@ def split_isslide(index: pd.DataFrame, scheme: Scheme = "published", *, seed: in
     index
         Of a `insarflow.datasets.isslide.ISSLIDE`.
     scheme
-        ``"published"``: as the paper's text says. 80 % of the interferograms are drawn, delay by delay; trained on are
-        their crops in every zone but Queyras, tested on is Queyras in the others. Only crops that show a move; the
-        acquisition of 30 October 2018 is not among the paper's.
+        ``"published"``: as the paper's text says (`insarflow.learn.published.split_by_name`). 80 % of the
+        interferograms are drawn; trained on are their crops in every zone but Queyras, tested on is Queyras in the
+        others. Only crops that show a move; the acquisition of 30 October 2018 is not among the paper's.
         ``"released"``: as the released code does it, which draws nothing. Interferograms of each delay and zone are
         sorted by name, so by day of the month before month and year; the first 80 % are trained on, of Queyras the rest
         is tested on. Only crops that show a move; names with 30Oct are left out.
@@ -64,8 +64,8 @@ def split_isslide(index: pd.DataFrame, scheme: Scheme = "published", *, seed: in
 
     Notes
     -----
-    Both published splits share radar images, since interferograms of successive dates share acquisitions; and what is
-    drawn from one is not checked against another. `insarflow.leakage_report` tells what a split shares.
+    Both published splits share radar images, since interferograms of successive dates share acquisitions.
+    `insarflow.leakage_report` tells what a split shares.
 
     References
     ----------
@@ -80,22 +80,25 @@ def split_isslide(index: pd.DataFrame, scheme: Scheme = "published", *, seed: in
     if scheme == "apart":
         return _apart(index, held_out, seed)
     told = _told_of(index)
-    moving = told & (index["positive"] > 0).to_numpy(bool)
-    kept, held_out = index[moving], held_out[moving]
-    first = _released(index[told], kept) if scheme == "released" else _drawn(index[told], kept, seed)
+    extra = {"with the acquisition of 30 October 2018": int((~told).sum())}
+    if scheme == "published":
+        split = split_by_name(index[told], "isslide", zones=sorted({*index["zone"][held_out]}), seed=seed)
+        return replace(split, dropped={**extra, **split.dropped})
+    first, moving = _first(index), told & (index["positive"] > 0).to_numpy(bool)
     dropped = {
-        "with the acquisition of 30 October 2018": int((~told).sum()),
-        "without a move": int(told.sum()) - len(kept),
-        "in Queyras of interferograms trained on, or elsewhere of the others": int((first == held_out).sum()),
+        **extra,
+        "without a mover": int((told & ~moving).sum()),
+        "of the held-out zone in interferograms that are trained on": int((moving & held_out & first).sum()),
+        "of other zones in interferograms that are tested on": int((moving & ~held_out & ~first).sum()),
     }
-    return Split(kept[first & ~held_out], kept[~first & held_out], dropped)
+    return Split(index[moving & ~held_out & first], index[moving & held_out & ~first], dropped)
 
 
 def _held_out(index: pd.DataFrame) -> np.ndarray:
-    inside: np.ndarray = index["zone"].str.contains(HELD_OUT, regex=False).to_numpy(bool)
+    inside: np.ndarray = index["zone"].str.contains(QUEYRAS, regex=False).to_numpy(bool)
     if len(index) and not inside.any():
         zones = ", ".join(sorted({*index["zone"]}))
-        raise SelectionError(f"the split tests on the zone {HELD_OUT}, which is not among zones={zones}")
+        raise SelectionError(f"the split tests on the zone {QUEYRAS}, which is not among zones={zones}")
     return inside
 
 
@@ -109,20 +112,10 @@ def _told_of(index: pd.DataFrame) -> np.ndarray:
     return ((index["date"] != _EXTRA) & (later != _EXTRA)).to_numpy(bool)
 
 
-def _drawn(index: pd.DataFrame, kept: pd.DataFrame, seed: int) -> np.ndarray:
-    """Whether the interferogram of each row kept is among those drawn of all of its delay."""
-    rng = np.random.default_rng(seed)
+def _first(index: pd.DataFrame) -> np.ndarray:
+    """Whether the interferogram of each row is among the first by name of its delay and zone."""
     first: set[str] = set()
-    for _, rows in index.groupby("delay", sort=True):
-        names = np.array(sorted({*rows["pair"]}))
-        first |= {*rng.permutation(names)[: int(SHARE * len(names))]}
-    return kept["pair"].isin(first).to_numpy(bool)
-
-
-def _released(index: pd.DataFrame, kept: pd.DataFrame) -> np.ndarray:
-    """Whether the interferogram of each row kept is among the first by name of its delay and zone."""
-    first: set[str] = set()
-    for _, rows in index.groupby(["delay", "zone"], sort=True):
+    for _, rows in index[_told_of(index)].groupby(["delay", "zone"], sort=True):
         folders = sorted({*rows["folder"]})
         first |= {*folders[: int(SHARE * len(folders))]}
-    return kept["folder"].isin(first).to_numpy(bool)
+    return index["folder"].isin(first).to_numpy(bool)
