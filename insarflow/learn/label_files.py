@@ -139,19 +139,33 @@ def named_fields(frame: gpd.GeoDataFrame, fields: Mapping[str, str] | None, name
         If the table lacks a column that `fields` names, or has only one of date and delay.
     """
     columns = [str(c) for c in frame.columns if c != frame.geometry.name]
-    chosen = {field: field for field in FIELDS if field in columns} if fields is None else dict(fields)
+    default: dict[str, str] = {field: field for field in FIELDS if field in columns}
+    chosen = default if fields is None else dict(fields)
     if fields is None and len({"date", "delay"} & chosen.keys()) == 1:
         chosen = {field: column for field, column in chosen.items() if field not in ("date", "delay")}
     strange = sorted(set(chosen) - set(FIELDS))
     if strange:
         raise ValueError(f"fields must be of {', '.join(FIELDS)}, instead got {strange[0]!r}")
-    lacking = [column for column in chosen.values() if column not in columns]
+    named = named_columns(frame, chosen, name)
+    if len({"date", "delay"} & chosen.keys()) == 1:
+        raise ValueError(f"fields must name both date and delay of a pair, or none, instead got {sorted(chosen)}")
+    return named
+
+
+def named_columns(frame: gpd.GeoDataFrame, fields: Mapping[str, str], name: str) -> dict[str, pd.Series[Any]]:
+    """The columns of a table that `fields` names, by what they mean.
+
+    Raises
+    ------
+    ProductError
+        If one is not there; with those that are.
+    """
+    columns = [str(c) for c in frame.columns if c != frame.geometry.name]
+    lacking = [column for column in fields.values() if column not in columns]
     if lacking:
         found = ", ".join(columns) or "none"
         raise ProductError(f"{name} has no field {', '.join(map(repr, lacking))}, it has {found}: see fields=")
-    if len({"date", "delay"} & chosen.keys()) == 1:
-        raise ValueError(f"fields must name both date and delay of a pair, or none, instead got {sorted(chosen)}")
-    return {field: frame[column].reset_index(drop=True) for field, column in chosen.items()}
+    return {field: frame[column].reset_index(drop=True) for field, column in fields.items()}
 
 
 def days(column: pd.Series[Any], field: str, name: str, ids: pd.Series[Any] | None = None) -> pd.Series[Any]:
