@@ -20,7 +20,7 @@ from insarflow.types import parse_date, parse_delay
 FIELDS: Final = ("confidence", "class", "status", "first", "last", "date", "delay")
 """What is known of a polygon beside its outline; the columns of a file that are named so are read by default."""
 
-_KINDS: Final = {
+KINDS: Final = {
     ".gpkg": (b"SQLite format 3\0",),
     ".geojson": (b"{",),
     ".json": (b"{",),
@@ -61,11 +61,9 @@ def check_kind(path: Path, name: str) -> None:
     ProductError
         If it is not, or cannot be read.
     """
-    begins = _KINDS.get(path.suffix.lower())
+    begins = KINDS.get(path.suffix.lower())
     if begins is None:
-        raise ProductError(
-            f"{name} must be one of the kinds {', '.join(_KINDS)}, instead got {path.suffix or 'none'!r}"
-        )
+        raise ProductError(f"{name} must be one of the kinds {', '.join(KINDS)}, instead got {path.suffix or 'none'!r}")
     try:
         with path.open("rb") as stream:
             start = stream.read(1024).removeprefix(b"\xef\xbb\xbf")
