@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 from insarflow.datasets.crops import SIDE
 from insarflow.datasets.isslide_layout import ORIGIN, Found, coherence_of, layout_of, mask_of, phase_of
 from insarflow.datasets.isslide_layout import write_isslide as write_isslide
+from insarflow.datasets.isslide_simulated import simulate_isslide as simulate_isslide
 from insarflow.datasets.isslide_splits import Scheme, split_isslide
 from insarflow.errors import ProductError, SelectionError
 from insarflow.kernels.phase import phasor
@@ -208,8 +209,7 @@ class ISSLIDE(Dataset[Sample]):
         return phase, coherence
 
     def _file(self, number: int) -> tuple[Path, str]:
-        row = self.index.iloc[number]
-        return self.root / row["folder"], row["file"]
+        return self.root / self.index["folder"].iat[number], self.index["file"].iat[number]
 
 
 def _moving(path: Path, values: np.ndarray) -> np.ndarray:

@@ -50,7 +50,7 @@ def simulate_isslide(
         To make; as the root of `insarflow.datasets.ISSLIDE`.
     scenes
         Number of zones, 2 to 9, side by side in one region, so that all are of the same radar images. Queyras, which is
-        tested on, is the one whose movers show in most interferograms.
+        tested on, is of those that show a mover in at least half of the interferograms the one that does so in fewest.
     seed
         Of the region.
     acquisitions
@@ -97,7 +97,9 @@ def simulate_isslide(
             f"two zones must show a mover at least, instead {len(showing)} of {scenes} do: give another seed, more "
             "scenes, or a larger side"
         )
-    names = dict(zip(showing, (QUEYRAS, *OTHERS), strict=False))
+    often = [k for k in showing if 2 * seen[k] >= int(whole["valid"].sum())] or showing[:1]
+    tested = often[-1]
+    names = {tested: QUEYRAS, **dict(zip([k for k in showing if k != tested], OTHERS, strict=False))}
     return write_isslide(folder, chain.from_iterable(_crops(whole, zones[k], name) for k, name in names.items()))
 
 

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from insarflow.datasets.isslide import ISSLIDE
-from insarflow.datasets.isslide_simulated import simulate_isslide
+from insarflow.datasets.isslide import ISSLIDE, simulate_isslide
 from insarflow.datasets.isslide_splits import split_isslide
 from insarflow.errors import OutputExistsError, SelectionError
 from insarflow.learn.splits import leakage_report
