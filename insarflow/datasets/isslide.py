@@ -209,7 +209,8 @@ class ISSLIDE(Dataset[Sample]):
         return phase, coherence
 
     def _file(self, number: int) -> tuple[Path, str]:
-        return self.root / self.index["folder"].iat[number], self.index["file"].iat[number]
+        folder, file = (str(self.index[name].iat[number]) for name in ("folder", "file"))
+        return self.root / folder, file
 
 
 def _moving(path: Path, values: np.ndarray) -> np.ndarray:
