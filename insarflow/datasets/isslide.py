@@ -20,6 +20,7 @@ from insarflow.datasets.isslide_splits import Scheme, split_isslide
 from insarflow.errors import ProductError, SelectionError
 from insarflow.kernels.phase import phasor
 from insarflow.learn.augment import Transform
+from insarflow.learn.patch_index import labelled
 from insarflow.learn.patches import Sample, changed
 from insarflow.learn.phase import CHANNELS, encode
 from insarflow.ops.checks import check_choice, check_whole
@@ -159,13 +160,8 @@ class ISSLIDE(Dataset[Sample]):
         SelectionError
             If a label is not in the index, or none is given.
         """
-        labels = rows.index if isinstance(rows, pd.DataFrame) else pd.Index(np.asarray(rows))
-        strange = labels.difference(self.index.index)
-        if len(strange) or not len(labels):
-            found = f"the label {strange[0]}" if len(strange) else "none"
-            raise SelectionError(f"rows must be labels of the index, at least one, instead got {found}")
         part = copy.copy(self)
-        part.index = self.index.loc[labels]
+        part.index = labelled(self.index, rows)
         return part
 
     def __len__(self) -> int:
