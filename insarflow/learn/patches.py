@@ -17,7 +17,7 @@ from insarflow.errors import SelectionError
 from insarflow.learn.augment import Transform
 from insarflow.learn.channels import ChannelReader
 from insarflow.learn.labels import Labels
-from insarflow.learn.patch_index import Scenes, as_table, balanced, grid_rows, random_rows
+from insarflow.learn.patch_index import Scenes, as_table, balanced, grid_rows, labelled, random_rows
 from insarflow.learn.phase import CHANNELS
 from insarflow.learn.rasterise import Drawing
 from insarflow.learn.truth import truth_of
@@ -65,6 +65,11 @@ class PatchDataset(Dataset[Sample]):
         How polygons become pixels.
     weighted
         Whether samples hold ``weight``, the labels' confidence.
+    memory
+        Bytes in which images are held as they lie in the store, one after the other as long as they fit (three or four
+        a pixel of phase alone): patches are then cut out of them. What does not fit is read for each patch anew, in
+        chunks of 512 by 512 pixels, which costs ten times as long and more. Forked worker processes share them,
+        spawned ones read the store.
     seed
         Of places and of `transforms`.
     transforms
@@ -77,6 +82,8 @@ class PatchDataset(Dataset[Sample]):
         of its acquisitions; ``y``, ``x``, ``height``, ``width``, in pixels of the stack after the steps; ``positive``,
         ``rejected`` and ``valid``, shares of its pixels that move in this pair, lie in a rejected polygon, and are
         known (NaN if nobody looked). The rows' labels stay with `at`.
+    cells
+        Pairs by name, with their positions along date and delay.
 
     Raises
     ------
@@ -123,6 +130,7 @@ class PatchDataset(Dataset[Sample]):
         recipe: Recipe | None = None,
         drawing: Drawing | None = None,
         weighted: bool = False,
+        memory: int = 0,
         seed: int = 0,
         transforms: Transform | None = None,
     ) -> None:
@@ -137,9 +145,11 @@ class PatchDataset(Dataset[Sample]):
         processed = self.reader.processed
         self.truth = truth_of(labels, drawing or Drawing(), processed.assign_coords(stack[["date", "delay"]].coords))
         chosen = pairs_of(stack) if pairs == "all" else [pair_of(stack, pair) for pair in pairs]
-        self._pairs = {pair.name: (pair, cell_of(stack, pair)) for pair in chosen}
-        scenes = Scenes(self.reader, self.truth, list(self._pairs.values()), patch, least_valid)
-        self.index = _index(scenes, step, count, balance, seed)
+        self.cells = {pair.name: (pair, cell_of(stack, pair)) for pair in chosen}
+        scenes = Scenes(self.reader, self.truth, list(self.cells.values()), patch, least_valid)
+        if check_whole("memory", memory, low=0):
+            self.reader.keep([cell for _, cell in self.cells.values()], memory)
+        self._use(_index(scenes, step, count, balance, seed))
         self.weighted, self.seed, self.transforms = weighted, seed, transforms
         # Shared, so that workers that are there already see it change.
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # type: ignore[no-untyped-call]
@@ -167,14 +177,14 @@ class PatchDataset(Dataset[Sample]):
         SelectionError
             If a label is not in the index, or none is given.
         """
-        labels = rows.index if isinstance(rows, pd.DataFrame) else pd.Index(np.asarray(rows))
-        strange = labels.difference(self.index.index)
-        if len(strange) or not len(labels):
-            found = f"the label {strange[0]}" if len(strange) else "none"
-            raise SelectionError(f"rows must be labels of the index, at least one, instead got {found}")
         part = copy.copy(self)
-        part.index = self.index.loc[labels]
+        part._use(labelled(self.index, rows))
         return part
+
+    def _use(self, index: pd.DataFrame) -> None:
+        self.index = index
+        # A row of a table takes longer to get than a patch to read.
+        self._rows = index["pair"].to_numpy(), index[["y", "x", "height", "width"]].to_numpy(), index.index.to_numpy()
 
     def __len__(self) -> int:
         """Number of patches."""
@@ -182,9 +192,9 @@ class PatchDataset(Dataset[Sample]):
 
     def __getitem__(self, number: int) -> Sample:
         """One sample, by its position in the index."""
-        row = self.index.iloc[number]
-        pair, cell = self._pairs[row["pair"]]
-        window = Window(int(row["y"]), int(row["x"]), int(row["height"]), int(row["width"]))
+        name, place, label = (column[number] for column in self._rows)
+        pair, cell = self.cells[name]
+        window = Window(*place.tolist())
         image, there = self.reader.read(cell, window)
         mask = self.truth.mask(window, pair, cell)
         mask[~there] = MISSING
@@ -193,11 +203,12 @@ class PatchDataset(Dataset[Sample]):
             weight = self.truth.confidence(window, pair)
             sample["weight"] = torch.from_numpy(np.ones(window.shape, np.float32) if weight is None else weight)
         if self.transforms is not None:
-            sample = changed(sample, self.transforms, self._generator(int(self.index.index[number])))
+            sample = changed(sample, self.transforms, self.generator(int(label)))
         sample["valid"] = sample["mask"] < OPEN
         return sample
 
-    def _generator(self, label: int) -> torch.Generator:
+    def generator(self, label: int) -> torch.Generator:
+        """What the transforms of a row, by its label, draw from in this epoch."""
         state = np.random.SeedSequence((self.seed, self.epoch, label)).generate_state(1, np.uint64)[0]
         return torch.Generator().manual_seed(int(state >> np.uint64(1)))
 
