@@ -344,6 +344,18 @@ def test_drawn_places(stack, labels):
     assert plain[["y", "x"]].drop_duplicates().shape[0] > 20
 
 
+def test_every_place_is_drawn_up_to_the_far_sides(coded):
+    still = xr.DataArray(np.zeros((150, 170), np.uint8), dims=("y", "x"))
+    index = PatchDataset(coded, still, patch=149, count=500, least_valid=None).index
+    counted = index.groupby(["y", "x"]).size()
+    assert sorted(counted.index) == [(y, x) for y in range(2) for x in range(22)]
+    # Of 44 places alike likely each is drawn 11 times: the far corner no less often than others.
+    assert counted.max() < 3 * counted.mean()
+    far = index[(index["y"] == 1) & (index["x"] == 21)]
+    assert len(far) > 2
+    assert index["pair"].value_counts().min() > 120
+
+
 def test_samples_are_a_function_of_seed_epoch_and_label(stack, labels):
     options = {"patch": 64, "transforms": Chain((RandomOffset(), RandomTurn()))}
     patches, again = (PatchDataset(stack, labels, **options) for _ in range(2))
