@@ -37,7 +37,7 @@ __all__ = ["ORIGIN", "Sim1", "check", "generate"]
 
 ORIGIN: Final = Origin(
     "insarflow-sim-1",
-    "insarflow.datasets.sim1.generate(root), which simulates it (1.1 GB), or generate=True here",
+    "insarflow.datasets.sim1.generate(root), which simulates it (0.8 GB), or generate=True here",
     "that of insarflow, BSD-3-Clause",
     "insarflow",
     "  <root>/train.json, validation.json, test.json, beyond.json\n  <root>/train/0000.npy ... (a file a scene)",

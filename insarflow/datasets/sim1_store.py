@@ -126,7 +126,7 @@ def generate(
     Parameters
     ----------
     root
-        Gets a folder and a JSON file for each split, 1.1 GB; made if missing.
+        Gets a folder and a JSON file for each split, 0.8 GB; made if missing.
     scenes
         How many of each split, by default all; fewer are the first ones, for trying things out.
     workers
@@ -213,7 +213,7 @@ def read_codes(path: Path) -> np.ndarray:
     """
     try:
         whole = is_whole(path)
-        codes = np.load(path, mmap_mode="r", allow_pickle=False) if whole else None
+        codes: np.ndarray | None = np.load(path, mmap_mode="r", allow_pickle=False) if whole else None
     except (OSError, ValueError, TypeError, SyntaxError) as error:
         raise ProductError(f"{path} cannot be read ({error}): delete it, and generate(root) writes it anew") from error
     if codes is None or codes.shape != SHAPE or codes.dtype != np.uint8 or not codes.flags.c_contiguous:
