@@ -141,7 +141,7 @@ def _row(name: str, options: argparse.Namespace, said: Callable[[str], None]) ->
     # Its batch norm has seen noise.
     network = fresh_network(name, 3, seed=SEED)
     start = time.perf_counter()
-    train(network, options, series=series)
+    train(name, network, options, series=series)
     minutes = (time.perf_counter() - start) / 60
     validation = list(places(network, Sim1(options.data, split="validation", series=series), options.scenes))
     calibration = calibrate(validation, None)
@@ -155,11 +155,12 @@ def _row(name: str, options: argparse.Namespace, said: Callable[[str], None]) ->
             threshold=threshold, calibration=calibration,
         )
         for split in _TESTS
+        if (options.data / f"{split}.json").exists()
     }  # fmt: skip
     return Row(**{**asdict(row), "minutes": minutes, "threshold": threshold, "scores": scores})
 
 
-def train(network: nn.Module, options: argparse.Namespace, *, series: bool) -> None:
+def train(name: str, network: nn.Module, options: argparse.Namespace, *, series: bool) -> None:
     """Train on samples of the train split that are the same for every network of a kind."""
     each = len(PAIRS) if series else 1
     data, watched = (
@@ -167,7 +168,7 @@ def train(network: nn.Module, options: argparse.Namespace, *, series: bool) -> N
         for split, count in (("train", options.patches), ("validation", _WATCHED))
     )
     training = Training(options.epochs, batch_size=BATCH // each, seed=SEED, precision="32-true")
-    folder = options.out / "trainings" / type(network).__name__
+    folder = options.out / name
     fit(network, data, watched, folder, training, resume=True, progress=False)
 
 
@@ -266,6 +267,8 @@ def _table(rows: Sequence[Row], budget: dict[str, Any]) -> None:
         took = f"{row.minutes:8.1f}" if row.scores else f"not run: {row.hours:.1f} h"
         print(f"{row.network:20} {row.parameters:11,} {row.multiply_adds / 1e9:9.3f} {row.patches_per_s:8.1f} {took}")
     for split in _TESTS:
+        if not any(split in row.scores for row in rows):
+            continue
         print(f"\n{split:20} {'':8} {'pixel F1':>20} {'IoU':>20} {'object F1':>20} {'calibration':>20}")
         for row in rows:
             for of, told in row.scores.get(split, {}).items():

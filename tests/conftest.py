@@ -56,4 +56,4 @@ def sim1(tmp_path_factory):
     """The first scenes of insarflow-sim-1."""
     from insarflow.datasets.sim1 import generate
 
-    return generate(tmp_path_factory.mktemp("sim1"), scenes={"train": 2, "validation": 1, "test": 1})
+    return generate(tmp_path_factory.mktemp("sim1"), scenes={"train": 2, "validation": 2, "test": 1})

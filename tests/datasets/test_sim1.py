@@ -126,7 +126,7 @@ def test_splits_share_nothing(sim1):
     assert len({scene.slides.seed for scene in scenes}) == len(scenes)
     assert draw_scene("test", 3)[0] == draw_scene("test", 3)[0]
     bytes_of = [path.read_bytes() for path in sim1.glob("*/*.npy")]
-    assert len(set(bytes_of)) == len(bytes_of) == 4
+    assert len(set(bytes_of)) == len(bytes_of) == 5
 
 
 def test_beyond_lies_beyond():
