@@ -14,22 +14,17 @@ from torch.utils.data import Dataset
 
 from insarflow.datasets.folder import Origin, absent, folder_of
 from insarflow.datasets.sim1_reference import compare
-from insarflow.datasets.sim1_scenes import COHERENCE, MASK, PAIRS, PHASE, REPEAT, Split, images_of
-from insarflow.datasets.sim1_store import (
-    CORNERS,
-    PATCH,
-    Facts,
-    check,
-    generate,
-    is_whole,
-    read_codes,
-    scene_file,
-    season_states,
-)
-from insarflow.errors import ProductError, SelectionError
+from insarflow.datasets.sim1_scenes import COUNTS, PAIRS, REPEAT, Split, images_of
+from insarflow.datasets.sim1_store import CORNERS, PATCH, Facts, check, generate, is_whole, read_codes, scene_file
+from insarflow.errors import ProductError
 from insarflow.learn.augment import Transform
-from insarflow.learn.patches import Sample, changed
+from insarflow.learn.patch_index import labelled
+from insarflow.learn.patches import Sample
 from insarflow.learn.phase import CHANNELS
+from insarflow.learn.samples import Batch
+from insarflow.learn.series import ORIGIN as DAY_0
+from insarflow.learn.series import most
+from insarflow.learn.transforms import augmented
 from insarflow.ops.checks import check_choice, check_kind, check_whole
 from insarflow.simulate.truth import OPEN
 
@@ -42,8 +37,6 @@ ORIGIN: Final = Origin(
     "insarflow",
     "  <root>/train.json, validation.json, test.json, beyond.json\n  <root>/train/0000.npy ... (a file a scene)",
 )
-
-_EPOCH: Final = np.datetime64("2014-01-01", "D")
 
 
 class Sim1(Dataset[Sample]):
@@ -63,7 +56,8 @@ class Sim1(Dataset[Sample]):
     series
         Samples are all pairs of a place, and what any of them shows, instead of single pairs.
     transforms
-        A random change of a batch (`insarflow.learn.augment`), applied to each sample by itself; for single pairs.
+        A random change of a batch (`insarflow.learn.augment`), applied to each sample by itself; the pairs of a series
+        change together (`insarflow.learn.transforms.augmented`).
     seed
         Of the transforms.
     generate
@@ -77,6 +71,8 @@ class Sim1(Dataset[Sample]):
         A row for each sample: ``scene`` and ``y``, ``x``, ``height``, ``width``, pixels of the scene; ``positive`` and
         ``valid``, shares of pixels that move and that count; for single pairs also ``pair``, its ``date`` and
         ``delay``. The rows' labels stay with `at`.
+    complete
+        Whether all scenes of the split are there, see `generate`.
     channels
         Names of the images' channels.
     origin
@@ -113,15 +109,13 @@ class Sim1(Dataset[Sample]):
         check_choice("split", split, get_args(Split))
         check_kind("series", series, bool, "true or false")
         check_whole("seed", seed, low=0)
-        if series and transforms is not None:
-            raise ValueError("transforms must be None for series: no pair of a place may be turned without the others")
         if generate:
             _generate(root, workers=workers)
         self.root, self.split, self.series = folder_of(root, ORIGIN), split, series
         self.transforms, self.seed = transforms, seed
         facts = _facts(self.root, split)
         self.index = _places(facts) if series else _pairs(facts)
-        self._starts = facts.starts
+        self._starts, self.complete = facts.starts, len(facts.starts) == COUNTS[split]
         # Shared, so that workers that are there already see it change.
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # type: ignore[no-untyped-call]
 
@@ -148,13 +142,8 @@ class Sim1(Dataset[Sample]):
         SelectionError
             If a label is not in the index, or none is given.
         """
-        labels = rows.index if isinstance(rows, pd.DataFrame) else pd.Index(np.asarray(rows))
-        strange = labels.difference(self.index.index)
-        if len(strange) or not len(labels):
-            found = f"the label {strange[0]}" if len(strange) else "none"
-            raise SelectionError(f"rows must be labels of the index, at least one, instead got {found}")
         part = copy.copy(self)
-        part.index = self.index.loc[labels]
+        part.index = labelled(self.index, rows)
         return part
 
     def __len__(self) -> int:
@@ -166,28 +155,28 @@ class Sim1(Dataset[Sample]):
         row = self.index.iloc[number]
         scene, y, x = int(row["scene"]), int(row["y"]), int(row["x"])
         codes = read_codes(scene_file(self.root, self.split, scene))[..., y : y + PATCH, x : x + PATCH]
-        if self.series:
-            return self._of_place(scene, np.array(codes))
-        one = np.array(codes[int(self.index.index[number]) // len(CORNERS) % len(PAIRS)])
-        image = images_of(one[PHASE], one[COHERENCE])
-        sample = {"image": torch.from_numpy(image), "mask": torch.from_numpy(one[MASK].copy())}
+        label = int(self.index.index[number])
+        if not self.series:
+            codes = codes[label // len(CORNERS) % len(PAIRS)]
+        # The codes of a series are (time, image, y, x).
+        phase, coherence, mask = np.moveaxis(np.array(codes), -3, 0)
+        image, when = images_of(phase, coherence), self._when(scene) if self.series else None
+        there = None if when is None else np.ones(len(when), bool)
+        arrays = {
+            "image": image, "mask": most(list(mask)) if self.series else mask.copy(), "when": when, "there": there,
+        }  # fmt: skip
+        sample = {name: torch.from_numpy(array) for name, array in arrays.items() if array is not None}
         if self.transforms is not None:
-            sample = changed(sample, self.transforms, self._generator(int(self.index.index[number])))
-        sample["valid"] = sample["mask"] < OPEN
-        return sample
+            batch = Batch(**{name: of[None] for name, of in sample.items()}, weight=torch.ones(1, 1, 1))
+            batch = augmented(batch, self.transforms, self._generator(label))
+            sample = {name: getattr(batch, name)[0] for name in sample}
+        return {**sample, "valid": sample["mask"] < OPEN}
 
-    def _of_place(self, scene: int, codes: np.ndarray) -> Sample:
+    def _when(self, scene: int) -> np.ndarray:
+        """Days of the reference acquisitions, and delays, of all pairs."""
         first, second = np.array(PAIRS).T
-        days = float((self._starts[scene] - _EPOCH) / np.timedelta64(1, "D"))
-        when = np.stack((days + REPEAT * first, REPEAT * (second - first)), axis=1).astype(np.float32)
-        mask = torch.from_numpy(season_states(codes[:, MASK]))
-        return {
-            "image": torch.from_numpy(images_of(codes[:, PHASE], codes[:, COHERENCE])),
-            "when": torch.from_numpy(when),
-            "there": torch.ones(len(PAIRS), dtype=torch.bool),
-            "mask": mask,
-            "valid": mask < OPEN,
-        }
+        days = float((self._starts[scene] - DAY_0) / np.timedelta64(1, "D"))
+        return np.stack((days + REPEAT * first, REPEAT * (second - first)), axis=1).astype(np.float32)
 
     def _generator(self, label: int) -> torch.Generator:
         state = np.random.SeedSequence((self.seed, self.epoch, label)).generate_state(1, np.uint64)[0]

@@ -35,8 +35,9 @@ from insarflow.datasets.sim1_scenes import (
 )  # fmt: skip
 from insarflow.errors import ProductError
 from insarflow.learn.model_files import write_whole
+from insarflow.learn.series import most
 from insarflow.ops.checks import check_whole
-from insarflow.simulate.truth import ABSENT, MISSING, MOVING, OPEN
+from insarflow.simulate.truth import MOVING, OPEN
 
 NAME: Final = "insarflow-sim-1"
 VERSION: Final = "1"
@@ -59,7 +60,7 @@ class Facts:
     moving, valid
         int64 ``(scene, pair, corner)``: pixels of each patch that move visibly, and that count.
     season_moving, season_valid
-        int64 ``(scene, corner)``: the same of all pairs together, see `insarflow.learn.metrics.season`.
+        int64 ``(scene, corner)``: the same of all pairs together, see `insarflow.learn.series.most`.
     sha256
         Of each scene's codes, as they were written.
     sketch
@@ -224,14 +225,6 @@ def read_codes(path: Path) -> np.ndarray:
     return codes
 
 
-def season_states(states: np.ndarray) -> np.ndarray:
-    """States of all pairs ``(pair, y, x)`` together, as of `insarflow.learn.metrics.season`: uint8 ``(y, x)``."""
-    out: np.ndarray = np.where((states == MISSING).all(axis=0), MISSING, ABSENT).astype(np.uint8)
-    for state in (OPEN, MOVING):
-        out[(states == state).any(axis=0)] = state
-    return out
-
-
 def _written(tasks: Sequence[tuple[Path, Split, int]], workers: int) -> Iterator[None]:
     if workers == 1 or len(tasks) < 2:
         yield from map(_write, tasks)
@@ -267,7 +260,7 @@ def _told(root: Path, split: Split, number: int) -> dict[str, Any]:
     """The facts of a scene, from its codes."""
     codes, (scene, _) = read_codes(scene_file(root, split, number)), draw_scene(split, number)
     states = codes[:, MASK]
-    season = season_states(states)
+    season = most(list(states))
     corners = [np.s_[..., y : y + PATCH, x : x + PATCH] for y, x in CORNERS]
     start = np.datetime64("2021-01-01", "D") + int(scene.first_day - 1)
     return {

@@ -24,7 +24,7 @@ from insarflow.datasets.sim1_scenes import (
 )
 from insarflow.datasets.sim1_store import Facts, scene_file
 from insarflow.errors import ProductError, SelectionError
-from insarflow.learn.augment import RandomOffset
+from insarflow.learn.augment import RandomOffset, RandomTurn
 from insarflow.learn.metrics import season
 from insarflow.learn.samples import Samples, collate
 from insarflow.simulate.truth import MISSING, MOVING, OPEN
@@ -120,7 +120,7 @@ def test_a_generation_that_was_killed_goes_on(sim1, tmp_path, drawn, monkeypatch
 
 def test_splits_share_nothing(sim1):
     assert len(set(SEEDS.values())) == len(SEEDS)
-    scenes = [draw_scene(split, number)[0] for split in COUNTS for number in range(40)]
+    scenes = [draw_scene(split, number)[0] for split in COUNTS for number in range(10)]
     for of in ("seed", "noise_seed"):
         assert len({getattr(scene, of) for scene in scenes}) == len(scenes)
     assert len({scene.slides.seed for scene in scenes}) == len(scenes)
@@ -138,6 +138,7 @@ def test_beyond_lies_beyond():
 def test_samples_of_pairs_follow_the_contract(sim1):
     data = Sim1(sim1)
     assert len(data) == len(data.index) == 2 * len(PAIRS) * 4
+    assert not data.complete
     assert data.channels == ("coherence", "cos", "sin")
     states = set()
     for number in range(0, len(data), 5):
@@ -203,8 +204,22 @@ def test_transforms_are_functions_of_seed_epoch_and_row(sim1):
     data.set_epoch(1)
     assert data.epoch == 1
     assert not torch.equal(first, data[5]["image"])
-    with pytest.raises(ValueError, match="transforms must be None for series"):
-        Sim1(sim1, series=True, transforms=RandomOffset())
+
+
+def test_the_pairs_of_a_series_are_turned_together(sim1):
+    plain, data = Sim1(sim1, series=True), Sim1(sim1, series=True, transforms=RandomTurn())
+    for number in range(3):
+        turned, before = data[number], plain[number]
+        alike = [{k for k in range(8) if torch.equal(turned[of], d4(before[of], k))} for of in ("image", "mask")]
+        assert len(alike[0]) == 1
+        assert alike[0] <= alike[1]
+        assert torch.equal(turned["when"], before["when"])
+        assert torch.equal(turned["valid"], turned["mask"] < OPEN)
+
+
+def d4(image, k):
+    turned = torch.rot90(image, k % 4, (-2, -1))
+    return turned.flip(-1) if k >= 4 else turned
 
 
 def test_a_sketch_passes_rounding_over_and_finds_the_rest(sim1, monkeypatch):
