@@ -68,9 +68,9 @@ class Row:
     hours
         That the training takes at this rate.
     minutes
-        That it took; NaN if it was not run.
+        That it took; None if it was not run.
     threshold
-        Fitted to the validation split.
+        Fitted to the validation split; None if it was not run.
     scores
         By split, then as `insarflow.learn.scoring.score`; empty if it was not run.
     """
@@ -80,8 +80,8 @@ class Row:
     multiply_adds: float
     patches_per_s: float
     hours: float
-    minutes: float = float("nan")
-    threshold: float = float("nan")
+    minutes: float | None = None
+    threshold: float | None = None
     scores: dict[str, Any] = field(default_factory=dict)
 
 
@@ -91,6 +91,7 @@ def main(arguments: list[str] | None = None) -> list[dict[str, Any]]:
     said: Callable[[str], None] = lambda text: print(text, file=sys.stderr, flush=True)  # noqa: E731
     budget = {"patches": options.patches, "epochs": options.epochs, "batch": BATCH, "scenes": options.scenes}
     try:
+        Sim1(options.data)  # tells what is missing before anything is done
         kept = _kept(options.out / "networks.json", budget)
         for name in options.networks:
             if name in kept and (kept[name].scores or kept[name].hours * 60 > options.minutes):
@@ -269,7 +270,7 @@ def _table(rows: Sequence[Row], budget: dict[str, Any]) -> None:
     print(f"{budget['epochs']} epochs of {budget['patches']} patches, {steps} steps of {BATCH}\n")
     print(f"{'':20} {'parameters':>11} {'10^9 MAC':>9} {'patch/s':>8} {'minutes':>8}")
     for row in rows:
-        took = f"{row.minutes:8.1f}" if row.scores else f"not run: {row.hours:.1f} h"
+        took = f"{row.minutes:8.1f}" if row.minutes is not None else f"not run: {row.hours:.1f} h"
         print(f"{row.network:20} {row.parameters:11,} {row.multiply_adds / 1e9:9.3f} {row.patches_per_s:8.1f} {took}")
     for split in _TESTS:
         if not any(split in row.scores for row in rows):
