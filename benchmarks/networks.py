@@ -153,14 +153,13 @@ def _row(name: str, options: argparse.Namespace, said: Callable[[str], None]) ->
     for place in validation:
         pixels.update(calibration.probability(place.logits), place.target)
     threshold = pixels.best_threshold()
-    scores = {
-        split: score(
-            places(network, Sim1(options.data, split=split, series=series), options.scenes),
-            threshold=threshold, calibration=calibration,
-        )
-        for split in _TESTS
-        if (options.data / f"{split}.json").exists()
-    }  # fmt: skip
+    scores: dict[str, Any] = {}
+    for split in _TESTS:
+        if (options.data / f"{split}.json").exists():
+            found = places(network, Sim1(options.data, split=split, series=series), options.scenes)
+            told = score(found, threshold=threshold, calibration=calibration)
+            # A series has one map, that of the season.
+            scores[split] = {"season": told["season"]} if series else told
     return Row(**{**asdict(row), "minutes": minutes, "threshold": threshold, "scores": scores})
 
 
