@@ -4,11 +4,13 @@ kernels: each kernel on one and two threads. segment: the embedded model over a 
 from store to store, beside the bare network and MONAI's sliding windows. memory: the same over a region and over one of
 four times its pixels. first: the first call of each
 kernel, compilation included. graphs: a stack of 1,500 pairs among 18,000 cells, opened and laid out, best with
-``--size 4096``. store: codecs and chunks, a build beside a plain copy, builds killed at random times. simulate:
-training patches of each kind of product a second and core, beside SciPy's Goldstein filter of one. texture: simulated
-beside real interferograms (--real plain=FOLDER, --real city=FOLDER, --figure FILE). Without a name: kernels and
-segment. ``goals MODEL ...``, with options of its own, tries models on held-out scenes; ``season`` scores the inventory
-of a simulated season, seen from two orbits, against its truth; ``networks`` trains all networks on insarflow-sim-1.
+``--size 4096``. store: codecs and chunks, a build beside a plain copy, builds killed at random times. patches: training
+patches a second out of a store, beside the same windows read with zarr alone and with xarray, and crops in GeoTIFF
+files. simulate: training patches of each kind of product a second and core, beside SciPy's Goldstein filter of one.
+texture: simulated beside real interferograms (--real plain=FOLDER, --real city=FOLDER, --figure FILE). Without a name:
+kernels and segment. ``goals MODEL ...``, with options of its own, tries models on held-out scenes; ``season`` scores
+the inventory of a simulated season, seen from two orbits, against its truth; ``networks`` trains all networks on
+insarflow-sim-1.
 """
 
 from __future__ import annotations
@@ -26,11 +28,24 @@ from typing import Any
 import torch
 
 import insarflow
-from benchmarks import first, goals, graphs, mapping, memory, networks, season, simulate, store, streaming, texture
+from benchmarks import (
+    first,
+    goals,
+    graphs,
+    mapping,
+    memory,
+    networks,
+    patches,
+    season,
+    simulate,
+    store,
+    streaming,
+    texture,
+)
 from benchmarks.kernels import Images
 from benchmarks.measure import Row, measure
 
-TABLES = ("kernels", "segment", "stream", "memory", "first", "graphs", "store", "simulate", "texture")
+TABLES = ("kernels", "segment", "stream", "memory", "first", "graphs", "store", "patches", "simulate", "texture")
 
 
 def main(arguments: list[str] | None = None) -> list[dict[str, Any]]:
@@ -86,6 +101,8 @@ def main(arguments: list[str] | None = None) -> list[dict[str, Any]]:
                 print(f"{graph.name:40} {graph.seconds:8.2f} s {graph.tasks:10} {graph.blocks:8}")
     if "store" in tables:
         measured += _store(options)
+    if "patches" in tables:
+        measured += _patches(options)
     if "simulate" in tables:
         measured += _simulate(options)
     if "texture" in tables:
@@ -138,6 +155,16 @@ def _store(options: argparse.Namespace) -> list[dict[str, Any]]:
         killed = store.faults(options.product)
         rows.append(killed)
         said(f"{killed.kills} kills, one at each fault point of {options.product}: {killed.damaged} damaged")
+    return [asdict(row) for row in rows]
+
+
+def _patches(options: argparse.Namespace) -> list[dict[str, Any]]:
+    said = (lambda text: None) if options.json else print
+    said(f"\n{'patches of 128 x 128 a second':36} {'patches':>8} {'of limit':>9}")
+    rows = []
+    for row in patches.rates(options.size, options.runs, options.only):
+        rows.append(row)
+        said(f"{row.name:36} {row.patches:8.0f} {row.ratio:9.2f}")
     return [asdict(row) for row in rows]
 
 

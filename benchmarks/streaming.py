@@ -86,7 +86,7 @@ def stream(name: str, network: nn.Module, size: int, runs: int) -> Stream:
     plain = tile.contiguous(memory_format=torch.contiguous_format)
     peer = _peer(network)
     with tempfile.TemporaryDirectory() as folder:
-        ds = _stack(Path(folder) / "stack.zarr", size)
+        ds = stack(Path(folder) / "stack.zarr", size)
         count = iter(range(10**6))
 
         def ours() -> None:
@@ -140,7 +140,8 @@ def _peer(network: nn.Module) -> Callable[[torch.Tensor], torch.Tensor] | None:
     return run
 
 
-def _stack(path: Path, size: int) -> xr.Dataset:
+def stack(path: Path, size: int) -> xr.Dataset:
+    """A store of `PAIRS` interferograms of phase alone, and what it holds."""
     noise = complex_noise(Window(0, 0, size, size), width=size, seed=2, stream=0)
     grid = Grid((500_000.0, 20.0, 0.0, 5_000_000.0, 0.0, -20.0), (size, size), "EPSG:32632")
     coherence = np.full((size, size), 0.7, np.float32)

@@ -42,8 +42,8 @@ def test_tables_are_printed(capsys):
     with pytest.raises(SystemExit):
         main(["kernel"])
     assert (
-        "there is no table kernel: choose some of kernels, segment, stream, memory, first, graphs, store, simulate, "
-        "texture" in capsys.readouterr().err
+        "there is no table kernel: choose some of kernels, segment, stream, memory, first, graphs, store, patches, "
+        "simulate, texture" in capsys.readouterr().err
     )
 
 
@@ -83,6 +83,21 @@ def test_store_at_small_size(capsys):
     assert (
         rows["phase int16, zstd 1, bytes"]["bytes_per_px"] < 3 < rows["igram complex64, zstd 0, plain"]["bytes_per_px"]
     )
+
+
+def test_patches_at_small_size(capsys):
+    rows = main(["patches", "--size", "64", "--runs", "1", "--json"])
+    assert json.loads(capsys.readouterr().out) == rows
+    assert [row["name"] for row in rows] == [
+        "zarr alone, the read limit", "PatchDataset, 0 workers", "PatchDataset, 2 workers",
+        "PatchDataset, in memory, 0 workers", "PatchDataset, in memory, 2 workers", "xarray, isel and load",
+        "GeoTIFF crops, rasterio",
+    ]  # fmt: skip
+    assert rows[0]["ratio"] == 1.0
+    for row in rows:
+        assert row["ratio"] == pytest.approx(row["patches"] / rows[0]["patches"])
+    main(["patches", "--size", "64", "--runs", "1", "--only", "xarray"])
+    assert [line.split(",")[0] for line in capsys.readouterr().out.splitlines()[2:]] == ["zarr alone", "xarray"]
 
 
 def test_simulate_at_small_size(capsys):

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
-import dask.array as da
 import numpy as np
 import xarray as xr
 
 from insarflow.errors import MissingVariableError
+from insarflow.kernels.channels import fill_channels_of_codes
 from insarflow.learn.phase import CHANNELS, encode
-from insarflow.ops.layer import window_of
+from insarflow.learn.planes import Plane, Planes
 from insarflow.ops.margins import margins
 from insarflow.ops.recipe import apply_recipe
 from insarflow.schema import DIMS, SPACE, VARIABLES, recipe_of, require
@@ -71,7 +71,7 @@ class ChannelReader:
             self.variables |= {"igram", "coherence"} & {*map(str, self.processed.data_vars)}
         self._steps, self._margins = steps, margins(steps)
         needed = {"igram", "coherence"} | self.variables if steps.steps else self.variables
-        self._sources = {n: (ds[n].dims, ds[n].data) for n in sorted(needed) if n in ds}
+        self.planes = Planes({n: (ds[n].dims, ds[n].data) for n in sorted(needed) if n in ds})
         self._attrs = dict(ds.attrs)
         self._source_shape = (ds.sizes["y"], ds.sizes["x"])
         # A worker is sent no more of the graph than this.
@@ -81,6 +81,10 @@ class ChannelReader:
     def shape(self) -> tuple[int, int]:
         """``(y, x)`` of the processed stack."""
         return self.processed.sizes["y"], self.processed.sizes["x"]
+
+    def keep(self, cells: Iterable[tuple[int, int]], memory: int) -> int:
+        """Hold what the channels of cells are read from in memory, as long as it fits; returns the bytes it takes."""
+        return self.planes.keep(cells, memory) if self._margins is not None else 0
 
     def read(self, cell: tuple[int, int], window: Window) -> tuple[np.ndarray, np.ndarray]:
         """Channels of a window, and where they are known.
@@ -100,63 +104,44 @@ class ChannelReader:
         there : ndarray
             bool ``(y, x)``: no channel is missing. Level ground has an aspect of 0 and misses nothing.
         """
-        values = self._values(cell, window)
+        planes = self._planes(cell, window)
         image = np.empty((len(self.channels), *window.shape), np.float32)
         there = np.ones(window.shape, bool)
+        encoded = dict(zip(CHANNELS, _encoded(planes), strict=True)) if self.phase else {}
         if self.phase:
-            igram = values["igram"]
-            coherence = values.get("coherence", np.ones(igram.shape, np.float32))
-            encoded = dict(zip(CHANNELS, encode(igram, coherence), strict=True))
             there &= (encoded["cos"] != 0) | (encoded["sin"] != 0)
         for k, name in enumerate(self.channels):
             if name in CHANNELS:
                 image[k] = encoded[name]
                 continue
-            plane = _plane(name, values)
+            plane = _plane(name, planes)
             image[k] = np.where(np.isfinite(plane), plane, 0)
             if name not in _LEVEL:
                 there &= np.isfinite(plane)
         return image, there
 
-    def _values(self, cell: tuple[int, int], window: Window) -> dict[str, np.ndarray]:
+    def _planes(self, cell: tuple[int, int], window: Window) -> dict[str, Plane]:
         near: _Window = (window.y0, window.y1), (window.x0, window.x1)
         if self._margins is not None:
             far = tuple(
                 margin.source(*part, size=size, source_size=full)
                 for margin, part, size, full in zip(self._margins, near, self.shape, self._source_shape, strict=True)
             )
-            read = {name: _read(dims, data, cell, (far[0], far[1])) for name, (dims, data) in self._sources.items()}
+            read = {name: self.planes.read(name, cell, far[0], far[1]) for name in self.planes.sources}
             if all(plane is not None for plane in read.values()):
                 return self._process({n: p for n, p in read.items() if p is not None}, (far[0], far[1]), window)
         cut = self.processed.isel(y=slice(*near[0]), x=slice(*near[1]))
         one = cut.isel(date=cell[0], delay=cell[1]) if "date" in cut.dims else cut
-        return {str(n): v.values for n, v in one.compute(scheduler="synchronous").data_vars.items()}
+        return {str(n): Plane(v.values) for n, v in one.compute(scheduler="synchronous").data_vars.items()}
 
-    def _process(self, read: dict[str, np.ndarray], far: _Window, window: Window) -> dict[str, np.ndarray]:
+    def _process(self, read: dict[str, Plane], far: _Window, window: Window) -> dict[str, Plane]:
         if not self._steps.steps or self._margins is None:
             return read
-        ds = xr.Dataset({name: (SPACE, plane) for name, plane in read.items()}, attrs=self._attrs)
+        ds = xr.Dataset({name: (SPACE, plane.values()) for name, plane in read.items()}, attrs=self._attrs)
         ds = apply_recipe(ds, self._steps)
         y, x = (part[0] // margin.looks for part, margin in zip(far, self._margins, strict=True))
         rows, columns = window.relative_to(Window(y, x, 0, 0)).within(Window(0, 0, 0, 0))
-        return {name: ds[name].values[rows, columns] for name in self.variables}
-
-
-def _read(dims: tuple[Any, ...], data: Any, cell: tuple[int, int], part: _Window) -> np.ndarray | None:
-    """A window of a variable as it is; None if it cannot just be read."""
-    lead = cell if tuple(dims) == DIMS else ()
-    index: Any = (*lead, slice(*part[0]), slice(*part[1]))
-    if isinstance(data, da.Array):
-        found = window_of(data, lead, *part) if _one_by_one(data, len(lead)) else None
-        if found is None:
-            return None
-        data, index = found
-    plane: np.ndarray = np.asarray(data[index])
-    return plane.reshape(plane.shape[-2:])
-
-
-def _one_by_one(data: da.Array, lead: int) -> bool:
-    return all(n == 1 for sizes in data.chunks[:lead] for n in sizes)
+        return {name: Plane(ds[name].values[rows, columns]) for name in self.variables}
 
 
 def _made_of(ds: xr.Dataset, name: str) -> str:
@@ -166,12 +151,25 @@ def _made_of(ds: xr.Dataset, name: str) -> str:
     return "aspect" if name in ASPECT else name
 
 
-def _plane(name: str, values: dict[str, np.ndarray]) -> np.ndarray:
+def _encoded(planes: Mapping[str, Plane]) -> np.ndarray:
+    """Coherence, cosine and sine, float32 ``(3, y, x)``; codes are looked up, without a detour by complex numbers."""
+    igram, coherence = planes["igram"], planes.get("coherence")
+    if coherence is None:
+        return encode(igram.values(), np.ones(igram.numbers.shape, np.float32))
+    if igram.code is None or coherence.code is None:
+        return encode(igram.values(), coherence.values())
+    out = np.empty((*igram.numbers.shape, len(CHANNELS)), np.float32)
+    codes = [np.ascontiguousarray(plane.numbers) for plane in (igram, coherence)]
+    fill_channels_of_codes(codes[0], codes[1], out, np.empty(igram.numbers.shape, bool))
+    return np.moveaxis(out, -1, 0)
+
+
+def _plane(name: str, planes: Mapping[str, Plane]) -> np.ndarray:
     """A channel out of the variables that are read."""
     if name in ASPECT:
-        direction: np.ndarray = ASPECT[name](values["aspect"])
+        direction: np.ndarray = ASPECT[name](planes["aspect"].values())
         return direction
-    return np.sqrt(np.abs(values["igram"])) if name not in values else values[name]
+    return np.sqrt(np.abs(planes["igram"].values())) if name not in planes else planes[name].values()
 
 
 def _check(ds: xr.Dataset, channels: tuple[str, ...]) -> None:

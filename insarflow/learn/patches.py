@@ -65,6 +65,11 @@ class PatchDataset(Dataset[Sample]):
         How polygons become pixels.
     weighted
         Whether samples hold ``weight``, the labels' confidence.
+    memory
+        Bytes in which images are held as they lie in the store, one after the other as long as they fit (three or four
+        a pixel of phase alone): patches are then cut out of them. What does not fit is read for each patch anew, in
+        chunks of 512 by 512 pixels, which costs ten times as long and more. Forked worker processes share them,
+        spawned ones read the store.
     seed
         Of places and of `transforms`.
     transforms
@@ -125,6 +130,7 @@ class PatchDataset(Dataset[Sample]):
         recipe: Recipe | None = None,
         drawing: Drawing | None = None,
         weighted: bool = False,
+        memory: int = 0,
         seed: int = 0,
         transforms: Transform | None = None,
     ) -> None:
@@ -141,7 +147,9 @@ class PatchDataset(Dataset[Sample]):
         chosen = pairs_of(stack) if pairs == "all" else [pair_of(stack, pair) for pair in pairs]
         self.cells = {pair.name: (pair, cell_of(stack, pair)) for pair in chosen}
         scenes = Scenes(self.reader, self.truth, list(self.cells.values()), patch, least_valid)
-        self.index = _index(scenes, step, count, balance, seed)
+        if check_whole("memory", memory, low=0):
+            self.reader.keep([cell for _, cell in self.cells.values()], memory)
+        self._use(_index(scenes, step, count, balance, seed))
         self.weighted, self.seed, self.transforms = weighted, seed, transforms
         # Shared, so that workers that are there already see it change.
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # type: ignore[no-untyped-call]
@@ -170,8 +178,13 @@ class PatchDataset(Dataset[Sample]):
             If a label is not in the index, or none is given.
         """
         part = copy.copy(self)
-        part.index = labelled(self.index, rows)
+        part._use(labelled(self.index, rows))
         return part
+
+    def _use(self, index: pd.DataFrame) -> None:
+        self.index = index
+        # A row of a table takes longer to get than a patch to read.
+        self._rows = index["pair"].to_numpy(), index[["y", "x", "height", "width"]].to_numpy(), index.index.to_numpy()
 
     def __len__(self) -> int:
         """Number of patches."""
@@ -179,9 +192,9 @@ class PatchDataset(Dataset[Sample]):
 
     def __getitem__(self, number: int) -> Sample:
         """One sample, by its position in the index."""
-        row = self.index.iloc[number]
-        pair, cell = self.cells[row["pair"]]
-        window = Window(int(row["y"]), int(row["x"]), int(row["height"]), int(row["width"]))
+        name, place, label = (column[number] for column in self._rows)
+        pair, cell = self.cells[name]
+        window = Window(*place.tolist())
         image, there = self.reader.read(cell, window)
         mask = self.truth.mask(window, pair, cell)
         mask[~there] = MISSING
@@ -190,7 +203,7 @@ class PatchDataset(Dataset[Sample]):
             weight = self.truth.confidence(window, pair)
             sample["weight"] = torch.from_numpy(np.ones(window.shape, np.float32) if weight is None else weight)
         if self.transforms is not None:
-            sample = changed(sample, self.transforms, self.generator(int(self.index.index[number])))
+            sample = changed(sample, self.transforms, self.generator(int(label)))
         sample["valid"] = sample["mask"] < OPEN
         return sample
 

@@ -85,10 +85,10 @@ class MaskTruth:
 
     def mask(self, window: Window, pair: Pair, cell: tuple[int, int]) -> np.ndarray:
         """As `Truth.mask`."""
-        cut = self.states.isel(y=slice(window.y0, window.y1), x=slice(window.x0, window.x1))
-        if "date" in cut.dims:
-            cut = cut.isel(date=cell[0], delay=cell[1])
-        states: np.ndarray = cut.compute(scheduler="synchronous").values.astype(np.uint8)
+        lead = cell if tuple(self.states.dims) == DIMS else ()
+        cut = self.states.variable[(*lead, slice(window.y0, window.y1), slice(window.x0, window.x1))].data
+        # Of a lazy image one window is computed, without a thread for each block.
+        states = np.array(cut.compute(scheduler="synchronous") if hasattr(cut, "compute") else cut, np.uint8)
         if states.max(initial=0) > MISSING:
             raise SchemaError(
                 "labels as an image must hold 0 (absent), 1 (moving), 2 (open) or 3 (missing), instead got "

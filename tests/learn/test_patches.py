@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import shapely
 import torch
+import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 from shapely.geometry import box
@@ -32,6 +33,7 @@ from insarflow.types import Grid, Pair, Recipe, Window
 SHAPE = (150, 170)
 GOLDSTEIN = Recipe().then("goldstein", patch_size=32, step=16, alpha=0.5)
 LOOKS = GOLDSTEIN.then("multilook", y=2, x=2)
+LAYERS = "dem slope profile_curvature plan_curvature incidence local_incidence los_east los_north los_up aspect layover"
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +138,97 @@ def test_channels_of_terrain_and_flags(stack, simulated):
     slope, igram = stack["slope"].values[:110, :110], simulated[0]["igram"].values[0, 0, :110, :110]
     np.testing.assert_array_equal(there, np.isfinite(slope) & np.isfinite(igram))
     assert there[0:4, 0:4].any()  # level ground misses nothing
+
+
+@pytest.fixture(scope="module")
+def terrain_stack():
+    """Two complex pairs with every layer that a channel may be, of plain numbers."""
+    rng = np.random.default_rng(3)
+    shape = (40, 48)
+    images = {}
+    for name in ("20210703_20210709", "20210709_20210715"):
+        igram = (rng.normal(size=shape) + 1j * rng.normal(size=shape)).astype("complex64")
+        igram[3, 4] = np.nan
+        images[Pair.parse(name)] = {"igram": igram, "coherence": rng.uniform(0, 1, shape).astype("float32")}
+    stack = stack_pairs(images, Grid((5e5, 20.0, 0.0, 5.1e6, 0.0, -20.0), shape, "EPSG:32632"))
+    layers = {name: (("y", "x"), rng.normal(size=shape).astype("float32")) for name in LAYERS.split()[:-1]}
+    return stack.assign({**layers, "layover": (("y", "x"), rng.random(shape) < 0.2)})
+
+
+@pytest.mark.parametrize("name", LAYERS.split())
+def test_every_layer_may_be_a_channel(terrain_stack, name):
+    image, there = ChannelReader(terrain_stack, ("cos", name, "coherence"), Recipe()).read((1, 0), Window(2, 3, 20, 30))
+    np.testing.assert_array_equal(image[1], terrain_stack[name].values[2:22, 3:33].astype("float32"))
+    igram, coherence = (terrain_stack[n].values[1, 0, 2:22, 3:33] for n in ("igram", "coherence"))
+    known = np.isfinite(igram)
+    np.testing.assert_array_equal(there, known)
+    assert (~known).sum() == 1
+    np.testing.assert_allclose(image[0][known], np.cos(np.angle(igram[known])), atol=1e-6)
+    np.testing.assert_array_equal(image[2], np.where(known, coherence, 0))
+
+
+def test_amplitude_is_that_of_the_stack_or_of_complex_interferograms(terrain_stack):
+    igram = terrain_stack["igram"].values[0, 0]
+    window = Window(0, 0, 40, 48)
+    image, there = ChannelReader(terrain_stack, ("amplitude",), Recipe()).read((0, 0), window)
+    np.testing.assert_allclose(image[0], np.nan_to_num(np.sqrt(np.abs(igram))), rtol=1e-6)
+    np.testing.assert_array_equal(there, np.isfinite(igram))
+    own = terrain_stack.assign(amplitude=terrain_stack["coherence"] * 300)
+    found, _ = ChannelReader(own, ("amplitude", "sin"), Recipe()).read((0, 0), window)
+    np.testing.assert_array_equal(found[0], own["amplitude"].values[0, 0])
+    alone = terrain_stack.assign_attrs(recipe=Recipe().then("read", interferogram="phase").to_json())
+    with pytest.raises(
+        MissingVariableError, match=r"^the channel 'amplitude' needs complex interferograms, or the var"
+    ):
+        ChannelReader(alone, ("amplitude",), Recipe())
+    with pytest.raises(MissingVariableError, match=r"^a channel must be one of .*amplitude.*slope.*instead got 'hgt'"):
+        ChannelReader(terrain_stack, ("cos", "hgt"), Recipe())
+
+
+@pytest.fixture(scope="module")
+def coded(tmp_path_factory):
+    """A store of phase alone, and its stack: three pairs, with missing pixels."""
+    rng = np.random.default_rng(8)
+    images = {}
+    for name in ("20210703_20210709", "20210709_20210715", "20210715_20210721"):
+        igram = np.exp(1j * rng.uniform(-3, 3, (150, 170))).astype("complex64")
+        igram[rng.random(igram.shape) < 0.1] = np.nan
+        coherence = rng.uniform(0, 1, igram.shape).astype("float32")
+        coherence[rng.random(igram.shape) < 0.05] = np.nan
+        images[Pair.parse(name)] = {"igram": igram, "coherence": coherence}
+    grid = Grid((5e5, 20.0, 0.0, 5.1e6, 0.0, -20.0), (150, 170), "EPSG:32632")
+    stack = stack_pairs(images, grid, recipe=Recipe().then("read", interferogram="phase"))
+    path = write_stack(stack, tmp_path_factory.mktemp("coded") / "stack.zarr")
+    return open_stack(path)
+
+
+def test_patches_out_of_codes_and_out_of_memory_have_the_same_bits(coded, monkeypatch):
+    still = xr.DataArray(np.zeros((150, 170), np.uint8), dims=("y", "x"))
+    whole = coded.compute()
+    plain = PatchDataset(coded, still, patch=50)
+    assert coded["igram"].dtype == np.complex64
+    for k in (0, 7, 20):
+        row = plain.index.iloc[k]
+        one = whole.sel(date=row["date"], delay=row["delay"])
+        expected = encode(one["igram"].values, one["coherence"].values)[:, row["y"] :, row["x"] :][:, :50, :50]
+        np.testing.assert_array_equal(plain[k]["image"].numpy(), expected)
+    image = 150 * 170
+    # Of three pairs, 3 bytes a pixel: all; the first and one image of the second; the same with steps.
+    for memory, held in ((10**9, 9 * image), (5 * image, 5 * image), (2, 0)):
+        kept = PatchDataset(coded, still, patch=50, memory=memory)
+        assert kept.reader.keep([], memory) == held
+        assert all(same(kept[k], plain[k]) for k in range(len(plain)))
+    filtered = [PatchDataset(coded, still, patch=50, recipe=GOLDSTEIN, memory=m) for m in (0, 10**9)]
+    assert same(filtered[0][4], filtered[1][4])
+    assert pickle.loads(pickle.dumps(filtered[1])).reader.keep([], 0) == 0
+    # What is held is not read again.
+    kept = PatchDataset(coded, still, patch=50, memory=10**9)
+    monkeypatch.setattr("insarflow.learn.planes.window_of", None)
+    assert kept[3]["image"].any()
+    with pytest.raises(TypeError):
+        plain[3]
+    with pytest.raises(ValueError, match=r"^memory must be"):
+        PatchDataset(coded, still, patch=50, memory=-1)
 
 
 def test_coherence_is_not_needed_unless_it_is_asked_for(stack):
@@ -249,6 +342,18 @@ def test_drawn_places(stack, labels):
     plain = PatchDataset(stack, labels, patch=32, count=24, least_valid=None).index
     assert plain["pair"].nunique() > 2
     assert plain[["y", "x"]].drop_duplicates().shape[0] > 20
+
+
+def test_every_place_is_drawn_up_to_the_far_sides(coded):
+    still = xr.DataArray(np.zeros((150, 170), np.uint8), dims=("y", "x"))
+    index = PatchDataset(coded, still, patch=149, count=500, least_valid=None).index
+    counted = index.groupby(["y", "x"]).size()
+    assert sorted(counted.index) == [(y, x) for y in range(2) for x in range(22)]
+    # Of 44 places alike likely each is drawn 11 times: the far corner no less often than others.
+    assert counted.max() < 3 * counted.mean()
+    far = index[(index["y"] == 1) & (index["x"] == 21)]
+    assert len(far) > 2
+    assert index["pair"].value_counts().min() > 120
 
 
 def test_samples_are_a_function_of_seed_epoch_and_label(stack, labels):
