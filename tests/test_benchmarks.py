@@ -4,12 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from benchmarks import baselines, simulate, texture
 from benchmarks.__main__ import main
 from benchmarks.kernels import grids, resample
+from insarflow.datasets.sim1_scenes import PAIRS
 from insarflow.kernels import coherence, decorrelate, goldstein, interferogram, multilook, residues
 from insarflow.kernels.noise import complex_noise
+from insarflow.learn.models import Spec, forget_model, register_model
 from insarflow.ops.presets import PRESETS
 from insarflow.simulate.processing import PROCESSING
 from insarflow.types import Looks, Window
@@ -188,3 +191,62 @@ def test_a_season_is_scored_and_drawn(tmp_path, capsys):
         assert row["found"] + row["false"] == row["outlines"]
         assert 0.0 <= row["recall"] <= 1.0
     assert (tmp_path / "season.png").stat().st_size > 10_000
+
+
+class MeanOfSeries(torch.nn.Module):
+    """One answer for the mean of the members that are there."""
+
+    spec = Spec(1, 0, kind="series")
+
+    def __init__(self, in_channels):
+        super().__init__()
+        self.answer = torch.nn.Conv2d(in_channels, 1, 1)
+
+    def forward(self, image, when, there):
+        weight = there[..., None, None, None] / there.sum(1)[:, None, None, None, None]
+        return self.answer((image * weight).sum(1))
+
+
+@pytest.fixture
+def mean_of_series():
+    register_model("mean-of-series", MeanOfSeries)
+    yield
+    forget_model("mean-of-series")
+
+
+def test_networks_are_trained_scored_and_kept(sim1, tmp_path, capsys, mean_of_series):
+    given = ["networks", "--data", str(sim1), "--out", str(tmp_path), "--patches", "24", "--epochs", "1"]
+    given += ["--scenes", "2", "--networks", "resunet", "mean-of-series", "nava-cnn"]
+    rows = main([*given, "--json"])
+    told = capsys.readouterr()
+    assert json.loads(told.out) == rows
+    assert "nava-cnn gives one answer for a clip, and no map: left out" in told.err
+    assert [(row["network"], row["parameters"]) for row in rows] == [("resunet", 100_849), ("mean-of-series", 4)]
+    assert rows[0]["multiply_adds"] > 1e8
+    assert rows[1]["multiply_adds"] == 3 * 128 * 128 / len(PAIRS)
+    assert all(row["patches_per_s"] > 0 and set(row["scores"]) == {"test"} for row in rows)
+    parts = ("all", "6", "12", "18", "season")
+    assert [set(row["scores"]["test"]) for row in rows] == [set(parts), {"season"}]
+    assert main([*given, "--minutes", "0"]) == rows  # nothing is trained again
+    printed = capsys.readouterr().out
+    assert "1 epochs of 24 patches, 1 steps of 24" in printed
+    expected = [*(["resunet", of] for of in parts), ["mean-of-series", "season"]]
+    assert [line.split()[:2] for line in printed.splitlines()[-6:]] == expected
+    with pytest.raises(SystemExit, match="holds rows of another budget"):
+        main([*given, "--epochs", "2"])
+
+
+def test_networks_that_take_too_long_are_not_run(sim1, tmp_path, capsys):
+    given = ["networks", "--data", str(sim1), "--out", str(tmp_path), "--minutes", "0", "--networks", "phase-contrast"]
+    (row,) = main(given)
+    assert not row["scores"]
+    assert row["hours"] == pytest.approx(1000 * 24 / row["patches_per_s"] / 3600)
+    printed = capsys.readouterr()
+    assert "phase-contrast: not run" in printed.err
+    assert "not run" in printed.out
+    assert main([*given]) == [row]
+    with pytest.raises(SystemExit):
+        main([*given, "--patches", "25"])
+    assert "--patches must be a multiple of 24, instead got 25" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match=r"error: .*is not downloaded for you"):
+        main(["networks", "--data", str(tmp_path / "none"), "--out", str(tmp_path)])
