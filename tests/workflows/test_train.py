@@ -14,7 +14,7 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("train")
     seen = []
     card = train(
-        Preset(scenes=1, held_out=1, epochs=1, seed=3),
+        Preset(scenes=1, held_out=1, at_rest=0, epochs=1, seed=3),
         folder / "model.safetensors",
         folder / "bank",
         progress=lambda what, done, wanted: seen.append((what, done, wanted)),
@@ -38,7 +38,9 @@ def test_training_ends_in_a_model_that_loads(trained):
 def test_a_bank_that_is_there_is_used_again(trained, monkeypatch):
     folder, card, _ = trained
     monkeypatch.setattr("insarflow.workflows.train.generate", None)
-    again = train(Preset(scenes=1, held_out=1, epochs=1, seed=3), folder / "again.safetensors", folder / "bank")
+    again = train(
+        Preset(scenes=1, held_out=1, at_rest=0, epochs=1, seed=3), folder / "again.safetensors", folder / "bank"
+    )
     assert again.sha256 == card.sha256
 
 
