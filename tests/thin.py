@@ -1,6 +1,5 @@
 """Large networks made thin: what they look at depends on how layers hang together and not on how wide these are."""
 
-import torch
 from torch import nn
 
 

@@ -2,20 +2,25 @@
 
 import copy
 import pickle
+import re
 import threading
 
 import numpy as np
 import pytest
 import torch
 from networks import GLOBAL, LOCAL, STRIDES, ZOO, alive, pooled_convolutions
+from thin import thinned
 from torch import nn
 
 import insarflow
 from insarflow.errors import ModelError
-from insarflow.learn.models import build_model, list_models
+from insarflow.learn.models import build_model, list_models, spec_of
 from insarflow.schema import recipe_of
 from insarflow.segment import check_seams, device, segment
 from insarflow.segment.own import OwnModule, keep
+from insarflow.segment.whole_tile.box import BoxMean
+from insarflow.segment.whole_tile.local import localise
+from insarflow.types import Recipe
 
 WHOLE = sorted(set(ZOO) - set(LOCAL))
 PATCH = 16
@@ -34,11 +39,50 @@ def plain():
 # no seams ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", list_models())
+@pytest.mark.parametrize(
+    "name", [n for n in list_models() if spec_of(n).kind == "image" and spec_of(n).reach < 200 and n != "drs-unet"]
+)
 def test_networks_of_the_registry(name):
     """The default's weights; others, whose drawn weights give nearly one value everywhere, made to matter."""
-    network = "default" if name == "context-unet" else alive(lambda: build_model(name))
+    network = "default" if name == "context-unet" else alive(lambda: thinned(build_model(name), 32))
     assert check_seams(network) < 1e-5
+
+
+def test_residual_shrinkage():
+    """A layer of the registry that looks at the whole tile is found and exchanged, and the rest has no seams."""
+    network = alive(lambda: thinned(build_model("drs-unet"), 32))
+    assert check_seams(network) > 1e-3
+    assert check_seams(network, mode="patch", patch=32) < 1e-5
+    assert check_seams(network, mode="blend", patch=64) > 0
+
+
+def test_pyramid_with_a_mean():
+    network = alive(lambda: thinned(build_model("deeplabv3-resnet50"), 32))
+    assert isinstance(localise(network, 32).classifier[0].convs[4][0], BoxMean)
+    assert 0 < check_seams(network, mode="blend", patch=64) < check_seams(network, mode="blend", patch=32)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (
+            "nava-cnn",
+            "tells classes of small images and gives no map: slide it over the region with insarflow.segment.c",
+        ),
+        (
+            "utae",
+            "makes one map of several interferograms of a place, and segment maps each by itself: call network(im",
+        ),
+    ],
+)
+def test_networks_that_map_no_interferogram(small, name, message, tmp_path):
+    network, path = build_model(name), tmp_path / "mine.safetensors"
+    insarflow.save_model(network, path, channels=("coherence", "cos", "sin"), recipe=Recipe())
+    for model, label in ((network, type(network).__name__), (path, str(path))):
+        with pytest.raises(ModelError, match=f"^model '{re.escape(label)}' {re.escape(message)}"):
+            segment(small, model)
+    with pytest.raises(ModelError, match=re.escape(message)):
+        check_seams(network)
 
 
 @pytest.mark.parametrize("name", sorted(ZOO))
