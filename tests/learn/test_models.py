@@ -12,7 +12,6 @@ from insarflow.learn.weights import load_model
 from insarflow.types import Recipe
 
 LARGE = ("deeplabv3-resnet50", "drs-unet", "fcn-resnet50", "segnet", "unet")
-SMALL = [name for name in list_models() if name not in LARGE]
 ANY_SIZE = ("deeplabv3-resnet50", "fcn-resnet50", "phase-contrast")
 NEEDS_THREE = ("context-unet", "phase-contrast")
 
@@ -151,13 +150,6 @@ def test_auxiliary_classifier():
     )
 
 
-@pytest.mark.parametrize("name", SMALL)
-def test_every_parameter_is_used(name):
-    network = build_model(name)
-    network(*given(name)).square().sum().backward()
-    assert all(p.grad is not None for p in network.parameters())
-
-
 @pytest.mark.parametrize("name", [n for n in kinds("image", "series") if n not in ANY_SIZE])
 def test_sizes_off_the_stride_are_refused(name):
     stride = spec_of(name).stride
@@ -221,8 +213,7 @@ class Task:
         return functional.binary_cross_entropy_with_logits(logits, self.truth)
 
 
-# Of the baseline's five parameters none can learn this.
-@pytest.fixture(scope="module", params=[name for name in list_models() if name != "phase-contrast"])
+@pytest.fixture(scope="module", params=list_models())
 def learned(request):
     """A name, its network after a few steps on a tiny set, and the losses."""
     task = Task(request.param)
@@ -236,13 +227,18 @@ def learned(request):
         loss.backward()
         losses.append(loss.item())
         optimiser.step()
-    assert all(p.grad is not None for p in network.parameters())
     return request.param, network, losses
+
+
+def test_every_parameter_is_used(learned):
+    _, network, _ = learned
+    assert all(p.grad is not None and bool(p.grad.isfinite().all()) for p in network.parameters())
 
 
 def test_overfits_a_tiny_set(learned):
     name, _, losses = learned
-    assert losses[-1] < 0.7 * losses[0], name
+    # The baseline's five parameters can learn no shape.
+    assert losses[-1] < (1 if name == "phase-contrast" else 0.7) * losses[0]
 
 
 def test_is_saved_and_loaded_by_its_name(learned, tmp_path):

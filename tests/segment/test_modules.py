@@ -17,6 +17,7 @@ from insarflow.errors import ModelError
 from insarflow.learn.models import build_model, list_models, spec_of
 from insarflow.schema import recipe_of
 from insarflow.segment import check_seams, device, segment
+from insarflow.segment.chosen import choose
 from insarflow.segment.own import OwnModule, keep
 from insarflow.segment.whole_tile.box import BoxMean
 from insarflow.segment.whole_tile.local import localise
@@ -48,18 +49,23 @@ def test_networks_of_the_registry(name):
     assert check_seams(network) < 1e-5
 
 
-def test_residual_shrinkage():
-    """A layer of the registry that looks at the whole tile is found and exchanged, and the rest has no seams."""
-    network = alive(lambda: thinned(build_model("drs-unet"), 32))
+@pytest.mark.parametrize(
+    ("name", "part", "others"),
+    [("drs-unet", "encoder.3.1.shrinkage.mean", 7), ("deeplabv3-resnet50", "classifier.0.convs.4.0", 0)],
+)
+def test_networks_that_look_at_the_whole_tile(small, name, part, others):
+    """Their spec is what is found, and their means are found and exchanged."""
+    network, spec = alive(lambda: thinned(build_model(name), 32)), spec_of(name)
+    chosen = choose(network, tolerant=True)
+    assert (chosen.stride, chosen.reach, True) == (spec.stride, spec.reach, spec.whole_tile)
+    with pytest.raises(ModelError, match=f"{re.escape(part)} .*; choose mode='patch'") as refused:
+        segment(small, network)
+    assert str(refused.value).count("Tensor.mean over y, x") == 1 + others
     assert check_seams(network) > 1e-3
-    assert check_seams(network, mode="patch", patch=32) < 1e-5
-    assert check_seams(network, mode="blend", patch=64) > 0
-
-
-def test_pyramid_with_a_mean():
-    network = alive(lambda: thinned(build_model("deeplabv3-resnet50"), 32))
-    assert isinstance(localise(network, 32).classifier[0].convs[4][0], BoxMean)
-    assert 0 < check_seams(network, mode="blend", patch=64) < check_seams(network, mode="blend", patch=32)
+    assert 0 < check_seams(network, mode="blend", patch=64) < 1
+    local = localise(network, 32)
+    assert isinstance(local.get_submodule(part), BoxMean)
+    assert sum(isinstance(layer, BoxMean) for layer in local.modules()) == 1 + others
 
 
 @pytest.mark.parametrize(
