@@ -2,20 +2,26 @@
 
 import copy
 import pickle
+import re
 import threading
 
 import numpy as np
 import pytest
 import torch
 from networks import GLOBAL, LOCAL, STRIDES, ZOO, alive, pooled_convolutions
+from thin import thinned
 from torch import nn
 
 import insarflow
 from insarflow.errors import ModelError
-from insarflow.learn.models import build_model, list_models
+from insarflow.learn.models import build_model, list_models, spec_of
 from insarflow.schema import recipe_of
 from insarflow.segment import check_seams, device, segment
+from insarflow.segment.chosen import choose
 from insarflow.segment.own import OwnModule, keep
+from insarflow.segment.whole_tile.box import BoxMean
+from insarflow.segment.whole_tile.local import localise
+from insarflow.types import Recipe
 
 WHOLE = sorted(set(ZOO) - set(LOCAL))
 PATCH = 16
@@ -34,11 +40,55 @@ def plain():
 # no seams ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", list_models())
+@pytest.mark.parametrize(
+    "name", [n for n in list_models() if spec_of(n).kind == "image" and spec_of(n).reach < 200 and n != "drs-unet"]
+)
 def test_networks_of_the_registry(name):
     """The default's weights; others, whose drawn weights give nearly one value everywhere, made to matter."""
-    network = "default" if name == "context-unet" else alive(lambda: build_model(name))
+    network = "default" if name == "context-unet" else alive(lambda: thinned(build_model(name), 32))
     assert check_seams(network) < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("name", "part", "others"),
+    [("drs-unet", "encoder.3.1.shrinkage.mean", 7), ("deeplabv3-resnet50", "classifier.0.convs.4.0", 0)],
+)
+def test_networks_that_look_at_the_whole_tile(small, name, part, others):
+    """Their spec is what is found, and their means are found and exchanged."""
+    network, spec = alive(lambda: thinned(build_model(name), 32)), spec_of(name)
+    chosen = choose(network, tolerant=True)
+    assert (chosen.stride, chosen.reach, True) == (spec.stride, spec.reach, spec.whole_tile)
+    with pytest.raises(ModelError, match=f"{re.escape(part)} .*; choose mode='patch'") as refused:
+        segment(small, network)
+    assert str(refused.value).count("Tensor.mean over y, x") == 1 + others
+    assert check_seams(network) > 1e-3
+    assert 0 < check_seams(network, mode="blend", patch=64) < 1
+    local = localise(network, 32)
+    assert isinstance(local.get_submodule(part), BoxMean)
+    assert sum(isinstance(layer, BoxMean) for layer in local.modules()) == 1 + others
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (
+            "nava-cnn",
+            "tells classes of small images and gives no map: slide it over the region with insarflow.segment.c",
+        ),
+        (
+            "utae",
+            "makes one map of several interferograms of a place, and segment maps each by itself: call network(im",
+        ),
+    ],
+)
+def test_networks_that_map_no_interferogram(small, name, message, tmp_path):
+    network, path = build_model(name), tmp_path / "mine.safetensors"
+    insarflow.save_model(network, path, channels=("coherence", "cos", "sin"), recipe=Recipe())
+    for model, label in ((network, type(network).__name__), (path, str(path))):
+        with pytest.raises(ModelError, match=f"^model '{re.escape(label)}' {re.escape(message)}"):
+            segment(small, model)
+    with pytest.raises(ModelError, match=re.escape(message)):
+        check_seams(network)
 
 
 @pytest.mark.parametrize("name", sorted(ZOO))

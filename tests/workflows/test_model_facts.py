@@ -47,7 +47,7 @@ def test_torch_is_loaded_with_the_models_only():
     code = """
 import sys, insarflow
 assert "torch" not in sys.modules
-assert insarflow.list_models() == ["context-unet", "phase-contrast", "resunet", "unet"]
+assert {"context-unet", "fcn-resnet50", "utae"} < {*insarflow.list_models()}
 assert "torch" in sys.modules
 assert insarflow.load_model("default")[1].architecture == "context-unet"
 assert insarflow.build_model("resunet").__class__.__name__ == "ResUNet"

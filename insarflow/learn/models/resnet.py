@@ -49,7 +49,8 @@ class ResNet50(nn.Module):
         self.layer3 = _layer(512, 256, 6, stride=1, first=1, dilation=2)
         self.layer4 = _layer(1024, 512, 3, stride=1, first=2, dilation=4)
         for layer in self.modules():
-            if isinstance(layer, nn.Conv2d):
+            # On meta there is nothing to draw, and torch loads its compiler for the try.
+            if isinstance(layer, nn.Conv2d) and not layer.weight.is_meta:
                 nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, x: Tensor) -> Features:

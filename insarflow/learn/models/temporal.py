@@ -64,7 +64,8 @@ class TemporalAttention(nn.Module):
             nn.Conv2d(_MODEL, width, kernel_size=1), nn.BatchNorm2d(width), nn.ReLU(inplace=True), nn.Dropout(0.2)
         )
         self.norm_merged = SeriesNorm(HEADS, width)
-        for drawn in (self.query, self.key.weight):
+        # On meta there is nothing to draw, and torch loads its compiler for the try.
+        for drawn in () if self.query.is_meta else (self.query, self.key.weight):
             nn.init.normal_(drawn, std=math.sqrt(2 / _KEY))
 
     def forward(self, x: Tensor, when: Tensor, there: Tensor) -> Attended:

@@ -5,6 +5,7 @@ from functools import cache
 import parts
 import pytest
 import torch
+from thin import thinned
 from torch import nn
 from torch.nn import functional
 
@@ -35,10 +36,32 @@ def test_unet():
     assert found.halo == 112
 
 
-@pytest.mark.parametrize("name", list_models())
+IMAGE = [name for name in list_models() if spec_of(name).kind == "image"]
+LARGE = ("deeplabv3-resnet50", "drs-unet", "fcn-resnet50", "segnet")
+
+
+@pytest.mark.parametrize("name", [name for name in IMAGE if name not in LARGE])
 def test_networks_state_what_is_found(name):
     spec, found = spec_of(name), reach_of(name)
     assert (spec.stride, spec.reach, spec.whole_tile) == (found.stride, max(found.left, found.right), False)
+
+
+@pytest.mark.parametrize(("name", "left", "right"), [("segnet", 211, 211), ("fcn-resnet50", 232, 225)])
+def test_large_networks_state_what_is_found(name, left, right):
+    """Those that look at the whole tile: in ``segment/test_modules.py``."""
+    spec = spec_of(name)
+    assert reach(thinned(build_model(name), 64)) == Reach(spec.stride, left, right)
+    assert (spec.reach, spec.whole_tile) == (max(left, right), False)
+
+
+def test_normalisations_of_one_column():
+    """Torch gives wrong gradients of some; so no strip is a single cell wide at the lowest resolution."""
+    layers = nn.Sequential(
+        nn.Conv2d(1, 2, 3, 2, 1), nn.Conv2d(2, 2, 3, 2, 1), nn.Conv2d(2, 2, 3, 2, 1), nn.Conv2d(2, 2, 3, 2, 1),
+        nn.BatchNorm2d(2), nn.ReLU(), nn.Conv2d(2, 2, 3, padding=1), nn.BatchNorm2d(2), nn.ReLU(),
+        nn.Upsample(scale_factor=16), nn.Conv2d(2, 1, 1),
+    )  # fmt: skip
+    assert reach(layers) == Reach(16, 16 + 15 + 15, 16 + 15)
 
 
 def test_trained_models(model):
