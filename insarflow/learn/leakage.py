@@ -131,7 +131,7 @@ def leakage_report(
 def shared(train: pd.DataFrame, test: pd.DataFrame) -> Shared:
     """What two sets of rows share."""
     acquisitions = acquisitions_of(train) & acquisitions_of(test)
-    pairs = {*train["pair"]} & {*test["pair"]}
+    pairs = set().union(*members_of(train)) & set().union(*members_of(test))
     ours, theirs = boxes(train), boxes(test)
     common = shapely.intersection(_ground(ours), _ground(theirs)).area
     gaps = distances(theirs, ours)
@@ -149,9 +149,32 @@ def shared(train: pd.DataFrame, test: pd.DataFrame) -> Shared:
 _BOX: Final = ["y", "x", "height", "width"]
 
 
+MEMBERS: Final = "members"
+"""Column of the index of series: names of the interferograms that a sample may show, with a space between."""
+
+
+def members_of(index: pd.DataFrame) -> list[set[str]]:
+    """Names of the interferograms that rows show, a set for each kind of row."""
+    column = index[MEMBERS if MEMBERS in index else "pair"]
+    return [{*names.split()} for names in column.unique()]
+
+
 def acquisitions_of(index: pd.DataFrame) -> set[str]:
-    """Names of the radar images of rows."""
+    """Names of the radar images of rows; of a series those of all its members."""
+    if MEMBERS in index:
+        return {name for pairs in members_of(index) for pair in pairs for name in pair.split("_")}
     return {*index["reference"], *index["secondary"]}
+
+
+def holding(index: pd.DataFrame, images: set[str]) -> tuple[pd.Series[bool], pd.Series[bool]]:
+    """Rows that show some of these radar images, and rows that show no other; of a series all members count."""
+    if MEMBERS not in index:
+        first, second = (index[name].isin(images) for name in ("reference", "secondary"))
+        return first | second, first & second
+    shown = {names: {*names.replace("_", " ").split()} for names in index[MEMBERS].unique()}
+    some = index[MEMBERS].isin([names for names, found in shown.items() if found & images])
+    every = index[MEMBERS].isin([names for names, found in shown.items() if found <= images])
+    return some, every
 
 
 def boxes(index: pd.DataFrame) -> np.ndarray:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 
 import geopandas as gpd
@@ -14,60 +13,23 @@ import xarray as xr
 
 from insarflow.errors import SelectionError
 from insarflow.learn.labels import read_labels
-from insarflow.learn.leakage import acquisitions_of, boxes, distances, lying_at, overlapping
+from insarflow.learn.leakage import acquisitions_of, boxes, distances, holding, lying_at, overlapping
 from insarflow.learn.leakage import leakage_report as leakage_report
 from insarflow.learn.metrics.checks import check_share
+from insarflow.learn.published import split_by_name as split_by_name
+from insarflow.learn.split import Split as Split
 from insarflow.ops.checks import check_number, check_whole
 from insarflow.types import DateLike, Grid, parse_date
 
 
-@dataclass(frozen=True)
-class Split:
-    """Rows of an index to train on and to test on.
-
-    Attributes
-    ----------
-    train, test
-        For `insarflow.learn.patches.PatchDataset.at`; each holds a patch with a mover.
-    dropped
-        Number of rows in neither, by reason.
-
-    Raises
-    ------
-    SelectionError
-        If one side has no patch, or none with a mover.
-    """
-
-    train: pd.DataFrame
-    test: pd.DataFrame
-    dropped: Mapping[str, int] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        for name, side in (("train", self.train), ("test", self.test)):
-            if side.empty or not (side["positive"] > 0).any():
-                has = "no patch" if side.empty else f"no mover in its {len(side)} patches"
-                left_out = ", ".join(f"{count} {reason}" for reason, count in self.dropped.items() if count) or "none"
-                raise SelectionError(
-                    f"the set to {name} on has {has} (left out: {left_out}): choose another split, a smaller buffer, "
-                    "or more patches"
-                )
-
-    def also(self, other: Split) -> Split:
-        """Rows on the same side of both splits, so that neither ground nor radar images are shared.
-
-        Raises
-        ------
-        SelectionError
-            As `Split`.
-        """
-        train = self.train.loc[self.train.index.intersection(other.train.index)]
-        test = self.test.loc[self.test.index.intersection(other.test.index)]
-        lost = len(self.train) + len(self.test) - len(train) - len(test)
-        return Split(train, test, {**self.dropped, "on another side of the other split": lost})
-
-
 def split_by_region(
-    index: pd.DataFrame, holdout: str | Path | gpd.GeoDataFrame, ds: xr.Dataset | Grid, *, buffer: int
+    index: pd.DataFrame,
+    holdout: str | Path | gpd.GeoDataFrame,
+    ds: xr.Dataset | Grid,
+    *,
+    buffer: int,
+    acquisitions: float | Sequence[DateLike] | None = None,
+    seed: int = 0,
 ) -> Split:
     """Test on the patches whose middle lies in held-out zones; train on those that are far enough away.
 
@@ -82,6 +44,9 @@ def split_by_region(
     buffer
         Pixels that lie at least between a patch to train on and each patch to test on: the reach of the network, so
         that it has seen nothing that it is tested on (`insarflow.reach`).
+    acquisitions, seed
+        Radar images that are held out, too, as ``test`` of `split_by_acquisition`: then nothing at all is shared, as
+        most that passes for skill in a new zone may be the atmosphere of an old day. By default they are shared.
 
     Returns
     -------
@@ -108,7 +73,13 @@ def split_by_region(
     >>> sorted(set(split.train["x"])), sorted(set(split.test["x"]))
     ([0, 64], [256])
     """
-    return Split(*in_zones(index, holdout, ds, buffer=buffer))
+    train, test, dropped = in_zones(index, holdout, ds, buffer=buffer)
+    if acquisitions is None:
+        return Split(train, test, dropped)
+    early, late, _ = of_acquisitions(index, _named(index, acquisitions, seed))
+    kept = [side.loc[side.index.intersection(other.index)] for side, other in ((train, early), (test, late))]
+    lost = len(train) + len(test) - sum(map(len, kept))
+    return Split(kept[0], kept[1], {**dropped, "with a radar image of the other set": lost})
 
 
 def split_by_edge(index: pd.DataFrame, share: float = 0.2, *, buffer: int) -> Split:
@@ -268,6 +239,11 @@ def split_by_acquisition(index: pd.DataFrame, test: float | Sequence[DateLike], 
     >>> set(split.test["pair"])
     {'20210703_20210709'}
     """
+    return _by_acquisition(index, _named(index, test, seed))
+
+
+def _named(index: pd.DataFrame, test: float | Sequence[DateLike], seed: int) -> set[str]:
+    """Names of the radar images of days, or of a drawn run of a share of them."""
     known = sorted(acquisitions_of(index))
     if isinstance(test, str) or not isinstance(test, int | float | Sequence):
         raise TypeError(f"test must be a share or a list of days, instead got test={test!r}")
@@ -276,14 +252,14 @@ def split_by_acquisition(index: pd.DataFrame, test: float | Sequence[DateLike], 
             raise ValueError(f"test must be between 0 and 1, both excluded, or days, instead got test={test}")
         count = min(max(round(test * len(known)), 2), len(known))
         first = int(np.random.default_rng(seed).integers(0, len(known) - count + 1))
-        return _by_acquisition(index, {*known[first : first + count]})
+        return {*known[first : first + count]}
     names = [str(parse_date(day).astype("datetime64[D]")).replace("-", "") for day in test]
     strange = [name for name in names if name not in known]
     if strange:
         raise SelectionError(
             f"test must be days of acquisitions, instead got {strange[0]}: there are {', '.join(known)}"
         )
-    return _by_acquisition(index, {*names})
+    return {*names}
 
 
 def _by_acquisition(index: pd.DataFrame, test: set[str]) -> Split:
@@ -292,6 +268,6 @@ def _by_acquisition(index: pd.DataFrame, test: set[str]) -> Split:
 
 def of_acquisitions(index: pd.DataFrame, test: set[str]) -> Parts:
     """As `split_by_acquisition`, by names of radar images, whatever either side holds."""
-    first, second = (index[name].isin(test) for name in ("reference", "secondary"))
-    crossing = {"with a radar image of each set": int((first != second).sum())}
-    return index[~first & ~second], index[first & second], crossing
+    some, every = holding(index, test)
+    crossing = {"with a radar image of each set": int((some & ~every).sum())}
+    return index[~some], index[every], crossing

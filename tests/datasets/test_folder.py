@@ -10,7 +10,14 @@ def test_a_missing_folder_tells_source_licence_tree_and_what_is_there(tmp_path):
     with pytest.raises(ProductError) as error:
         folder_of(tmp_path / "nowhere", ORIGIN)
     told = str(error.value)
-    for part in ("nowhere does not exist", ORIGIN.source, ORIGIN.licence, ORIGIN.cite, ORIGIN.tree, "found there: nothing"):
+    for part in (
+        "nowhere does not exist",
+        ORIGIN.source,
+        ORIGIN.licence,
+        ORIGIN.cite,
+        ORIGIN.tree,
+        "found there: nothing",
+    ):
         assert part in told
 
 

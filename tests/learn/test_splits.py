@@ -137,6 +137,64 @@ def test_two_splits_together_share_neither_ground_nor_images():
     assert len(both.train) + len(both.test) + sum(both.dropped.values()) == len(index)
 
 
+def test_a_zone_and_acquisitions_are_held_out_in_one_call():
+    index = index_of()
+    square = zone(box(0, 0, 60, 60))
+    alone = split_by_region(index, square, GRID, buffer=10)
+    both = split_by_region(index, square, GRID, buffer=10, acquisitions=0.4, seed=2)
+    report = leakage_report(both.train, both.test, buffer=10)
+    assert not report.shares_ground
+    assert not report.shares_acquisitions
+    assert leakage_report(alone.train, alone.test, buffer=10).shares_acquisitions
+    expected = alone.also(split_by_acquisition(index, 0.4, seed=2))
+    assert both.train.equals(expected.train)
+    assert both.test.equals(expected.test)
+    assert len(both.train) + len(both.test) + sum(both.dropped.values()) == len(index)
+    named = split_by_region(index, square, GRID, buffer=10, acquisitions=["2018-07-02", "2018-07-08"])
+    assert images(named.test) == {"20180702", "20180708"}
+    with pytest.raises(SelectionError, match=r"^test must be days of acquisitions, instead got 20180703"):
+        split_by_region(index, square, GRID, buffer=10, acquisitions=["20180703"])
+
+
+def test_a_third_part_is_split_off_what_is_trained_on():
+    index = index_of()
+    two = split_by_region(index, zone(box(0, 0, 60, 60)), GRID, buffer=10, acquisitions=0.3)
+    three = two.validating(split_by_acquisition(two.train, 0.4))
+    assert three.test.equals(two.test)
+    sides = [three.train, three.validation, three.test]
+    for k, one in enumerate(sides):
+        for other in sides[k + 1 :]:
+            assert not leakage_report(one, other).shares_acquisitions
+    assert gap(three.validation, three.test) >= 10
+    assert sum(map(len, sides)) + sum(three.dropped.values()) == len(index)
+    left = three.also(split_by_region(index, zone(box(0, 0, 60, 60)), GRID, buffer=40))
+    assert len(left.validation) < len(three.validation)
+    assert gap(left.validation, left.test) >= 40
+    assert sum(map(len, (left.train, left.validation, left.test))) + sum(left.dropped.values()) == len(index)
+    with pytest.raises(ValueError, match=r"^again must be a split of this one's train into two"):
+        two.validating(split_by_acquisition(index, 0.4))
+
+
+def test_all_members_of_a_series_count_as_shown():
+    index = index_of(patch=60, step=60, apart=(1,))
+    names = sorted({*index["pair"]})
+    near = {name: " ".join(names[max(k - 1, 0) : k + 2]) for k, name in enumerate(names)}
+    series = index.assign(members=index["pair"].map(near))
+    split = split_by_acquisition(series, ["20180819", "20180825", "20180813", "20180807"])
+    shown = [
+        {a for name in side["members"] for a in name.replace("_", " ").split()} for side in (split.train, split.test)
+    ]
+    assert not shown[0] & shown[1]
+    plain = split_by_acquisition(index, ["20180819", "20180825", "20180813", "20180807"])
+    assert len(split.train) < len(plain.train)
+    # By the pairs alone nothing would be shared, and yet it would leak.
+    leaking = series.loc[plain.train.index], series.loc[plain.test.index]
+    assert not leakage_report(plain.train, plain.test).shares_acquisitions
+    assert leakage_report(*leaking).shares_acquisitions
+    assert leakage_report(*leaking).split.pairs != ()
+    assert not leakage_report(split.train, split.test).shares_acquisitions
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_what_is_shared_is_what_a_count_one_by_one_finds(seed):
     index = index_of(patch=20, step=20, apart=(1, 3))
