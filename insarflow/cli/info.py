@@ -22,11 +22,20 @@ from insarflow.cli.words import columns, command
         "insarflow info a.zip b.zip --json",
         "insarflow info model.safetensors",
         "insarflow info default",
+        "insarflow info mine.gpkg",
     ],
 )
 def info(*, source: Sources, select: Select, fast: Fast = False, screen: Screen) -> None:
-    """Say what a stack or product holds, or what the card of a model tells."""
+    """Say what a stack or product holds, what the card of a model tells, or which fields a file of polygons has."""
     wanted = one_or_many(source)
+    if isinstance(wanted, str) and wanted.lower().endswith(POLYGONS):
+        from insarflow.workflows.info import describe_labels
+
+        if select.keywords():
+            raise UsageError(f"no part of the polygons {wanted} can be chosen: leave --bbox and the like out")
+        facts = describe_labels(wanted)
+        screen.facts(facts, _labels(facts), then=_training(wanted, facts))
+        return
     if isinstance(wanted, str) and _may_name_model(wanted):
         from insarflow.workflows.model_facts import describe_model, names_model
 
@@ -46,6 +55,43 @@ def info(*, source: Sources, select: Select, fast: Fast = False, screen: Screen)
 def _may_name_model(source: str) -> bool:
     """Without torch, which takes seconds to import: a word or a file's name that a stack does not have."""
     return source.endswith(".safetensors") or source.isalnum()
+
+
+POLYGONS = (".gpkg", ".geojson", ".json", ".shp", ".parquet", ".geoparquet")
+"""Endings of files of polygons."""
+
+
+def _labels(facts: Mapping[str, Any]) -> Iterator[str]:
+    shapes = ", ".join(f"{count} {kind}" for kind, count in facts["shapes"].items()) or "none"
+    for name, value in (("polygons", facts["polygons"]), ("shapes", shapes), ("crs", facts["crs"] or "none")):
+        yield f"{name:22} {value}"
+    yield ""
+    rows = [
+        (
+            field["name"],
+            field["type"],
+            field["empty"] or "-",
+            ", ".join(field["values"])
+            + (f", ... ({field['different']})" * (field["different"] > len(field["values"]))),
+            field["could_be"] or "-",
+        )
+        for field in facts["fields"]
+    ]
+    yield from columns([("field", "type", "empty", "values", "could be"), *rows], left=5)
+    if facts["levels"]:
+        yield ""
+        yield f"confidence {', '.join(facts['levels'])}: read_labels needs levels= that say how sure each is, 0 to 1"
+
+
+def _training(path: str, facts: Mapping[str, Any]) -> str:
+    """Training on the polygons, with the fields that it can read as they are."""
+    from insarflow.learn.label_files import FIELDS
+
+    known = {
+        m: c for m, c in facts["fields_map"].items() if m in FIELDS and not (m == "confidence" and facts["levels"])
+    }
+    fields = [part for meaning, column in known.items() for part in ("--field", f"{meaning}={column}")]
+    return command("train", "STACK", "--labels", path, *fields, "--holdout", "ZONE.gpkg", "-o", "my-model")
 
 
 def _model(facts: Mapping[str, Any]) -> Iterator[str]:

@@ -15,7 +15,7 @@ from insarflow.datasets.crops import SIDE, Crop
 from insarflow.datasets.folder import Origin, absent, folder_of
 from insarflow.errors import ProductError, StoreError
 from insarflow.stack.crop import write_crop
-from insarflow.stack.replace import FolderKind, clear_folder, replacing
+from insarflow.stack.replace import FolderKind, check_output, clear_folder, replacing
 from insarflow.types import Pair
 
 ORIGIN: Final = Origin(
@@ -179,6 +179,17 @@ def layout_of(root: str | Path) -> Layout:
         If there is no such folder; with where to get the data set.
     """
     return Layout(folder_of(root, ORIGIN))
+
+
+def check_new(root: str | Path) -> None:
+    """Check that a data set may be written to a folder, before any work.
+
+    Raises
+    ------
+    OutputExistsError
+        If something is there.
+    """
+    check_output(Path(root), overwrite=False, kind=_NOTHING)
 
 
 def write_isslide(root: str | Path, crops: Iterable[Crop]) -> Path:

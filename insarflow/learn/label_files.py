@@ -20,7 +20,7 @@ from insarflow.types import parse_date, parse_delay
 FIELDS: Final = ("confidence", "class", "status", "first", "last", "date", "delay")
 """What is known of a polygon beside its outline; the columns of a file that are named so are read by default."""
 
-_KINDS: Final = {
+KINDS: Final = {
     ".gpkg": (b"SQLite format 3\0",),
     ".geojson": (b"{",),
     ".json": (b"{",),
@@ -61,11 +61,9 @@ def check_kind(path: Path, name: str) -> None:
     ProductError
         If it is not, or cannot be read.
     """
-    begins = _KINDS.get(path.suffix.lower())
+    begins = KINDS.get(path.suffix.lower())
     if begins is None:
-        raise ProductError(
-            f"{name} must be one of the kinds {', '.join(_KINDS)}, instead got {path.suffix or 'none'!r}"
-        )
+        raise ProductError(f"{name} must be one of the kinds {', '.join(KINDS)}, instead got {path.suffix or 'none'!r}")
     try:
         with path.open("rb") as stream:
             start = stream.read(1024).removeprefix(b"\xef\xbb\xbf")
@@ -139,19 +137,33 @@ def named_fields(frame: gpd.GeoDataFrame, fields: Mapping[str, str] | None, name
         If the table lacks a column that `fields` names, or has only one of date and delay.
     """
     columns = [str(c) for c in frame.columns if c != frame.geometry.name]
-    chosen = {field: field for field in FIELDS if field in columns} if fields is None else dict(fields)
+    default: dict[str, str] = {field: field for field in FIELDS if field in columns}
+    chosen = default if fields is None else dict(fields)
     if fields is None and len({"date", "delay"} & chosen.keys()) == 1:
         chosen = {field: column for field, column in chosen.items() if field not in ("date", "delay")}
     strange = sorted(set(chosen) - set(FIELDS))
     if strange:
         raise ValueError(f"fields must be of {', '.join(FIELDS)}, instead got {strange[0]!r}")
-    lacking = [column for column in chosen.values() if column not in columns]
+    named = named_columns(frame, chosen, name)
+    if len({"date", "delay"} & chosen.keys()) == 1:
+        raise ValueError(f"fields must name both date and delay of a pair, or none, instead got {sorted(chosen)}")
+    return named
+
+
+def named_columns(frame: gpd.GeoDataFrame, fields: Mapping[str, str], name: str) -> dict[str, pd.Series[Any]]:
+    """The columns of a table that `fields` names, by what they mean.
+
+    Raises
+    ------
+    ProductError
+        If one is not there; with those that are.
+    """
+    columns = [str(c) for c in frame.columns if c != frame.geometry.name]
+    lacking = [column for column in fields.values() if column not in columns]
     if lacking:
         found = ", ".join(columns) or "none"
         raise ProductError(f"{name} has no field {', '.join(map(repr, lacking))}, it has {found}: see fields=")
-    if len({"date", "delay"} & chosen.keys()) == 1:
-        raise ValueError(f"fields must name both date and delay of a pair, or none, instead got {sorted(chosen)}")
-    return {field: frame[column].reset_index(drop=True) for field, column in chosen.items()}
+    return {field: frame[column].reset_index(drop=True) for field, column in fields.items()}
 
 
 def days(column: pd.Series[Any], field: str, name: str, ids: pd.Series[Any] | None = None) -> pd.Series[Any]:

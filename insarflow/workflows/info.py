@@ -80,6 +80,30 @@ def describe_source(source: SourceLike, *, selection: Selection | None = None, f
     return facts
 
 
+def describe_labels(source: str | Path) -> dict[str, Any]:
+    """Facts about a file of polygons: its fields, some of their values, and what they could mean.
+
+    Parameters
+    ----------
+    source
+        A GeoPackage, GeoJSON, Shapefile or GeoParquet.
+
+    Returns
+    -------
+    dict
+        As `insarflow.learn.label_fields.describe_fields`, and ``labels``, the source.
+
+    Raises
+    ------
+    ProductError
+        If the file is missing, of another kind, or damaged.
+    """
+    # Stacks are described without geopandas and torch.
+    from insarflow.learn.label_fields import describe_fields
+
+    return {"labels": str(source), **describe_fields(source)}
+
+
 _DATES = ("reference", "secondary")
 
 
