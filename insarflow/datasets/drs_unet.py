@@ -15,7 +15,7 @@ from insarflow.datasets.folder import Origin, absent, folder_of
 from insarflow.datasets.fusion import COLOUR, FUSED, PHASOR, fused
 from insarflow.datasets.indexed import Indexed
 from insarflow.datasets.parts import Part, Scheme, dealt, in_belts, part_of
-from insarflow.datasets.rasters import Limits, Rasters, kept, open_rasters, places, sides, starts
+from insarflow.datasets.rasters import Limits, Rasters, kept, on_one_plane, open_rasters, places, sides, starts
 from insarflow.learn.augment import Transform
 from insarflow.learn.patches import Sample
 from insarflow.ops.checks import check_choice, check_whole
@@ -128,7 +128,7 @@ class DRsUNet(Indexed):
         names = _checked(channels)
         folder = folder_of(root, ORIGIN)
         regions: dict[str, Rasters] = {}
-        for path in places(folder, ORIGIN, "phase_*days.tif"):
+        for path in places(folder, ORIGIN):
             limits = {name: TERRAIN[name] for name in names if name in TERRAIN}
             phases = dict.fromkeys(sorted(_delays(path).values()), _PHASE)
             needed: dict[str, Limits | None] = {**phases, "intensity": (0.0, np.inf), "mask": None}
@@ -196,6 +196,8 @@ def _delays(region: Path) -> dict[int, str]:
     for path, match in found.items():
         if match is None:
             raise absent(region, ORIGIN, f"has a file {path.name!r:.80}, whose name tells no delay")
+    if not found:
+        raise absent(region, ORIGIN, "lacks phase_12days.tif or another average")
     return {int(match[1]): path.stem for path, match in sorted(found.items()) if match}
 
 
@@ -203,25 +205,16 @@ def _index(regions: dict[str, Rasters]) -> pd.DataFrame:
     degrees = len({region.grid.crs for region in regions.values()}) > 1
     rows = [row for name, region in regions.items() for row in _rows(name, region, degrees=degrees)]
     index = pd.DataFrame(rows, columns=_COLUMNS)
-    sheets = {name: repr((r.grid.crs, r.grid.transform[1::4])) for name, r in regions.items()}
-    known = sorted({*sheets.values()})
-    # Regions of another CRS or pixel size are counted far away.
-    index["x"] += index["region"].map({name: 2**40 * known.index(sheet) for name, sheet in sheets.items()})
-    kinds = dict.fromkeys(("delay", "top", "left", "y", "x", "height", "width"), np.int64)
-    return index.astype({**kinds, **dict.fromkeys(("positive", "rejected", "valid", "south", "north"), np.float64)})
+    index = index.assign(height=PATCH, width=PATCH, rejected=0.0, reference=index["region"], secondary=index["region"])
+    return on_one_plane(index, "region", {name: region.grid for name, region in regions.items()})
 
 
-_COLUMNS: Final = (
-    *("region", "delay", "pair", "reference", "secondary", "top", "left", "y", "x", "height", "width"),
-    *("positive", "rejected", "valid", "south", "north"),
-)
+_COLUMNS: Final = ("region", "delay", "pair", "top", "left", "positive", "valid", "south", "north")
 
 
 def _rows(name: str, region: Rasters, *, degrees: bool) -> Iterator[tuple[object, ...]]:
     """Rows of the patches of a region of which anything is known."""
     height, width = region.grid.shape
-    x_origin, x_step, _, y_origin, _, y_step = region.grid.transform
-    first = round(-y_origin / abs(y_step)), round(x_origin / x_step)
     lefts = starts(width, PATCH, STEP)
     for top in starts(height, PATCH, STEP):
         strip = Window(top, 0, PATCH, width)
@@ -233,6 +226,5 @@ def _rows(name: str, region: Rasters, *, degrees: bool) -> Iterator[tuple[object
             for left, end in zip(lefts, ends, strict=True):
                 cut = np.s_[:, left : left + PATCH]
                 if known[cut].any():
-                    place = top, left, first[0] + top, first[1] + left, PATCH, PATCH
-                    shares = float(moving[cut].mean()), 0.0, float(known[cut].mean())
-                    yield name, delay, f"{name}_{delay}days", name, name, *place, *shares, *end
+                    shares = float(moving[cut].mean()), float(known[cut].mean())
+                    yield name, delay, f"{name}_{delay}days", top, left, *shares, *end

@@ -51,11 +51,19 @@ def in_belts(index: pd.DataFrame, *, shares: Sequence[float] = SHARES) -> Parts:
     -----
     Belts share no ground whatever the grids, tracks and places of the rows are. They may share acquisitions.
     """
+    if index.empty:
+        return dict.fromkeys(PARTS, index)
     south, north = (index[name].to_numpy(float) for name in ("south", "north"))
-    high = _border(index, south, north, shares[0])
+    positive = index["positive"].to_numpy(float) > 0
+    # The lowest border that has a positive row below it, and the lowest with another one between both.
+    least = north[positive].min(initial=np.inf)
+    between = north[positive & (south >= least)].min(initial=np.inf)
+    high = _border(south, north, positive, shares[0], between)
     above, below = south >= high, north <= high
-    rest = index[below]
-    low = _border(rest, south[below], north[below], shares[1] / (shares[1] + shares[2])) if len(rest) else high
+    low = high
+    if below.any():
+        share = shares[1] / (shares[1] + shares[2])
+        low = _border(south[below], north[below], positive[below], share, least)
     return {
         "train": index[above],
         "validation": index[below & (south >= low)],
@@ -63,17 +71,15 @@ def in_belts(index: pd.DataFrame, *, shares: Sequence[float] = SHARES) -> Parts:
     }
 
 
-def _border(index: pd.DataFrame, south: np.ndarray, north: np.ndarray, share: float) -> float:
-    """Northing that about `share` of the rows lie north of."""
+def _border(south: np.ndarray, north: np.ndarray, positive: np.ndarray, share: float, least: float) -> float:
+    """Northing from `least` on that about `share` of the rows lie north of, a positive one among them."""
     heights = np.unique(np.concatenate((south, north)))
-    positive = index["positive"].to_numpy(float) > 0
-    above = len(index) - np.searchsorted(np.sort(south), heights, side="left")
+    above = len(south) - np.searchsorted(np.sort(south), heights, side="left")
     below = np.searchsorted(np.sort(north), heights, side="right")
-    off = np.abs(above / len(index) - share) + 1 - (above + below) / len(index)
-    some_above = heights <= south[positive].max(initial=-np.inf)
-    some_below = heights >= north[positive].min(initial=np.inf)
+    off = np.abs(above / len(south) - share) + 1 - (above + below) / len(south)
+    fits = (heights >= least) & (heights <= south[positive].max(initial=-np.inf))
     # 2 is more than any row can cost, so that it counts only where nothing else is left.
-    return float(heights[np.argmin(off + 2.0 * ~(some_above & some_below))])
+    return float(heights[np.argmin(off + 2.0 * ~fits)])
 
 
 def by_group(index: pd.DataFrame, groups: pd.Series[Any], *, seed: int, shares: Sequence[float] = SHARES) -> Parts:

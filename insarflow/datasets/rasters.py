@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from insarflow.datasets.folder import Origin, absent
@@ -152,6 +153,26 @@ def sides(grid: Grid, windows: Iterable[Window], *, degrees: bool) -> list[tuple
     return [(box[1], box[3]) for box in boxes if box is not None]
 
 
+def on_one_plane(index: pd.DataFrame, place: str, grids: Mapping[str, Grid]) -> pd.DataFrame:
+    """Rows with ``y`` and ``x``, their first pixels counted over all places, so that common ground is common pixels.
+
+    Parameters
+    ----------
+    index
+        With ``top`` and ``left``, pixels of the place that the column `place` names.
+    grids
+        Of each place. Those of another CRS or pixel size are counted far away.
+    """
+    sheets = {name: repr((grid.crs, grid.transform[1], grid.transform[5])) for name, grid in grids.items()}
+    known = sorted({*sheets.values()})
+    down = {name: round(-grid.transform[3] / abs(grid.transform[5])) for name, grid in grids.items()}
+    right = {
+        name: round(grid.transform[0] / grid.transform[1]) + 2**40 * known.index(sheets[name])
+        for name, grid in grids.items()
+    }
+    return index.assign(y=index["top"] + index[place].map(down), x=index["left"] + index[place].map(right))
+
+
 def write_rasters(folder: Path, images: Mapping[str, np.ndarray | xr.DataArray], grid: Grid) -> None:
     """Write the bands of a place, so that `open_rasters` reads them.
 
@@ -179,17 +200,17 @@ def write_rasters(folder: Path, images: Mapping[str, np.ndarray | xr.DataArray],
     write_geotiff({folder / f"{name}.tif": located[name] for name in images})
 
 
-def places(root: Path, origin: Origin, holds: str) -> list[Path]:
-    """The folders of a data set's places, those with a certain file, in the order of their names.
+def places(root: Path, origin: Origin) -> list[Path]:
+    """The folders of a data set's places in the order of their names: all that hold a raster or a table.
 
     Raises
     ------
     ProductError
         If there is none.
     """
-    found = sorted(path for path in root.iterdir() if path.is_dir() and any(path.glob(holds)))
+    found = sorted(path for path in root.iterdir() if path.is_dir() and any((*path.glob("*.tif"), *path.glob("*.csv"))))
     if not found:
-        raise absent(root, origin, f"has no folder with {holds}")
+        raise absent(root, origin, "has no folder with .tif files")
     return found
 
 

@@ -9,11 +9,11 @@ import numpy as np
 import xarray as xr
 from torch import nn
 
+from insarflow.learn.resize import Resampling
 from insarflow.ops.checks import check_choice, check_kind, check_whole, refuse_wrapped
 from insarflow.ops.overlap import map_windows
 from insarflow.schema import SPACE, recipe_of
 from insarflow.segment.sliding.classifier import Classifier, prepare
-from insarflow.segment.sliding.resize import Resampling
 from insarflow.segment.sliding.slide import BATCH, Plan, classify_at, make_plan
 from insarflow.segment.sliding.window_axis import Border, Rule
 from insarflow.segment.sliding.window_map import pixel_block

@@ -9,10 +9,10 @@ from typing import Final, get_args
 import numpy as np
 from torch import nn
 
+from insarflow.learn.resize import Resampling, resize_matrix
 from insarflow.ops.checks import check_choice, check_kind, check_whole
 from insarflow.segment.device import check_device
 from insarflow.segment.sliding.classifier import Classifier, prepare, probabilities
-from insarflow.segment.sliding.resize import Resampling, resize_matrix
 from insarflow.segment.sliding.window_axis import Border, WindowAxis
 from insarflow.segment.sliding.window_batches import predict_windows
 

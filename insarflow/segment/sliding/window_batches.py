@@ -40,7 +40,7 @@ def predict_windows(
     predict
         Gives the probabilities of a batch.
     matrix
-        float32, shape ``(size, window)``: see `insarflow.segment.sliding.resize.resize_matrix`.
+        float32, shape ``(size, window)``: see `insarflow.learn.resize.resize_matrix`.
     step
         Windows of a row this far apart are cut at once.
     batch

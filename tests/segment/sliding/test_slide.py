@@ -11,7 +11,7 @@ from insarflow.errors import ModelError
 from insarflow.segment import sliding_window
 from insarflow.segment.sliding import window_batches
 from insarflow.segment.sliding.classifier import prepare
-from insarflow.segment.sliding.resize import resize_matrix
+from insarflow.learn.resize import resize_matrix
 from insarflow.segment.sliding.window_axis import WindowAxis
 
 MODES = {"bilinear": {"mode": "bilinear", "align_corners": False}, "nearest": {"mode": "nearest-exact"}}

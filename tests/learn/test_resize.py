@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from insarflow.segment.sliding.resize import resize_matrix
+from insarflow.learn.resize import resize_matrix
 
 SIDES = st.integers(1, 40)
 
