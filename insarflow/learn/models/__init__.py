@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from insarflow.errors import ModelError
-from insarflow.learn.models.network import Network, Spec
+from insarflow.learn.models.network import Kind, Network, Spec
 from insarflow.learn.models.registry import (
     BUILT_IN,
     architecture,
@@ -17,6 +17,7 @@ from insarflow.learn.models.registry import (
 )
 
 __all__ = [
+    "Kind",
     "Network",
     "Spec",
     "build_model",
@@ -43,7 +44,8 @@ def build_model(name: str, in_channels: int = 3) -> nn.Module:
     Returns
     -------
     torch.nn.Module
-        Takes float ``(batch, in_channels, y, x)``, gives logits ``(batch, 1, y, x)``.
+        Takes float ``(batch, in_channels, y, x)``, gives logits ``(batch, 1, y, x)``; networks of clips and of series
+        take and give what their `Spec.kind` tells.
 
     Raises
     ------
@@ -127,7 +129,9 @@ def _signature_of(name: str, kind: type[nn.Module], in_channels: int) -> dict[st
         factory = architecture(name).factory
         if isinstance(factory, type) and factory is not kind:
             return None
-        with torch.random.fork_rng(devices=[]):
+        # Those of the package take no memory, and no time to draw, on meta.
+        place = torch.device("meta" if is_built_in(name) else "cpu")
+        with place, torch.random.fork_rng(devices=[]):
             network = build_model(name, in_channels)
     except ModelError:
         return None

@@ -64,8 +64,7 @@ class ContextUNet(Network):
         ValueError
             If the height or the width is no multiple of the stride.
         """
-        if x.shape[-2] % self.spec.stride or x.shape[-1] % self.spec.stride:
-            raise ValueError(f"height and width must be multiples of {self.spec.stride}, instead got {tuple(x.shape)}")
+        self.check_sides(x)
         x = torch.cat((self.features(x[:, :3]), x[:, 3:]), dim=1)
         levels = []
         for down, encoder in zip(self.downs, self.encoders, strict=True):

@@ -15,9 +15,17 @@ from torch import nn
 from insarflow.errors import ModelError
 from insarflow.learn.models.context import ContextUNet
 from insarflow.learn.models.contrast import PhaseContrast
-from insarflow.learn.models.network import Spec
+from insarflow.learn.models.deeplab import DeepLabV3ResNet50
+from insarflow.learn.models.drs_unet import DRsUNet
+from insarflow.learn.models.fcn import FCNResNet50
+from insarflow.learn.models.nava import NavaCNN
+from insarflow.learn.models.network import Network, Spec
 from insarflow.learn.models.resunet import ResUNet
+from insarflow.learn.models.segnet import SegNet
+from insarflow.learn.models.sepunet import SepUNet
+from insarflow.learn.models.small_unet import SmallUNet
 from insarflow.learn.models.unet import UNet
+from insarflow.learn.models.utae import UTAE
 
 Factory = Callable[[int], nn.Module]
 """From a number of input channels to a network with freshly drawn weights."""
@@ -47,12 +55,22 @@ class Architecture:
     spec: Spec | None
 
 
-BUILT_IN: Final = {
-    "context-unet": Architecture(ContextUNet, ContextUNet.spec),
-    "phase-contrast": Architecture(PhaseContrast, PhaseContrast.spec),
-    "resunet": Architecture(ResUNet, ResUNet.spec),
-    "unet": Architecture(UNet, UNet.spec),
+_OWN: Final[dict[str, type[Network]]] = {
+    "context-unet": ContextUNet,
+    "deeplabv3-resnet50": DeepLabV3ResNet50,
+    "drs-unet": DRsUNet,
+    "fcn-resnet50": FCNResNet50,
+    "nava-cnn": NavaCNN,
+    "phase-contrast": PhaseContrast,
+    "resunet": ResUNet,
+    "segnet": SegNet,
+    "sepunet": SepUNet,
+    "small-unet": SmallUNet,
+    "unet": UNet,
+    "utae": UTAE,
 }
+
+BUILT_IN: Final = {name: Architecture(network, network.spec) for name, network in _OWN.items()}
 """Networks of the package."""
 
 _registered: dict[str, Architecture] = {}

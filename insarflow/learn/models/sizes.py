@@ -8,7 +8,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor, nn
 
-from insarflow.learn.models import build_model, is_built_in, spec_of
+from insarflow.learn.models import build_model, is_built_in, spec_of, stated_spec
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,8 @@ class Sizes:
     weights
         Parameters and running statistics.
     largest
-        The largest output of a layer, for each pixel of the input, in float32.
+        The largest output of a layer, for each pixel of the input, in float32; of a series, for each pixel of one of
+        its interferograms.
     """
 
     weights: int
@@ -48,7 +49,9 @@ def sizes_of(name: str, in_channels: int = 3, *, stride: int | None = None) -> S
     >>> sizes_of("resunet").largest  # twelve channels
     48.0
     """
-    side, largest = 8 * (stride or spec_of(name).stride), 0
+    stated = stated_spec(name)
+    kind = "image" if stated is None else stated.kind
+    side, largest = 32 if kind == "clip" else 8 * (stride or spec_of(name).stride), 0
 
     def look(_layer: nn.Module, _given: object, out: object) -> None:
         nonlocal largest
@@ -60,5 +63,9 @@ def sizes_of(name: str, in_channels: int = 3, *, stride: int | None = None) -> S
         for layer in network.modules():
             if not any(layer.children()):
                 layer.register_forward_hook(look)
-        network(torch.zeros(1, in_channels, side, side))
+        image = torch.zeros(1, in_channels, side, side)
+        if kind == "series":
+            network(image[:, None], torch.zeros(1, 1, 2), torch.ones(1, 1, dtype=torch.bool))
+        else:
+            network(image)
     return Sizes(sum(tensor.nbytes for tensor in network.state_dict().values()), largest / side**2)

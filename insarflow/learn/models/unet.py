@@ -54,8 +54,7 @@ class UNet(Network):
         ValueError
             If the height or the width is no multiple of the stride.
         """
-        if x.shape[-2] % self.spec.stride or x.shape[-1] % self.spec.stride:
-            raise ValueError(f"height and width must be multiples of {self.spec.stride}, instead got {tuple(x.shape)}")
+        self.check_sides(x)
         skips: list[Tensor] = []
         for level in self.encoder:
             x = level(functional.max_pool2d(x, 2) if skips else x)

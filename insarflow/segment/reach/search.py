@@ -24,7 +24,8 @@ MAX_PROBE = 4096
 """Longest strip, pixels."""
 
 _WIDTH: Final = 16
-"""Narrowest strip, pixels: torch 2.13 gives wrong gradients of some normalisations of one column."""
+_CELLS: Final = 2
+"""Narrowest strip, pixels and cells of the stride: torch 2.13 gives wrong gradients of normalisations of one column."""
 
 
 @dataclass(frozen=True)
@@ -173,7 +174,7 @@ def _measure(
 
 
 def _width(subject: Subject, calls: Calls, stride: int, size: int) -> int:
-    width = round_up(_WIDTH, stride)
+    width = round_up(max(_WIDTH, _CELLS * stride), stride)
     while width <= size:
         if _accepts(subject, calls, size, width) and _accepts(subject, calls, width, size):
             return width
