@@ -85,7 +85,11 @@ class RandomConjugation:
 
     def __call__(self, image: Tensor, mask: Tensor, generator: Generator | None = None) -> Batch:
         """Conjugate or not."""
-        return (phase.conjugate(image) if _coin(generator) else image), mask
+        return (phase.conjugate(image) if self.exchanges(generator) else image), mask
+
+    def exchanges(self, generator: Generator | None = None) -> bool:
+        """Draw whether acquisitions are exchanged."""
+        return _coin(generator)
 
 
 @dataclass(frozen=True)
@@ -206,7 +210,11 @@ class RandomWarp:
 
     def __call__(self, image: Tensor, mask: Tensor, generator: Generator | None = None) -> Batch:
         """One scale and angle a sample."""
-        draws = 2 * _uniform((2, len(image)), image, generator) - 1
+        return self.warped(image, mask, 1, generator)
+
+    def warped(self, image: Tensor, mask: Tensor, alike: int, generator: Generator | None = None) -> Batch:
+        """One scale and angle for every so many successive samples, `alike`: the members of a series."""
+        draws = (2 * _uniform((2, len(image) // alike), image, generator) - 1).repeat_interleave(alike, 1)
         factor, theta = torch.exp(draws[0] * math.log1p(self.scale)), draws[1] * self.angle
         return warp(image, mask, factor, theta, channels=self.channels, missing=self.missing)
 

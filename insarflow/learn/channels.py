@@ -14,7 +14,8 @@ from insarflow.learn.phase import CHANNELS, encode
 from insarflow.ops.layer import window_of
 from insarflow.ops.margins import margins
 from insarflow.ops.recipe import apply_recipe
-from insarflow.schema import DIMS, SPACE, VARIABLES, require
+from insarflow.schema import DIMS, SPACE, VARIABLES, recipe_of, require
+from insarflow.stack.codes import phase_only
 from insarflow.types import Recipe, Window
 
 ASPECT: Final = {"aspect_east": np.sin, "aspect_north": np.cos}
@@ -33,8 +34,11 @@ class ChannelReader:
     ds
         A stack, lazy or not. Nothing is computed yet.
     channels
-        ``coherence``, ``cos``, ``sin`` (`insarflow.learn.phase.encode`); ``aspect_east``, ``aspect_north``; and any
-        variable of the stack on ``(date, delay, y, x)`` or ``(y, x)`` that holds real numbers, in its own unit.
+        ``coherence``, ``cos``, ``sin`` (`insarflow.learn.phase.encode`); ``aspect_east``, ``aspect_north``;
+        ``amplitude``, that of the stack or, if it has none, the square root of the interferogram's magnitude, which is
+        the geometric mean of both images' amplitudes; and any variable of the stack on ``(date, delay, y, x)`` or
+        ``(y, x)`` that holds real numbers, in its own unit: ``dem``, ``slope``, ``profile_curvature``, ``incidence``,
+        ``los_east`` ...
     steps
         Applied to the stack before (`insarflow.apply_recipe`).
 
@@ -62,8 +66,7 @@ class ChannelReader:
         self.processed = apply_recipe(ds, steps) if steps.steps else ds
         _check(self.processed, self.channels)
         self.phase = bool({*CHANNELS} & {*self.channels})
-        made = {name for name in self.channels if name not in (*CHANNELS, *ASPECT)}
-        self.variables = made | ({"aspect"} if {*ASPECT} & {*self.channels} else set())
+        self.variables = {_made_of(self.processed, name) for name in {*self.channels} - {*CHANNELS}}
         if self.phase:
             self.variables |= {"igram", "coherence"} & {*map(str, self.processed.data_vars)}
         self._steps, self._margins = steps, margins(steps)
@@ -109,7 +112,7 @@ class ChannelReader:
             if name in CHANNELS:
                 image[k] = encoded[name]
                 continue
-            plane = ASPECT[name](values["aspect"]) if name in ASPECT else values[name]
+            plane = _plane(name, values)
             image[k] = np.where(np.isfinite(plane), plane, 0)
             if name not in _LEVEL:
                 there &= np.isfinite(plane)
@@ -156,17 +159,39 @@ def _one_by_one(data: da.Array, lead: int) -> bool:
     return all(n == 1 for sizes in data.chunks[:lead] for n in sizes)
 
 
+def _made_of(ds: xr.Dataset, name: str) -> str:
+    """The variable of a stack that a channel is made of."""
+    if name in ("cos", "sin") or (name == "amplitude" and name not in ds and "igram" in ds):
+        return "igram"
+    return "aspect" if name in ASPECT else name
+
+
+def _plane(name: str, values: dict[str, np.ndarray]) -> np.ndarray:
+    """A channel out of the variables that are read."""
+    if name in ASPECT:
+        direction: np.ndarray = ASPECT[name](values["aspect"])
+        return direction
+    return np.sqrt(np.abs(values["igram"])) if name not in values else values[name]
+
+
 def _check(ds: xr.Dataset, channels: tuple[str, ...]) -> None:
     if not channels or len({*channels}) < len(channels):
         raise ValueError(f"channels must be names that differ, at least one, instead got channels={channels}")
     for name in channels:
-        made_of = "igram" if name in ("cos", "sin") else "aspect" if name in ASPECT else name
+        made_of = _made_of(ds, name)
         about = f"the channel {name!r}" if made_of != name else "the channels"
         remedy = "add it with insarflow.terrain" if made_of in _TERRAIN else ""
         if made_of not in ds and made_of not in VARIABLES:
-            known = sorted({*CHANNELS, *ASPECT, *map(str, ds.data_vars)} - {"igram", "valid", "fingerprint"})
+            known = sorted(
+                {*CHANNELS, *ASPECT, "amplitude", *map(str, ds.data_vars)} - {"igram", "valid", "fingerprint"}
+            )
             raise MissingVariableError(f"a channel must be one of {', '.join(known)}, instead got {name!r}")
         require(ds, made_of, to=about, remedy=remedy)
+        if name == "amplitude" and made_of == "igram" and phase_only(recipe_of(ds)):
+            raise MissingVariableError(
+                "the channel 'amplitude' needs complex interferograms, or the variable 'amplitude', but these are of "
+                f"phase alone, and the dataset holds {sorted(map(str, ds.data_vars))}"
+            )
         if tuple(ds[made_of].dims) not in (DIMS, SPACE) or (name == made_of and ds[made_of].dtype.kind not in "biuf"):
             raise ValueError(
                 f"a channel must hold real numbers on (y, x) or (date, delay, y, x), instead got {name!r} of "

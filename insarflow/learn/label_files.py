@@ -17,7 +17,7 @@ import shapely
 from insarflow.errors import ProductError
 from insarflow.types import parse_date, parse_delay
 
-FIELDS: Final = ("confidence", "class", "status", "first", "last", "date", "delay")
+FIELDS: Final = ("confidence", "repetition", "class", "status", "first", "last", "date", "delay")
 """What is known of a polygon beside its outline; the columns of a file that are named so are read by default."""
 
 KINDS: Final = {

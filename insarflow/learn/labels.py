@@ -45,7 +45,8 @@ class Labels:
         Polygons and multipolygons of shapely, x before y, object ``(n,)``.
     table
         A row for each: ``row`` (in the file), ``state`` (see `State`), ``rejected`` (bool: someone looked and said that
-        it is no mover), ``confidence`` (float32, 0..1), ``class``, ``first`` and ``last`` (days between which both
+        it is no mover), ``confidence`` (float32, 0..1), ``repetition`` (float32: how many times it was seen, infinite
+        if nobody says), ``class``, ``first`` and ``last`` (days between which both
         acquisitions of a pair lie), ``date`` and ``delay`` (of the one pair that it was outlined in). NaT is any.
     """
 
@@ -104,11 +105,12 @@ def read_labels(
     ds
         A stack, or its grid.
     fields
-        Column of each of ``confidence``, ``class``, ``status``, ``first``, ``last``, ``date``, ``delay``; by default
-        each that is named so, none with ``{}``. ``status`` is what a reviewer says: confirmed polygons are what their
-        class says, rejected ones hold no mover, and are worth showing to a network; new ones, and those where it is
-        empty, nobody has looked at: they are open. A polygon is there in pairs whose acquisitions are not before
-        ``first`` and not after ``last`` (days, both may be empty), or in the one pair of ``date`` and ``delay``.
+        Column of each of ``confidence``, ``repetition``, ``class``, ``status``, ``first``, ``last``, ``date``,
+        ``delay``; by default each that is named so, none with ``{}``. ``repetition`` is the number of times that the
+        mover was seen. ``status`` is what a reviewer says: confirmed polygons are what their class says, rejected ones
+        hold no mover, and are worth showing to a network; new ones, and those where it is empty, nobody has looked at:
+        they are open. A polygon is there in pairs whose acquisitions are not before ``first`` and not after ``last``
+        (days, both may be empty), or in the one pair of ``date`` and ``delay``.
     classes
         What each class, as text, says of its pixels: ``{"Slide": "moving", "Bowl": "absent"}``; by default all move.
     levels
@@ -204,6 +206,7 @@ def _table(
             "state": states,
             "rejected": rejected,
             "confidence": _confidence(known.get("confidence", nothing), levels, name),
+            "repetition": _repetition(known.get("repetition", nothing), name),
             "class": kinds,
             "first": days(known.get("first", nothing), "first", name),
             "last": days(known.get("last", nothing), "last", name),
@@ -241,6 +244,13 @@ def _confidence(column: pd.Series[Any], levels: Mapping[str, float] | None, name
     wrong = column.notna() & ~numbers.between(0.0, 1.0)
     check_rows(wrong, column, "confidence", "0 to 1: say what its values mean with levels=", name)
     return np.asarray(numbers.fillna(1.0), np.float32)
+
+
+def _repetition(column: pd.Series[Any], name: str) -> np.ndarray:
+    numbers = pd.to_numeric(column, errors="coerce")
+    wrong = column.notna() & ~((numbers >= 0) & (numbers == numbers.round()))
+    check_rows(wrong, column, "repetition", "a whole number from 0 on: how many times it was seen", name)
+    return np.asarray(numbers.fillna(np.inf), np.float32)
 
 
 def _on_grid(outlines: gpd.GeoSeries, grid: Grid, name: str) -> np.ndarray:

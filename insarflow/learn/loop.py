@@ -30,7 +30,7 @@ class Segmenter(LightningModule):
     Parameters
     ----------
     network
-        Gives logits ``(batch, 1, y, x)``.
+        Gives logits ``(batch, 1, y, x)`` for images, or for image, when and there of series (`Batch`).
     training
         Parameters.
     augmentation
@@ -58,9 +58,7 @@ class Segmenter(LightningModule):
         self.criterion = training.criterion
         self.data, self.validation, self.start = data, validation, start
         # A function, not a module, so that weights keep their names.
-        self._logits: Callable[[Tensor], Tensor] = (
-            torch.compile(network.forward) if training.compile else network.__call__
-        )
+        self._logits: Callable[..., Tensor] = torch.compile(network.forward) if training.compile else network.__call__
         self._losses: list[Tensor] = []
 
     def train_dataloader(self) -> DataLoader[Any]:
@@ -134,7 +132,10 @@ class Segmenter(LightningModule):
         return augmented(batch, self.augmentation, generator)
 
     def _loss(self, batch: Batch) -> Tensor:
-        logits = self._logits(batch.image.contiguous(memory_format=torch.channels_last))
+        if batch.when is None:
+            logits = self._logits(batch.image.contiguous(memory_format=torch.channels_last))
+        else:
+            logits = self._logits(batch.image, batch.when, batch.there)
         if logits.shape != (len(batch.image), 1, *batch.mask.shape[-2:]):
             raise InsarError(
                 f"the network must give logits (batch, 1, y, x) for each pixel of {tuple(batch.mask.shape)}, "

@@ -128,6 +128,22 @@ def balanced(index: pd.DataFrame, balance: float, seed: int) -> pd.DataFrame:
     return index.iloc[np.sort(np.concatenate(kept))].reset_index(drop=True)
 
 
+def labelled(index: pd.DataFrame, rows: pd.DataFrame | Sequence[int] | np.ndarray) -> pd.DataFrame:
+    """Some rows of an index, by their labels, or by the rows.
+
+    Raises
+    ------
+    SelectionError
+        If a label is not in the index, or none is given.
+    """
+    labels = rows.index if isinstance(rows, pd.DataFrame) else pd.Index(np.asarray(rows))
+    strange = labels.difference(index.index)
+    if len(strange) or not len(labels):
+        found = f"the label {strange[0]}" if len(strange) else "none"
+        raise SelectionError(f"rows must be labels of the index, at least one, instead got {found}")
+    return index.loc[labels]
+
+
 def random_rows(scenes: Scenes, count: int, balance: float | None, seed: int) -> Iterator[dict[str, Any]]:
     """Patches at drawn places in drawn pairs; patch k is a function of ``(seed, k)``.
 

@@ -17,7 +17,7 @@ from insarflow.errors import SelectionError
 from insarflow.learn.augment import Transform
 from insarflow.learn.channels import ChannelReader
 from insarflow.learn.labels import Labels
-from insarflow.learn.patch_index import Scenes, as_table, balanced, grid_rows, random_rows
+from insarflow.learn.patch_index import Scenes, as_table, balanced, grid_rows, labelled, random_rows
 from insarflow.learn.phase import CHANNELS
 from insarflow.learn.rasterise import Drawing
 from insarflow.learn.truth import truth_of
@@ -77,6 +77,8 @@ class PatchDataset(Dataset[Sample]):
         of its acquisitions; ``y``, ``x``, ``height``, ``width``, in pixels of the stack after the steps; ``positive``,
         ``rejected`` and ``valid``, shares of its pixels that move in this pair, lie in a rejected polygon, and are
         known (NaN if nobody looked). The rows' labels stay with `at`.
+    cells
+        Pairs by name, with their positions along date and delay.
 
     Raises
     ------
@@ -137,8 +139,8 @@ class PatchDataset(Dataset[Sample]):
         processed = self.reader.processed
         self.truth = truth_of(labels, drawing or Drawing(), processed.assign_coords(stack[["date", "delay"]].coords))
         chosen = pairs_of(stack) if pairs == "all" else [pair_of(stack, pair) for pair in pairs]
-        self._pairs = {pair.name: (pair, cell_of(stack, pair)) for pair in chosen}
-        scenes = Scenes(self.reader, self.truth, list(self._pairs.values()), patch, least_valid)
+        self.cells = {pair.name: (pair, cell_of(stack, pair)) for pair in chosen}
+        scenes = Scenes(self.reader, self.truth, list(self.cells.values()), patch, least_valid)
         self.index = _index(scenes, step, count, balance, seed)
         self.weighted, self.seed, self.transforms = weighted, seed, transforms
         # Shared, so that workers that are there already see it change.
@@ -167,13 +169,8 @@ class PatchDataset(Dataset[Sample]):
         SelectionError
             If a label is not in the index, or none is given.
         """
-        labels = rows.index if isinstance(rows, pd.DataFrame) else pd.Index(np.asarray(rows))
-        strange = labels.difference(self.index.index)
-        if len(strange) or not len(labels):
-            found = f"the label {strange[0]}" if len(strange) else "none"
-            raise SelectionError(f"rows must be labels of the index, at least one, instead got {found}")
         part = copy.copy(self)
-        part.index = self.index.loc[labels]
+        part.index = labelled(self.index, rows)
         return part
 
     def __len__(self) -> int:
@@ -183,7 +180,7 @@ class PatchDataset(Dataset[Sample]):
     def __getitem__(self, number: int) -> Sample:
         """One sample, by its position in the index."""
         row = self.index.iloc[number]
-        pair, cell = self._pairs[row["pair"]]
+        pair, cell = self.cells[row["pair"]]
         window = Window(int(row["y"]), int(row["x"]), int(row["height"]), int(row["width"]))
         image, there = self.reader.read(cell, window)
         mask = self.truth.mask(window, pair, cell)
@@ -193,11 +190,12 @@ class PatchDataset(Dataset[Sample]):
             weight = self.truth.confidence(window, pair)
             sample["weight"] = torch.from_numpy(np.ones(window.shape, np.float32) if weight is None else weight)
         if self.transforms is not None:
-            sample = changed(sample, self.transforms, self._generator(int(self.index.index[number])))
+            sample = changed(sample, self.transforms, self.generator(int(self.index.index[number])))
         sample["valid"] = sample["mask"] < OPEN
         return sample
 
-    def _generator(self, label: int) -> torch.Generator:
+    def generator(self, label: int) -> torch.Generator:
+        """What the transforms of a row, by its label, draw from in this epoch."""
         state = np.random.SeedSequence((self.seed, self.epoch, label)).generate_state(1, np.uint64)[0]
         return torch.Generator().manual_seed(int(state >> np.uint64(1)))
 

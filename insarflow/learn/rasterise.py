@@ -34,6 +34,9 @@ class Drawing:
         than twice this is open as a whole.
     least_confidence
         Movers below it are left open.
+    enough
+        Number of times from which on a mover counts as seen often enough (``repetition`` of the labels): the weight of
+        one seen less often is its confidence times the share of this number. By default once is enough.
     elsewhen
         What is said of a mover's place in pairs that its polygon is not valid for: ``"open"`` (nobody looked), or
         ``"absent"`` (someone looked at each pair, and drew it where it shows).
@@ -42,11 +45,13 @@ class Drawing:
     all_touched: bool = False
     border: int = 0
     least_confidence: float = 0.0
+    enough: int = 1
     elsewhen: Literal["open", "absent"] = "open"
 
     def __post_init__(self) -> None:
         check_whole("border", self.border, low=0)
         check_fraction("least_confidence", self.least_confidence)
+        check_whole("enough", self.enough, low=1)
         check_choice("elsewhen", self.elsewhen, ("open", "absent"))
 
     def states(self, labels: Labels, polygons: np.ndarray, pair: Pair | None) -> np.ndarray:
@@ -112,10 +117,14 @@ def rasterise(
 def confidence(
     labels: Labels, window: Window, *, pair: Pair | None = None, drawing: Drawing | None = None
 ) -> np.ndarray:
-    """How sure one is of a window's pixels: float32 0..1, of movers the highest that holds the pixel, 1 elsewhere."""
+    """How sure one is of a window's pixels: float32 0..1, of movers the highest that holds the pixel, 1 elsewhere.
+
+    Of each mover it is the labels' confidence, times ``repetition / drawing.enough`` if it was seen less often.
+    """
     drawing = drawing or Drawing()
     near = labels.near(window, 1)
-    sure = labels.columns["confidence"][near]
+    seen = np.minimum(labels.columns["repetition"][near] / np.float32(drawing.enough), np.float32(1))
+    sure = labels.columns["confidence"][near] * seen
     moving = drawing.states(labels, near, pair) == MOVING
     order = np.flatnonzero(moving)[np.argsort(sure[moving], kind="stable")]
     ranks = burnt(labels.shapes[near][order], window, all_touched=drawing.all_touched)

@@ -3,6 +3,8 @@
 A sample is a dict: ``image`` float32 ``(channel, y, x)``; ``mask`` uint8 ``(y, x)``, states of
 `insarflow.simulate.truth`; optionally ``valid`` bool ``(y, x)``, False for pixels that do not count in the loss
 whatever the mask says, and ``weight``, float32 ``(y, x)`` or one number, 0 or more. Other keys are left out of batches.
+A sample of a series has an ``image`` float32 ``(time, channel, y, x)``, ``when`` float32 ``(time, 2)`` (days of the
+reference acquisition since 2014-01-01, and delay in days), and ``there`` bool ``(time,)``, False for what is no member.
 A pixel with a channel that is not finite is missing: all its channels become 0, which is what missing pixels look like
 to the networks, and its mask `MISSING`.
 """
@@ -32,16 +34,20 @@ class Batch(NamedTuple):
     Attributes
     ----------
     image
-        float32, ``(batch, channel, y, x)``, finite.
+        float32, ``(batch, channel, y, x)``, or of series ``(batch, time, channel, y, x)``, finite.
     mask
         uint8, ``(batch, y, x)``; what does not count is `OPEN` or `MISSING`.
     weight
         float32, ``(batch, y, x)``, or ``(batch, 1, 1)`` if no sample has one for each pixel.
+    when, there
+        Of series, ``(batch, time, 2)`` and ``(batch, time)``; else None.
     """
 
     image: Tensor
     mask: Tensor
     weight: Tensor
+    when: Tensor | None = None
+    there: Tensor | None = None
 
     @property
     def target(self) -> Tensor:
@@ -102,7 +108,7 @@ class Samples(Dataset[dict[str, Any]]):
             tell(epoch)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        """One sample: image, mask, weight and number.
+        """One sample: image, mask, weight and number; of a series also when and there.
 
         Raises
         ------
@@ -113,9 +119,12 @@ class Samples(Dataset[dict[str, Any]]):
         image, mask = self._image(sample, name), _mask(sample, name)
         if mask.shape != image.shape[-2:]:
             raise _wrong(name, "mask", f"have the image's size {tuple(image.shape[-2:])}", tuple(mask.shape))
-        missing = ~torch.isfinite(image).all(0)
-        image = torch.where(missing, 0.0, image)
-        mask = mask.masked_fill(missing, MISSING)
+        missing = ~torch.isfinite(image).all(-3)
+        series = _series(sample, image, name)
+        if series:
+            missing |= ~series["there"][:, None, None]
+        image = torch.where(missing.unsqueeze(-3), 0.0, image)
+        mask = mask.masked_fill(missing.all(0) if series else missing, MISSING)
         if sample.get("valid") is not None:
             valid = _tensor(sample["valid"])
             if valid.dtype != torch.bool or valid.shape != mask.shape:
@@ -123,17 +132,18 @@ class Samples(Dataset[dict[str, Any]]):
                     name, "valid", f"be bool of the size {tuple(mask.shape)}", f"{valid.dtype} {tuple(valid.shape)}"
                 )
             mask = torch.where(valid | (mask == MISSING), mask, OPEN)
-        return {"image": image, "mask": mask, "weight": _weight(sample, mask, name), "index": index}
+        return {"image": image, "mask": mask, "weight": _weight(sample, mask, name), "index": index, **series}
 
     def _image(self, sample: object, name: str) -> Tensor:
         if not isinstance(sample, Mapping) or not {"image", "mask"} <= sample.keys():
             got = sorted(sample) if isinstance(sample, Mapping) else type(sample).__name__
             raise SchemaError(f"{name} must be a dict with image and mask, instead got {got}")
         image = _tensor(sample["image"])
-        if image.dtype != torch.float32 or image.ndim != 3:
-            raise _wrong(name, "image", "be float32 (channel, y, x)", f"{image.dtype} {tuple(image.shape)}")
-        if len(image) != self.channels:
-            raise _wrong(name, "image", f"have the network's {self.channels} channels", f"{len(image)} channels")
+        dims = ("time", "channel", "y", "x") if "when" in sample else ("channel", "y", "x")
+        if image.dtype != torch.float32 or image.ndim != len(dims):
+            raise _wrong(name, "image", f"be float32 ({', '.join(dims)})", f"{image.dtype} {tuple(image.shape)}")
+        if image.shape[-3] != self.channels:
+            raise _wrong(name, "image", f"have the network's {self.channels} channels", f"{image.shape[-3]} channels")
         return image
 
 
@@ -152,12 +162,40 @@ def collate(samples: Sequence[Mapping[str, Any]]) -> Batch:
                 f"sample {sample['index']} must have the size {tuple(first['mask'].shape)} of sample {first['index']}, "
                 f"instead got {tuple(sample['mask'].shape)}: cut patches of one size, or take batches of one"
             )
+        if sample["image"].shape[:-2] != first["image"].shape[:-2]:
+            raise SchemaError(
+                f"sample {sample['index']} must have as many members as sample {first['index']}, "
+                f"{_members(first)}, instead got {_members(sample)}: make series of one length"
+            )
     weights = [sample["weight"] for sample in samples]
     if all(weight.ndim == 0 for weight in weights):
         weight = torch.stack(weights)[:, None, None]
     else:
         weight = torch.stack([w.expand(first["mask"].shape) for w in weights])
-    return Batch(torch.stack([s["image"] for s in samples]), torch.stack([s["mask"] for s in samples]), weight)
+    series = [_stacked(samples, name) for name in ("when", "there")] if "when" in first else []
+    return Batch(_stacked(samples, "image"), _stacked(samples, "mask"), weight, *series)
+
+
+def _stacked(samples: Sequence[Mapping[str, Any]], name: str) -> Tensor:
+    return torch.stack([sample[name] for sample in samples])
+
+
+def _members(sample: Mapping[str, Any]) -> str:
+    return str(len(sample["there"])) if "there" in sample else "no series"
+
+
+def _series(sample: Sample, image: Tensor, name: str) -> dict[str, Tensor]:
+    """When and there of a series; nothing if it is none."""
+    if "when" not in sample:
+        return {}
+    when, there = _tensor(sample["when"]), _tensor(sample.get("there", np.ones(len(image), bool)))
+    if when.shape != (len(image), 2) or when.dtype != torch.float32 or not bool(torch.isfinite(when).all()):
+        raise _wrong(
+            name, "when", f"be finite float32 of the size {(len(image), 2)}", f"{when.dtype} {tuple(when.shape)}"
+        )
+    if there.shape != (len(image),) or there.dtype != torch.bool:
+        raise _wrong(name, "there", f"be bool of the size {(len(image),)}", f"{there.dtype} {tuple(there.shape)}")
+    return {"when": when, "there": there}
 
 
 def _tensor(value: Any) -> Tensor:

@@ -77,7 +77,8 @@ def fit(
     Parameters
     ----------
     network
-        Gives logits ``(batch, 1, y, x)`` for float32 ``(batch, channel, y, x)``.
+        Gives logits ``(batch, 1, y, x)`` for float32 ``(batch, channel, y, x)``; if samples are series, for image
+        ``(batch, time, channel, y, x)``, when and there (see `insarflow.learn.samples`).
     data, validation
         Map-style datasets of samples (see `insarflow.learn.samples`) to train on, and to watch. One that draws for
         itself should do so by (epoch, index), and have a method ``set_epoch``.

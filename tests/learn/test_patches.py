@@ -354,7 +354,7 @@ def test_labels_on_other_pixels_are_told(stack, labels, simulated):
         ({"channels": ("cos", "cos")}, ValueError, "channels must be names that differ"),
         ({"channels": ("cos", "aspect_sin")}, MissingVariableError, "one of .*aspect_east.*, instead got 'aspect_sin'"),
         ({"channels": ("plan_curvature",)}, MissingVariableError, "'plan_curvature'.*; add it with insarflow.terr"),
-        ({"channels": ("amplitude",)}, MissingVariableError, "needs the variable 'amplitude'"),
+        ({"channels": ("unwrapped",)}, MissingVariableError, "needs the variable 'unwrapped'"),
         ({"channels": ("igram",)}, ValueError, "a channel must hold real numbers .* instead got 'igram' of complex64"),
         ({"pairs": ["20210703_20210801"]}, UnknownPairError, "is not in the stack"),
         ({"pairs": []}, SelectionError, "pairs must name an interferogram at least"),

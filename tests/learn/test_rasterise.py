@@ -168,6 +168,22 @@ def test_confidence_is_the_highest_of_the_movers_there():
     assert [found[k - 5, k - 5] for k in (6, 12, 25, 35, 45)] == [1.0, 0.75, 0.75, 0.25, 1.0]
 
 
+def test_what_was_seen_rarely_weighs_less():
+    shapes = [box(10, 10, 20, 20), box(30, 10, 40, 20), box(50, 10, 60, 20), box(52, 12, 70, 18)]
+    labels = labels_of(shapes, confidence=[1.0, 0.5, 1.0, 1.0], repetition=[1, 3, 12, None])
+    weight = confidence(labels, WHOLE, drawing=Drawing(enough=6))
+    expected = np.ones(SHAPE, np.float32)
+    expected[10:20, 10:20], expected[10:20, 30:40] = np.float32(1) / 6, 0.25
+    np.testing.assert_array_equal(weight, expected)
+    once = confidence(labels, WHOLE)
+    assert {*np.unique(once).tolist()} == {0.5, 1.0}
+    named = read_labels(
+        gpd.GeoDataFrame({"NB": [2, 4]}, geometry=[ground(s) for s in shapes[:2]], crs=GRID.crs), GRID,
+        fields={"repetition": "NB"},
+    )  # fmt: skip
+    assert np.unique(confidence(named, WHOLE, drawing=Drawing(enough=4))).tolist() == [0.5, 1.0]
+
+
 def test_polygons_elsewhere_are_not_looked_at(monkeypatch):
     labels = labels_of([box(10, 10, 30, 30), box(60, 60, 70, 70)])
     seen = []
