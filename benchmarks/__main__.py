@@ -8,7 +8,7 @@ kernel, compilation included. graphs: a stack of 1,500 pairs among 18,000 cells,
 training patches of each kind of product a second and core, beside SciPy's Goldstein filter of one. texture: simulated
 beside real interferograms (--real plain=FOLDER, --real city=FOLDER, --figure FILE). Without a name: kernels and
 segment. ``goals MODEL ...``, with options of its own, tries models on held-out scenes; ``season`` scores the inventory
-of a simulated season, seen from two orbits, against its truth.
+of a simulated season, seen from two orbits, against its truth; ``networks`` trains all networks on insarflow-sim-1.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from typing import Any
 import torch
 
 import insarflow
-from benchmarks import first, goals, graphs, mapping, memory, season, simulate, store, streaming, texture
+from benchmarks import first, goals, graphs, mapping, memory, networks, season, simulate, store, streaming, texture
 from benchmarks.kernels import Images
 from benchmarks.measure import Row, measure
 
@@ -40,6 +40,8 @@ def main(arguments: list[str] | None = None) -> list[dict[str, Any]]:
         return goals.main(given[1:])
     if given[:1] == ["season"]:
         return [season.main(given[1:])]
+    if given[:1] == ["networks"]:
+        return networks.main(given[1:])
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -49,3 +49,11 @@ def outlined(tmp_path_factory):
     from outlined import outline
 
     return outline(tmp_path_factory.mktemp("outlined"))
+
+
+@pytest.fixture(scope="session")
+def sim1(tmp_path_factory):
+    """The first scenes of insarflow-sim-1."""
+    from insarflow.datasets.sim1 import generate
+
+    return generate(tmp_path_factory.mktemp("sim1"), scenes={"train": 2, "validation": 2, "test": 1})

@@ -171,3 +171,40 @@ def test_a_season_is_scored_and_drawn(tmp_path, capsys):
         assert row["found"] + row["false"] == row["outlines"]
         assert 0.0 <= row["recall"] <= 1.0
     assert (tmp_path / "season.png").stat().st_size > 10_000
+
+
+def test_networks_are_trained_scored_and_kept(sim1, tmp_path, capsys):
+    given = ["networks", "--data", str(sim1), "--out", str(tmp_path), "--patches", "24", "--epochs", "1"]
+    given += ["--scenes", "2", "--networks", "resunet"]
+    (row,) = main([*given, "--json"])
+    assert json.loads(capsys.readouterr().out.replace("NaN", "null"))[0]["network"] == "resunet"
+    assert (row["network"], row["parameters"]) == ("resunet", 100_849)
+    assert row["multiply_adds"] > 1e6
+    assert row["patches_per_s"] > 0
+    assert set(row["scores"]) == {"test"}
+    assert {"all", "6", "12", "18", "season"} == set(row["scores"]["test"])
+    (again,) = main([*given, "--minutes", "0"])
+    assert again == row  # nothing is trained again
+    printed = capsys.readouterr().out
+    assert "1 epochs of 24 patches, 1 steps of 24" in printed
+    assert [line.split()[:2] for line in printed.splitlines()[-5:]] == [
+        ["resunet", of] for of in ("all", "6", "12", "18", "season")
+    ]
+    with pytest.raises(SystemExit, match="holds rows of another budget"):
+        main([*given, "--epochs", "2"])
+
+
+def test_networks_that_take_too_long_are_not_run(sim1, tmp_path, capsys):
+    given = ["networks", "--data", str(sim1), "--out", str(tmp_path), "--minutes", "0", "--networks", "phase-contrast"]
+    (row,) = main(given)
+    assert not row["scores"]
+    assert row["hours"] == pytest.approx(1000 * 24 / row["patches_per_s"] / 3600)
+    printed = capsys.readouterr()
+    assert "phase-contrast: not run" in printed.err
+    assert "not run" in printed.out
+    assert main([*given]) == [row]
+    with pytest.raises(SystemExit):
+        main([*given, "--patches", "25"])
+    assert "--patches must be a multiple of 24, instead got 25" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="is not downloaded for you"):
+        main([*given[:2], str(tmp_path / "none"), *given[3:-3], "--minutes", "60", "--networks", "resunet"])
