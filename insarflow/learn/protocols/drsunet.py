@@ -42,8 +42,11 @@ class PixelCounts:
     iou_sum: float = 0.0
 
     def update(self, probability: np.ndarray, moving: np.ndarray) -> None:
-        """Add a patch: probability, float32, and bool, both ``(y, x)``."""
-        said = probability > 0.5
+        """Add patches: probability, float32, and bool, both ``(batch, y, x)``."""
+        for said, true in zip(probability > 0.5, moving, strict=True):
+            self._add(said, true)
+
+    def _add(self, said: np.ndarray, moving: np.ndarray) -> None:
         hits, false, missed = (int(m.sum()) for m in (said & moving, said & ~moving, ~said & moving))
         self.hits, self.false, self.missed = self.hits + hits, self.false + false, self.missed + missed
         if hits + false + missed:

@@ -15,7 +15,7 @@ from insarflow.errors import InsarError
 from insarflow.learn.classify import ClipSamples
 from insarflow.learn.phase import CHANNELS
 from insarflow.learn.protocols.drsunet import PixelCounts
-from insarflow.learn.protocols.honest import choose, clip_scores, pixel_scores
+from insarflow.learn.protocols.honest import ClipTally, PixelTally, choose
 from insarflow.learn.protocols.isslide import PatchMeans
 from insarflow.learn.protocols.nava import ClipCounts
 from insarflow.learn.protocols.predictions import Predictions
@@ -74,12 +74,6 @@ class Evaluation:
         lines = [f"{a:<{widths[0]}}  {b:>{widths[1]}}  {c:>{widths[2]}}" for a, b, c in rows]
         return "\n".join((*lines, *self.notes))
 
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON has it; what is no number is None."""
-        columns = {"published": self.published, "honest": self.honest}
-        told = {name: {k: v if np.isfinite(v) else None for k, v in of.items()} for name, of in columns.items()}
-        return {"protocol": self.protocol, **told, "notes": list(self.notes)}
-
 
 def evaluate(
     network: nn.Module,
@@ -96,7 +90,8 @@ def evaluate(
     Parameters
     ----------
     network
-        Gives logits: ``(batch, 1, y, x)``, or ``(batch, 2)`` of clips (``"nava"``). It is put into evaluation mode.
+        Gives logits: ``(batch, 1, y, x)`` of images or series, or ``(batch, 2)`` of clips (``"nava"``). It is put into
+        evaluation mode.
     dataset
         Map-style, of samples (see `insarflow.learn.samples`) or of clips (see `insarflow.learn.classify`), without
         random changes.
@@ -141,26 +136,25 @@ def evaluate(
     if validation is not None:
         watched = Predictions(network, kind(validation, _channels(validation, "validation", protocol)), batch_size)
     threshold = choose(watched)
-    published = _published(protocol, tested, seed)
-    honest = (clip_scores if protocol == "nava" else pixel_scores)(tested, threshold)
-    where = "as there is no validation data" if validation is None else "chosen on validation data"
-    return Evaluation(
-        protocol, published, honest, (*RULES[protocol], f"{_HONEST[protocol]}; threshold {threshold:.4g}, {where}")
-    )
+    published, honest = _scored(protocol, tested, threshold, seed)
+    where = f"{threshold}, without validation data" if validation is None else "chosen on validation data"
+    return Evaluation(protocol, published, honest, (*RULES[protocol], f"{_HONEST[protocol]}; threshold {where}"))
 
 
-def _published(protocol: Protocol, tested: Predictions, seed: int) -> dict[str, float]:
-    if protocol == "nava":
-        clips = ClipCounts()
-        for probability, target in tested:
-            clips.update(probability, target > 0)
-        return clips.scores()
-    scores = PatchMeans() if protocol == "isslide" else PixelCounts()
-    offset = seed if protocol == "isslide" else None
-    for probability, target in Predictions(tested.network, tested.samples, tested.batch_size, offset):
-        for one, moving in zip(probability, target == MOVING, strict=True):
-            scores.update(one, moving)
-    return scores.scores()
+def _scored(
+    protocol: Protocol, tested: Predictions, threshold: float, seed: int
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Both columns; one that adds constants to the phase needs predictions of its own."""
+    published = {"isslide": PatchMeans, "drsunet": PixelCounts, "nava": ClipCounts}[protocol]()
+    honest = ClipTally(threshold) if protocol == "nava" else PixelTally(threshold)
+    for probability, target in tested:
+        honest.update(probability, target)
+        if protocol != "isslide":
+            published.update(probability, target == MOVING)
+    if protocol == "isslide":
+        for probability, target in Predictions(tested.network, tested.samples, tested.batch_size, seed):
+            published.update(probability, target == MOVING)
+    return published.scores(), honest.scores()
 
 
 def _channels(dataset: Dataset[Any], name: str, protocol: str) -> int:
@@ -175,7 +169,7 @@ def _channels(dataset: Dataset[Any], name: str, protocol: str) -> int:
         )
     sample = dataset[0]
     image = sample["image"] if isinstance(sample, Mapping) and "image" in sample else None
-    return len(image) if isinstance(image, np.ndarray | torch.Tensor) and image.ndim else 0
+    return image.shape[-3] if isinstance(image, np.ndarray | torch.Tensor) and image.ndim > 2 else 0
 
 
 def _text(scores: Mapping[str, float], name: str) -> str:

@@ -38,43 +38,62 @@ def choose(validated: Found | None) -> float:
         ) from error
 
 
-def pixel_scores(tested: Found, threshold: float) -> dict[str, float]:
-    """Scores of pixels, of objects, and of outlines.
+class PixelTally:
+    """Scores of pixels, of objects, and of outlines; what is open or missing does not count.
 
     Parameters
     ----------
-    tested
-        Probability, float32, and states of `insarflow.simulate.truth`, both ``(batch, y, x)``. What is open or missing
-        does not count.
     threshold
         Probability from which a pixel moves.
-
-    Returns
-    -------
-    dict
-        As `insarflow.learn.metrics.PixelScores.at`; ``object_precision``, ``object_recall``, ``object_f1`` of
-        `insarflow.learn.metrics.ObjectScores`; ``hausdorff``, ``hausdorff_95`` and ``one_empty`` of
-        `insarflow.learn.metrics.DistanceScores`, in pixels; ``threshold``.
     """
-    pixels, objects, distances = PixelScores(), ObjectScores(), DistanceScores()
-    for probability, target in tested:
-        pixels.update(probability, target)
+
+    def __init__(self, threshold: float) -> None:
+        self.threshold = threshold
+        self.pixels, self.objects, self.distances = PixelScores(), ObjectScores(), DistanceScores()
+
+    def update(self, probability: np.ndarray, target: np.ndarray) -> None:
+        """Add patches: probability, float32, and states of `insarflow.simulate.truth`, both ``(batch, y, x)``."""
+        self.pixels.update(probability, target)
         for one, true in zip(probability, target, strict=True):
-            objects.update(one, true, threshold)
-            distances.update(one, true, threshold)
-    outlines = distances.scores()
-    return {
-        **pixels.at(threshold),
-        **{f"object_{name}": objects.scores()[name] for name in ("precision", "recall", "f1")},
-        **{name: outlines[name] for name in ("hausdorff", "hausdorff_95", "one_empty") if name in outlines},
-        "threshold": round(threshold, 4),
-    }
+            self.objects.update(one, true, self.threshold)
+            self.distances.update(one, true, self.threshold)
+
+    def scores(self) -> dict[str, float]:
+        """Scores by name.
+
+        Returns
+        -------
+        dict
+            As `insarflow.learn.metrics.PixelScores.at`; ``object_precision``, ``object_recall``, ``object_f1`` of
+            `insarflow.learn.metrics.ObjectScores`; ``hausdorff``, ``hausdorff_95`` and ``one_empty`` of
+            `insarflow.learn.metrics.DistanceScores`, in pixels; ``threshold``.
+        """
+        objects, outlines = self.objects.scores(), self.distances.scores()
+        return {
+            **self.pixels.at(self.threshold),
+            **{f"object_{name}": objects[name] for name in ("precision", "recall", "f1")},
+            **{name: outlines[name] for name in ("hausdorff", "hausdorff_95", "one_empty") if name in outlines},
+            "threshold": round(self.threshold, 4),
+        }
 
 
-def clip_scores(tested: Found, threshold: float) -> dict[str, float]:
-    """As `insarflow.learn.metrics.PixelScores.at` of clips, but for ``iou`` and ``dice``, and ``threshold``."""
-    clips = PixelScores()
-    for probability, target in tested:
-        clips.update(probability, target)
-    told = {name: value for name, value in clips.at(threshold).items() if name not in ("iou", "dice")}
-    return {**told, "threshold": round(threshold, 4)}
+class ClipTally:
+    """Scores of clips.
+
+    Parameters
+    ----------
+    threshold
+        Probability from which a clip shows a landslide.
+    """
+
+    def __init__(self, threshold: float) -> None:
+        self.threshold, self.clips = threshold, PixelScores()
+
+    def update(self, probability: np.ndarray, target: np.ndarray) -> None:
+        """Add clips: probability, float32, and 0 or 1, uint8, both ``(batch,)``."""
+        self.clips.update(probability, target)
+
+    def scores(self) -> dict[str, float]:
+        """As `insarflow.learn.metrics.PixelScores.at`, but for ``iou`` and ``dice``; and ``threshold``."""
+        told = {name: value for name, value in self.clips.at(self.threshold).items() if name not in ("iou", "dice")}
+        return {**told, "threshold": round(self.threshold, 4)}

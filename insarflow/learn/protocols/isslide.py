@@ -53,9 +53,12 @@ class PatchMeans:
     auc_last: float = float("nan")
 
     def update(self, probability: np.ndarray, moving: np.ndarray) -> None:
-        """Add a patch: probability, float32, and bool, both ``(y, x)``. One without movement is passed over."""
-        if not moving.any():
-            return
+        """Add patches: probability, float32, and bool, both ``(batch, y, x)``; those without movement are dropped."""
+        for one, true in zip(probability, moving, strict=True):
+            if true.any():
+                self._add(one, true)
+
+    def _add(self, probability: np.ndarray, moving: np.ndarray) -> None:
         rising = THRESHOLDS[::-1]
         above = np.searchsorted(rising, probability, side="left")
         said = _at_least(above)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from insarflow.errors import InsarError
 from insarflow.learn import phase
 from insarflow.learn.classify import CLASSES, ClipSamples, collate_clips
-from insarflow.learn.samples import Samples, collate
+from insarflow.learn.samples import Batch, Samples, collate
 
 
 @dataclass(frozen=True)
@@ -55,31 +55,38 @@ class Predictions:
                 image, target = collate_clips(given)
                 yield self._of_clips(image), target.numpy().astype(np.uint8)
             else:
-                image, target, _ = collate(given)
-                yield self._of_pixels(self._turned(image, numbers)), target.numpy()
-
-    def _turned(self, image: Tensor, numbers: range) -> Tensor:
-        """The image with its constants added."""
-        if self.offset is None:
-            return image
-        draws = [np.random.default_rng((self.offset, number)).uniform(0.0, 2 * np.pi) for number in numbers]
-        return phase.offset(image, torch.tensor(draws, dtype=image.dtype))
+                batch = collate(given)
+                yield self._of_pixels(batch, numbers), batch.mask.numpy()
 
     def _of_clips(self, image: Tensor) -> np.ndarray:
-        logits = self._logits(image, (len(image), len(CLASSES)), "(batch, 2) of clips")
+        logits = self._logits((image,), (len(image), len(CLASSES)), "(batch, 2) of clips")
         return _numbers(logits.softmax(1)[:, 1])
 
-    def _of_pixels(self, image: Tensor) -> np.ndarray:
-        logits = self._logits(image, (len(image), 1, *image.shape[-2:]), "(batch, 1, y, x) for each pixel")
+    def _of_pixels(self, batch: Batch, numbers: range) -> np.ndarray:
+        image = batch.image if self.offset is None else _turned(batch.image, self.offset, numbers)
+        inputs = (image,) if batch.when is None or batch.there is None else (image, batch.when, batch.there)
+        logits = self._logits(inputs, (len(image), 1, *image.shape[-2:]), "(batch, 1, y, x) for each pixel")
         return _numbers(logits[:, 0].sigmoid())
 
-    def _logits(self, image: Tensor, shape: tuple[int, ...], wanted: str) -> Tensor:
+    def _logits(self, inputs: tuple[Tensor, ...], shape: tuple[int, ...], wanted: str) -> Tensor:
         place = next((parameter.device for parameter in self.network.parameters()), torch.device("cpu"))
+        inputs = tuple(tensor.to(place) for tensor in inputs)
+        if len(inputs) == 1:
+            inputs = (inputs[0].contiguous(memory_format=torch.channels_last),)
         with torch.inference_mode():
-            logits: Tensor = self.network(image.to(place).contiguous(memory_format=torch.channels_last))
+            logits: Tensor = self.network(*inputs)
         if logits.shape != shape:
             raise InsarError(f"the network must give logits {wanted}, instead got {tuple(logits.shape)}")
         return logits.float()
+
+
+def _turned(image: Tensor, seed: int, numbers: range) -> Tensor:
+    """Images with their constants added; all interferograms of a series have that of their sample."""
+    draws = [np.random.default_rng((seed, number)).uniform(0.0, 2 * np.pi) for number in numbers]
+    angles = torch.tensor(draws, dtype=image.dtype)
+    if image.ndim == 4:
+        return phase.offset(image, angles)
+    return phase.offset(image.flatten(0, 1), angles.repeat_interleave(image.shape[1])).reshape(image.shape)
 
 
 def _numbers(probability: Tensor) -> np.ndarray:

@@ -69,7 +69,7 @@ def slow_isslide(given):
 def isslide(given):
     scores = PatchMeans()
     for probability, moving in given:
-        scores.update(probability, moving)
+        scores.update(probability[None], moving[None])
     return scores
 
 
@@ -155,8 +155,7 @@ def test_order_matters_only_to_the_last(seed):
 def test_pixels_in_one_matrix():
     given = list(patches(5, 5))
     scores = PixelCounts()
-    for probability, moving in given:
-        scores.update(probability, moving)
+    scores.update(*(np.stack(part) for part in zip(*given, strict=True)))
     pairs = [(p > 0.5, bool(t)) for probability, m in given for p, t in zip(probability.flat, m.flat, strict=True)]
     tp, fp, fn = (pairs.count(pair) for pair in ((True, True), (True, False), (False, True)))
     found = scores.scores()
