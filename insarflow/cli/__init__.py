@@ -14,7 +14,7 @@ __all__ = ["VERBS", "app", "main"]
 
 VERBS = (
     *("demo", "info", "build", "map", "segment", "inventory", "update", "evaluate", "export", "simulate", "train"),
-    "versions",
+    *("reproduce", "versions"),
 )
 """In the order of use, which is that of ``insarflow --help``."""
 

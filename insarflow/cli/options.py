@@ -23,13 +23,25 @@ from insarflow.stack.target import Method
 from insarflow.types import Mode, Precision
 from insarflow.workflows.selection import Building, Running, Selection
 
-RESULT, SELECTION, PROCESSING, _MACHINE, _SHOW = "Output", "Selection", "Processing", "Machine", "Display"
+RESULT, SELECTION, PROCESSING, MACHINE, _SHOW = "Output", "Selection", "Processing", "Machine", "Display"
 _REGION, _GRID = "Region", "Grid"
 
 
 def flag(*names: str, what: str, panel: str, **more: Any) -> Any:
     """An option, shown in a panel of ``--help``."""
     return typer.Option(*names, help=what, rich_help_panel=panel, **more)
+
+
+def epochs(show_default: str) -> Any:
+    """``--epochs``, which every verb that trains has a default of its own for."""
+    return flag(
+        "--epochs",
+        what="How often all patches are seen, at most.",
+        panel=PROCESSING,
+        metavar="N",
+        parser=whole(1),
+        show_default=show_default,
+    )
 
 
 def _switch(*names: str, what: str, panel: str) -> Any:
@@ -222,7 +234,7 @@ Resources = Annotated[
     flag(
         "--resources",
         what="What a worker of a dask scheduler must have to be given work: GPU=1.",
-        panel=_MACHINE,
+        panel=MACHINE,
         metavar="NAME=N",
     ),
 ]
@@ -231,7 +243,7 @@ Workers = Annotated[
     flag(
         "--workers",
         what="How many work at the same time.",
-        panel=_MACHINE,
+        panel=MACHINE,
         metavar="N",
         parser=whole(1),
         show_default="one per core",
@@ -239,7 +251,7 @@ Workers = Annotated[
 ]
 DryRun = Annotated[
     bool,
-    _switch("--dry-run", what="Say how many tasks, how much memory, disk and time; write nothing.", panel=_MACHINE),
+    _switch("--dry-run", what="Say how many tasks, how much memory, disk and time; write nothing.", panel=MACHINE),
 ]
 Json = Annotated[bool, _switch("--json", what="Print facts as JSON.", panel=_SHOW)]
 Quiet = Annotated[bool, _switch("-q", "--quiet", what="Print errors, facts asked for, and nothing else.", panel=_SHOW)]
@@ -422,7 +434,7 @@ class Machine:
         flag(
             "--scheduler",
             what="Who computes: threads, sync (one after the other), or a dask scheduler at tcp://host:port.",
-            panel=_MACHINE,
+            panel=MACHINE,
             metavar="NAME",
             show_default="threads",
         ),
@@ -433,7 +445,7 @@ class Machine:
         flag(
             "--memory",
             what="Upper limit, such as 4GB: fewer workers are used if need be.",
-            panel=_MACHINE,
+            panel=MACHINE,
             metavar="SIZE",
         ),
     ] = None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from insarflow.cli.options import PROCESSING, SELECTION, flag
+from insarflow.cli.options import PROCESSING, SELECTION, epochs, flag
 from insarflow.cli.values import number, parse_day, read_flag, read_optional, whole
 
 if TYPE_CHECKING:
@@ -86,14 +86,7 @@ class Tuning:
     ] = None
     epochs: Annotated[
         int | None,
-        flag(
-            "--epochs",
-            what="How often all patches are seen, at most.",
-            panel=PROCESSING,
-            metavar="N",
-            parser=whole(1),
-            show_default="12, or 60 from none",
-        ),
+        epochs(show_default="12, or 60 from none"),
     ] = None
     learning_rate: Annotated[
         float | None,

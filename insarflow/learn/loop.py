@@ -41,6 +41,8 @@ class Segmenter(LightningModule):
         First epoch.
     """
 
+    collate: Callable[..., Any] = staticmethod(collate)
+
     def __init__(
         self,
         network: nn.Module,
@@ -78,7 +80,7 @@ class Segmenter(LightningModule):
         seed, epoch, rank = self.parameters_of.seed, self.current_epoch, self.trainer.global_rank
         torch.manual_seed(batch_seed(seed, epoch, number, rank))  # for layers that draw
         generator = batch_generator(seed, epoch, number, rank=rank, device=batch.image.device)
-        batch = augmented(batch, self.augmentation, generator)
+        batch = self._changed(batch, generator)
         loss = self._loss(batch)
         if not torch.isfinite(loss):
             raise InsarError(
@@ -105,14 +107,19 @@ class Segmenter(LightningModule):
 
     def configure_optimizers(self) -> dict[str, object]:  # type: ignore[override]
         """Adam, with the rate of each step."""
-        rate, decay = self.parameters_of.learning_rate, self.parameters_of.weight_decay
-        optimiser = torch.optim.AdamW(self.parameters(), lr=rate, weight_decay=decay)
+        training = self.parameters_of
+        optimiser = torch.optim.AdamW(
+            self.parameters(), lr=training.learning_rate, betas=training.betas, weight_decay=training.weight_decay
+        )
         total = max(int(self.trainer.estimated_stepping_batches), 2)
         schedule: LRScheduler
-        if self.parameters_of.schedule == "one_cycle":
-            schedule = OneCycleLR(optimiser, rate, total_steps=total)
-        elif self.parameters_of.schedule == "cosine":
+        if training.schedule == "one_cycle":
+            schedule = OneCycleLR(optimiser, training.learning_rate, total_steps=total)
+        elif training.schedule == "cosine":
             schedule = LambdaLR(optimiser, lambda step: 0.5 * (1.0 + math.cos(math.pi * min(step / total, 1.0))))
+        elif training.schedule == "halving":
+            steps = max(total // training.epochs, 1) * training.halve_every
+            schedule = LambdaLR(optimiser, lambda step: 0.5 ** (step // steps))
         else:
             schedule = LambdaLR(optimiser, lambda _: 1.0)
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
@@ -120,6 +127,9 @@ class Segmenter(LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Note what the training is a function of."""
         checkpoint["insarflow"] = {"training": self.parameters_of.plain(), "samples": len(self.data)}
+
+    def _changed(self, batch: Batch, generator: torch.Generator) -> Batch:
+        return augmented(batch, self.augmentation, generator)
 
     def _loss(self, batch: Batch) -> Tensor:
         if batch.when is None:
@@ -136,7 +146,7 @@ class Segmenter(LightningModule):
     def _loader(self, samples: Samples, **order: Any) -> DataLoader[Any]:
         workers = self.parameters_of.workers
         size = self.parameters_of.batch_size
-        return DataLoader(samples, size, collate_fn=collate, num_workers=workers, **order)
+        return DataLoader(samples, size, collate_fn=self.collate, num_workers=workers, **order)
 
 
 class EpochEnd(Checkpoint):

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import lightning
 import safetensors.torch
 import torch
+from lightning import LightningModule
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
@@ -110,10 +112,34 @@ def fit(
     was not. Torch's global generators are left as they were.
     """
     samples, watched = Samples(data, len(channels)), Samples(validation, len(channels))
+    module = partial(Segmenter, augmentation=build_transforms(training.augmentations, channels))
+    return trained(network, module, samples, watched, folder, training, resume=resume, progress=progress)
+
+
+def trained(
+    network: nn.Module, module: Callable[..., LightningModule], samples: Sized, watched: Sized, folder: Path,
+    training: Training, *, resume: bool, progress: bool,
+) -> Fitted:  # fmt: skip
+    """Train what `module` says how to: the part of `fit` that knows no kind of sample.
+
+    Parameters
+    ----------
+    network, folder, training, resume, progress
+        As of `fit`.
+    module
+        Called with network and training, ``data=``, ``validation=`` and ``start=``, the first epoch: says what a step
+        is.
+    samples, watched
+        Checked samples to train on, and to watch.
+
+    Raises
+    ------
+    InsarError
+        As `fit`.
+    """
     for name, count in (("data", len(samples)), ("validation", len(watched))):
         if not count:
             raise InsarError(f"{name} must hold samples, instead got none: nothing can be learned from it")
-    transforms = build_transforms(training.augmentations, channels)
     begun = _begun(folder / LAST, training, len(samples), network) if resume and (folder / LAST).exists() else {}
     precision = _precision(training)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -124,7 +150,7 @@ def fit(
     else:
         (folder / LAST).unlink(missing_ok=True)
     if not end.is_over(training.epochs):
-        module = Segmenter(network.train(), training, transforms, samples, watched, start=end.epochs)
+        steps = module(network.train(), training, data=samples, validation=watched, start=end.epochs)
         with _quiet(), own_draws():
             trainer = lightning.Trainer(
                 max_epochs=training.epochs, accelerator=training.accelerator, devices=training.devices,
@@ -133,7 +159,7 @@ def fit(
                 logger=loggers(folder, end.epochs), log_every_n_steps=10, num_sanity_val_steps=0,
                 enable_progress_bar=progress, enable_model_summary=False, default_root_dir=folder,
             )  # fmt: skip
-            trainer.fit(module, ckpt_path=folder / LAST if begun else None)
+            trainer.fit(steps, ckpt_path=folder / LAST if begun else None)
         if trainer.interrupted:  # Lightning may swallow it
             raise KeyboardInterrupt
     network.load_state_dict(_result(folder, training))

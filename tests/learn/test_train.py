@@ -14,6 +14,7 @@ from torch import nn
 from insarflow.errors import InsarError
 from insarflow.learn.bank import Bank
 from insarflow.learn.checkpoint import read_state
+from insarflow.learn.loop import Segmenter
 from insarflow.learn.models import build_model
 from insarflow.learn.samples import BankDataset
 from insarflow.learn.scoring import BankPlaces, choose_threshold, score
@@ -210,6 +211,24 @@ def test_patience_ends_training_and_the_best_is_kept(tmp_path):
     again = tiny(1)  # nothing is left to do
     assert fit(again, TOY, WATCHED, tmp_path, training, resume=True, progress=False) == fitted
     assert states_equal(again.state_dict(), network.state_dict())
+
+
+def test_the_rate_halves_and_adam_keeps_what_it_is_told(tmp_path, monkeypatch):
+    rates, log = {}, Segmenter.log
+
+    def logged(self, name, value, **more):
+        if name == "learning_rate":
+            rates.setdefault(self.current_epoch, set()).add(value)
+        log(self, name, value, **more)
+
+    monkeypatch.setattr(Segmenter, "log", logged)
+    training = Training(5, 4, 0.01, "halving", halve_every=2, betas=(0.5, 0.99), precision="32-true")
+    with pytest.raises(StoppedError):
+        fit(tiny(), Breaking(3 * 12 + 5), WATCHED, tmp_path, training, progress=False)
+    fit(tiny(), Breaking(), WATCHED, tmp_path, training, resume=True, progress=False)
+    assert rates == {0: {0.01}, 1: {0.01}, 2: {0.005}, 3: {0.005}, 4: {0.0025}}
+    groups = read_state(tmp_path / "last.ckpt")["optimizer_states"][0]["param_groups"]
+    assert list(groups[0]["betas"]) == [0.5, 0.99]
 
 
 @pytest.mark.parametrize("workers", [2])

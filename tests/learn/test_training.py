@@ -212,6 +212,11 @@ def test_wrong_augmentations(names, message):
         ({"compile": 1}, "^compile must be true or false"),
         ({"clip": -1}, "^clip must be above 0"),
         ({"keep": "first"}, "^keep must be one of"),
+        ({"halve_every": 0}, "^halve_every must be a whole number of at least 1"),
+        ({"betas": 0.5}, r"^betas must be two numbers such as \(0.9, 0.999\), instead got betas=0.5$"),
+        ({"betas": (0.5, 1.5)}, "^betas must be between 0 and 1, instead got betas=1.5$"),
+        ({"betas": (0.5, 1)}, "^betas must be below 1"),
+        ({"betas": (0.5, 0.999)}, r"^betas must begin with 0.9 with schedule='one_cycle', which moves it itself"),
     ],
 )
 def test_wrong_parameters(changes, message):
@@ -222,6 +227,14 @@ def test_wrong_parameters(changes, message):
 def test_augmentations_must_fit_the_channels():
     with pytest.raises(ValueError, match=r"^augmentations.conjugation: channels must not tell up from down"):
         Training(1).check_channels(("coherence", "cos", "sin", "dem"))
+
+
+def test_what_was_written_before_a_parameter_was_there_is_the_same_training():
+    before = Training(1).plain()
+    del before["betas"], before["halve_every"]
+    assert Training(1).different(before) == []
+    told = Training(1, schedule="constant", betas=(0.5, 0.999)).different({**before, "schedule": "constant"})
+    assert told == ["betas=[0.5, 0.999] (there: [0.9, 0.999])"]
 
 
 # ---- precision and state

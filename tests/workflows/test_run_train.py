@@ -13,6 +13,7 @@ RUNS = [
         Training(
             5, 8, 1e-3, "cosine", 0.01, "weighted_bce", {"positive_weight": 3.0},
             {"ramp": {"spread": 0.02}, "edge": {}}, None, 0.99, 3, "best", 4, "32-true", True, "cpu", "auto", 2,
+            20, (0.5, 0.99),
         ),
         "unet", start="/models/mine.safetensors",
     ),
@@ -42,6 +43,17 @@ def test_what_is_written_is_read(run, tmp_path):
     assert content["insarflow"] == "train"
     assert content["results"] == {"threshold": 0.5}
     assert "torch" in content["versions"]
+
+
+def test_rates_of_the_papers(tmp_path):
+    file = tmp_path / "run.yaml"
+    file.write_text(
+        "insarflow: train\ntraining: {epochs: 80, schedule: halving, halve_every: 10, betas: [0.5, 0.999]}\n"
+    )
+    assert read_train_run(file).training == Training(80, schedule="halving", halve_every=10, betas=(0.5, 0.999))
+    file.write_text("insarflow: train\ntraining: {epochs: 2, betas: none}\n")
+    with pytest.raises(InsarError, match="betas must be two numbers"):
+        read_train_run(file)
 
 
 def test_by_hand(tmp_path):

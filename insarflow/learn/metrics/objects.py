@@ -9,7 +9,7 @@ import numpy as np
 
 from insarflow.learn.metrics.bootstrap import Interval, bootstrap
 from insarflow.learn.metrics.matching import SAME_OBJECT, SMALLEST_OBJECT, Matches, match
-from insarflow.learn.metrics.tally import Stratum, Tally
+from insarflow.learn.metrics.tally import Stratum, Tally, share
 
 _NAMES: Final = ("precision", "recall", "f1")
 
@@ -116,7 +116,7 @@ class ObjectScores:
         """
         if of is not None and (of[0], str(of[1])) in self.movers.strata():
             found, missed = self.movers.total(of).tolist()
-            return {"found": found, "missed": missed, "recall": round(_share(found, found + missed), 4)}
+            return {"found": found, "missed": missed, "recall": round(share(found, found + missed), 4)}
         total = self.tally.total(of)
         counts: dict[str, float] = dict(zip(("found", "missed", "false"), total.tolist(), strict=True))
         return counts | {name: round(v, 4) for name, v in zip(_NAMES, rates(total).tolist(), strict=True)}
@@ -131,7 +131,7 @@ class ObjectScores:
         """
         if of is not None and (of[0], str(of[1])) in self.movers.strata():
             counts = self.movers.by_scene(of)
-            return {"recall": bootstrap(counts, lambda c: _share(c[0], c[0] + c[1]), seed=seed, n=n, level=level)}
+            return {"recall": bootstrap(counts, lambda c: share(c[0], c[0] + c[1]), seed=seed, n=n, level=level)}
         whole = bootstrap(self.tally.by_scene(of), rates, seed=seed, n=n, level=level)
         return {name: whole.part(i) for i, name in enumerate(_NAMES)}
 
@@ -190,13 +190,9 @@ def _checked_strata(
     return mover_strata
 
 
-def _share(part: float, whole: float) -> float:
-    return part / whole if whole > 0 else 0.0
-
-
 def rates(counts: np.ndarray) -> np.ndarray:
     """Precision, recall and F1 of found, missed and false."""
     found, missed, false = counts.tolist()
     return np.array([
-        _share(found, found + false), _share(found, found + missed), _share(2 * found, 2 * found + missed + false)
+        share(found, found + false), share(found, found + missed), share(2 * found, 2 * found + missed + false)
     ])  # fmt: skip

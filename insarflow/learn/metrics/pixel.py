@@ -12,7 +12,7 @@ from torch import Tensor
 
 from insarflow.learn.metrics.bootstrap import Interval, bootstrap
 from insarflow.learn.metrics.checks import checked_probability, where_counted
-from insarflow.learn.metrics.tally import Stratum, Tally
+from insarflow.learn.metrics.tally import Stratum, Tally, share
 
 STEPS: Final = 1024
 """Thresholds are multiples of one part in this: a power of two, so that float32 falls into its bin exactly."""
@@ -182,17 +182,13 @@ def _scores(histogram: np.ndarray, step: int) -> np.ndarray:
     hits, false, positives, negatives = _curves(histogram)
     tp, fp = hits[step], false[step]
     fn, tn = positives - tp, negatives - fp
-    f1 = _share(2 * tp, 2 * tp + fp + fn)
+    f1 = share(2 * tp, 2 * tp + fp + fn)
     return np.array([
-        *(_share(tp, tp + fp), _share(tp, positives), f1, _share(tp, tp + fp + fn), f1),
-        _share(tp + tn, positives + negatives),
+        *(share(tp, tp + fp), share(tp, positives), f1, share(tp, tp + fp + fn), f1),
+        share(tp + tn, positives + negatives),
         *(_auroc(hits, false), _average_precision(hits, false)),
         *(_calibration_error(histogram), _brier(histogram)),
     ])  # fmt: skip
-
-
-def _share(part: float, whole: float) -> float:
-    return part / whole if whole > 0 else 0.0
 
 
 def _auroc(hits: np.ndarray, false: np.ndarray) -> float:

@@ -114,3 +114,8 @@ class Tally:
 
     def _add(self, key: tuple[str, str, str], counts: np.ndarray) -> None:
         self._counts[key] = self._counts.get(key, 0) + counts.astype(np.int64)
+
+
+def share(part: float, whole: float) -> float:
+    """``part / whole``; 0 of nothing."""
+    return part / whole if whole > 0 else 0.0
