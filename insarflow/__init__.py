@@ -1,11 +1,8 @@
 """insarflow: from stacks of radar interferograms to maps of moving slopes.
 
 Everything here works on xarray objects and is lazy where they are. ``ds.insar`` offers the same on a Dataset. What
-needs torch or geopandas is imported on first use: `insarflow.segment`, `insarflow.inventory`, `insarflow.learn`, and
-`insarflow.reach`, `insarflow.check_seams`, `insarflow.segment_to_zarr`, `insarflow.save_model`, `insarflow.load_model`,
-`insarflow.list_models`, `insarflow.build_model`, `insarflow.register_model`, `insarflow.read_labels`,
-`insarflow.PatchDataset`, `insarflow.split_by_region`, `insarflow.split_by_edge`, `insarflow.split_by_acquisition`,
-`insarflow.split_by_time` and `insarflow.leakage_report`.
+needs torch or geopandas is imported on first use: `insarflow.learn`, `insarflow.datasets`, `insarflow.segment`,
+`insarflow.inventory`, and what stands under ``TYPE_CHECKING`` below.
 """
 
 from importlib import import_module
@@ -58,8 +55,10 @@ if TYPE_CHECKING:
     from insarflow.learn.models import list_models as list_models
     from insarflow.learn.models import register_model as register_model
     from insarflow.learn.patches import PatchDataset as PatchDataset
+    from insarflow.learn.series import SeriesDataset as SeriesDataset
     from insarflow.learn.splits import split_by_acquisition as split_by_acquisition
     from insarflow.learn.splits import split_by_edge as split_by_edge
+    from insarflow.learn.splits import split_by_name as split_by_name
     from insarflow.learn.splits import split_by_region as split_by_region
     from insarflow.learn.splits import split_by_time as split_by_time
     from insarflow.learn.weights import load_model as load_model
@@ -74,17 +73,24 @@ _ON_USE = {
     **dict.fromkeys(("check_seams", "reach", "save_model", "segment_to_zarr"), "insarflow.segment"),
     **dict.fromkeys(("build_model", "list_models", "register_model"), "insarflow.learn.models"),
     **dict.fromkeys(
-        ("split_by_acquisition", "split_by_edge", "split_by_region", "split_by_time"), "insarflow.learn.splits"
+        ("split_by_acquisition", "split_by_edge", "split_by_name", "split_by_region", "split_by_time"),
+        "insarflow.learn.splits",
     ),
     "PatchDataset": "insarflow.learn.patches",
+    "SeriesDataset": "insarflow.learn.series",
     "leakage_report": "insarflow.learn.leakage",
     "load_model": "insarflow.learn.weights",
     "read_labels": "insarflow.learn.labels",
 }
 
 
+_FOLDERS = ("datasets", "inventory", "learn", "segment")
+
+
 def __getattr__(name: str) -> object:
     """What loads torch or geopandas, on first use."""
+    if name in _FOLDERS:
+        return import_module(f"insarflow.{name}")
     if name in _ON_USE:
         found: object = getattr(import_module(_ON_USE[name]), name)
         return found

@@ -72,6 +72,17 @@ def test_filters_and_stack_without_torch():
     assert result["names"] == names  # graphs have the same names in every process
 
 
+def test_folders_that_need_torch_are_loaded_when_asked_for():
+    found = run("""
+        import json, sys
+        import insarflow
+        before = "torch" in sys.modules
+        name = insarflow.datasets.ISSLIDE.__name__
+        print(json.dumps([before, name, "torch" in sys.modules]))
+    """)
+    assert found == [False, "ISSLIDE", True]
+
+
 def test_public_names_exist():
     for name in insarflow.__all__:
         assert hasattr(insarflow, name)
