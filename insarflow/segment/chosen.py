@@ -10,13 +10,14 @@ from typing import Final, get_args
 from torch import nn
 
 from insarflow.errors import ModelError
-from insarflow.learn.models import Spec, stated_spec
+from insarflow.learn.models import stated_spec
 from insarflow.learn.models.registry import replacements
 from insarflow.learn.phase import CHANNELS
 from insarflow.learn.weights import ModelCard, ModelRef, load_card, load_model, resolve_model
 from insarflow.ops.checks import check_choice, check_whole
 from insarflow.segment.adjustment import AS_IT_IS, Adjustment
 from insarflow.segment.device import Predictor
+from insarflow.segment.kinds import check_maps
 from insarflow.segment.own import OwnModule
 from insarflow.segment.reach import Reach, reach
 from insarflow.segment.whole_tile.local import localise
@@ -103,7 +104,7 @@ def choose(
         check_choice("mode", mode, get_args(Mode))
     card = None if isinstance(model, nn.Module) else _card(model, channels=channels, stride=stride)
     spec = getattr(model, "spec", None) if card is None else stated_spec(card.architecture)
-    _check_kind(type(model).__name__ if card is None else str(model), spec)
+    check_maps(type(model).__name__ if card is None else str(model), spec)
     source = OwnModule(model) if isinstance(model, nn.Module) else resolve_model(model)
     takes = tuple(channels or CHANNELS) if card is None else card.channels
     check_channels(source.name, takes, offsets)
@@ -119,30 +120,6 @@ def choose(
         chosen = Chosen(source.name, card, predictor, _stride(source.name, found, stride), max(found.left, found.right))
         whole_tile = found.whole_tile
     return _in_mode(chosen, whole_tile, mode, _patch(chosen, mode, patch), tolerant=tolerant)
-
-
-_INSTEAD: Final = {
-    "clip": (
-        "tells classes of small images and gives no map: slide it over the region with "
-        "insarflow.segment.classify(image, network)"
-    ),
-    "series": (
-        "makes one map of several interferograms of a place, and segment maps each by itself: call "
-        "network(image, when, there) with samples of series"
-    ),
-}
-
-
-def _check_kind(name: str, spec: object) -> None:
-    """Refuse networks that do not map one interferogram.
-
-    Raises
-    ------
-    ModelError
-        Saying what to do instead.
-    """
-    if isinstance(spec, Spec) and spec.kind != "image":
-        raise ModelError(f"model {name!r} {_INSTEAD[spec.kind]}; insarflow.load_model gives the network of a file")
 
 
 _found: dict[tuple[str, int, int, int], Reach] = {}

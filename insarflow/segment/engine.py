@@ -107,9 +107,10 @@ def segment(
     GridMismatchError
         If a mask lies on another grid.
     ModelError
-        If the model cannot be used, or has a layer that looks at the whole tile and no `mode` is given; or if its
-        answer would have no meaning: it needs other channels than the stack gives, or pixels of a size more than ten
-        times apart from the stack's. On a dask cluster, if a module cannot be pickled.
+        If the model cannot be used, or has a layer that looks at the whole tile and no `mode` is given; if it is one
+        of clips or of series (`insarflow.learn.models.Spec`), with what to use instead; or if its answer would have no
+        meaning: it needs other channels than the stack gives, or pixels of a size more than ten times apart from the
+        stack's. On a dask cluster, if a module cannot be pickled.
     WorkerError
         If workers of a dask cluster cannot load the model.
 

@@ -77,7 +77,7 @@ def test_networks_that_look_at_the_whole_tile(small, name, part, others):
         ),
         (
             "utae",
-            "makes one map of several interferograms of a place, and segment maps each by itself: call network(im",
+            "makes one map of several interferograms of a place, not one of each: call network(image, when, there)",
         ),
     ],
 )
@@ -87,8 +87,9 @@ def test_networks_that_map_no_interferogram(small, name, message, tmp_path):
     for model, label in ((network, type(network).__name__), (path, str(path))):
         with pytest.raises(ModelError, match=f"^model '{re.escape(label)}' {re.escape(message)}"):
             segment(small, model)
-    with pytest.raises(ModelError, match=re.escape(message)):
-        check_seams(network)
+    for refuse in (check_seams, insarflow.reach):
+        with pytest.raises(ModelError, match=re.escape(message)):
+            refuse(network)
 
 
 @pytest.mark.parametrize("name", sorted(ZOO))

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from insarflow.errors import ModelError
 from insarflow.learn.models import build_model, list_models
 from insarflow.learn.weights import load_model
+from insarflow.segment.kinds import check_maps
 from insarflow.segment.reach.calls import Calls
 
 REFUSALS: Final = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError, AssertionError)
@@ -113,6 +114,7 @@ def subject_of(model: nn.Module | str | Path, channels: int | None) -> Subject:
             "its class"
         )
     name = type(network).__name__
+    check_maps(name, getattr(network, "spec", None))
     if channels is None:
         channels = _channels_of(network, name)
     if isinstance(channels, bool) or not isinstance(channels, int) or channels < 1:
