@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from insarflow.errors import InsarError
 from insarflow.learn.models import stated_spec
@@ -55,15 +55,32 @@ def begin(run: TrainRun) -> Beginning:
     ModelError
         If the model to fine-tune cannot be loaded.
     InsarError
-        If it has other channels.
+        If it has other channels, or is none of single interferograms.
     """
     if run.start is None:
+        _check_kind(run.architecture)
         return Beginning(fresh_network(run.architecture, len(run.channels), seed=run.training.seed), run.architecture)
     ref = resolve_model(run.start)
     network, card = load_model(ref)
+    _check_kind(card.architecture)
     if card.channels != run.channels:
         raise InsarError(
             f"the model {run.start} must have the channels {run.channels}, instead got {card.channels}: name its "
             "channels under model.channels"
         )
     return Beginning(network, card.architecture, card, {"name": ref.name, "sha256": ref.sha256})
+
+
+_INSTEAD: Final = {
+    "clip": "insarflow.learn.classify.fit_clips trains it on clips, and insarflow reproduce nava shows how",
+    "series": "insarflow.learn.train.fit trains it on an insarflow.SeriesDataset",
+}
+
+
+def _check_kind(architecture: str) -> None:
+    spec = stated_spec(architecture)
+    if spec is not None and spec.kind != "image":
+        raise InsarError(
+            f"the network must map single interferograms, instead got {architecture}, of kind {spec.kind!r}: "
+            f"{_INSTEAD[spec.kind]}"
+        )
