@@ -13,9 +13,9 @@ import torch
 
 from insarflow.datasets.folder import Origin, absent, folder_of
 from insarflow.datasets.fusion import COLOUR, FUSED, PHASOR, fused
-from insarflow.datasets.indexed import Indexed
 from insarflow.datasets.parts import Part, Scheme, dealt, in_belts, part_of
 from insarflow.datasets.rasters import Limits, Rasters, kept, on_one_plane, open_rasters, places, sides, starts
+from insarflow.datasets.rows import Rows
 from insarflow.learn.augment import Transform
 from insarflow.learn.patches import Sample
 from insarflow.ops.checks import check_choice, check_whole
@@ -49,7 +49,7 @@ ORIGIN: Final = Origin(
 _PHASE: Final = (-np.pi - 1e-3, np.pi + 1e-3)
 
 
-class DRsUNet(Indexed):
+class DRsUNet(Rows):
     """Patches of interferograms that are averaged over a period, one track and one delay at a time.
 
     Parameters

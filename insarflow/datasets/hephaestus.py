@@ -13,8 +13,8 @@ import torch
 
 from insarflow.datasets.annotations import MOST_BYTES, class_mask, read_annotations
 from insarflow.datasets.folder import Origin, absent, folder_of
-from insarflow.datasets.indexed import Indexed
 from insarflow.datasets.parts import Part, by_group, part_of
+from insarflow.datasets.rows import Rows
 from insarflow.errors import ProductError
 from insarflow.learn.augment import Transform
 from insarflow.learn.patches import Sample
@@ -43,7 +43,7 @@ COHERENCE: Final = ("{pair}.geo.cc.png", "Coherence.png")
 _MOST_FRAMES: Final = 10_000
 
 
-class Hephaestus(Indexed):
+class Hephaestus(Rows):
     """A crop of each annotated interferogram, around what deforms.
 
     Parameters

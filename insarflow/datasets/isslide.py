@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 import pandas as pd
 import torch
-from torch.utils.data import Dataset
 
 from insarflow.datasets.crops import SIDE
 from insarflow.datasets.isslide_layout import ORIGIN, Found, coherence_of, layout_of, mask_of, phase_of
 from insarflow.datasets.isslide_layout import write_isslide as write_isslide
 from insarflow.datasets.isslide_simulated import simulate_isslide as simulate_isslide
 from insarflow.datasets.isslide_splits import Scheme, split_isslide
+from insarflow.datasets.rows import Rows
 from insarflow.errors import ProductError, SelectionError
 from insarflow.kernels.phase import phasor
 from insarflow.learn.augment import Transform
-from insarflow.learn.patch_index import labelled
-from insarflow.learn.patches import Sample, changed
+from insarflow.learn.patches import Sample
 from insarflow.learn.phase import CHANNELS, encode
-from insarflow.ops.checks import check_choice, check_whole
+from insarflow.ops.checks import check_choice
 from insarflow.simulate.truth import MISSING, OPEN
 from insarflow.stack.crop import each_crop, read_crop
 from insarflow.types import DelayLike, Grid, parse_delay
@@ -37,7 +35,7 @@ _SPLITS: Final = (None, "train", "test")
 _TURN: Final = 2.0 * np.pi + 0.01
 
 
-class ISSLIDE(Dataset[Sample]):
+class ISSLIDE(Rows):
     """Crops of ISSLIDE (13,230 published), or of one's own data in its layout (`write_isslide`).
 
     Parameters
@@ -109,6 +107,8 @@ class ISSLIDE(Dataset[Sample]):
     ...     return insarflow.leakage_report(train.index, test.index)
     """
 
+    origin = ORIGIN
+
     def __init__(
         self,
         root: str | Path,
@@ -122,72 +122,36 @@ class ISSLIDE(Dataset[Sample]):
         seed: int = 0,
     ) -> None:
         check_choice("split", split, _SPLITS)
-        check_whole("seed", seed, low=0)
         days = None if delays is None else [parse_delay(delay) for delay in delays]
         layout = layout_of(root)
-        self.root, self.origin, self.channels = layout.root, ORIGIN, CHANNELS
+        self.root = layout.root
         index = _chosen(_index(layout.root, layout.crops()), days, zones)
         if split is not None:
             sides = split_isslide(index, scheme, seed=seed)
             index = sides.train if split == "train" else sides.test
         if moving_only:
             index = _some(index[index["positive"] > 0], f"of {len(index)} crops, none shows a move")
-        self.index = index
-        self.seed, self.transforms = seed, transforms
-        # Shared, so that workers that are there already see it change.
-        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # type: ignore[no-untyped-call]
+        super().__init__(index, CHANNELS, transforms=transforms, seed=seed)
 
-    @property
-    def epoch(self) -> int:
-        """The epoch that transforms draw for."""
-        return int(self._epoch)
-
-    def set_epoch(self, epoch: int) -> None:
-        """Let the transforms of all later samples be those of an epoch.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If it is no whole number from 0 on.
-        """
-        self._epoch.fill_(check_whole("epoch", epoch, low=0))
-
-    def at(self, rows: pd.DataFrame | Sequence[int] | np.ndarray) -> ISSLIDE:
-        """Some of the crops, by the labels of their rows, or by the rows; their samples stay as they are.
-
-        Raises
-        ------
-        SelectionError
-            If a label is not in the index, or none is given.
-        """
-        part = copy.copy(self)
-        part.index = labelled(self.index, rows)
-        return part
-
-    def __len__(self) -> int:
-        """Number of crops."""
-        return len(self.index)
-
-    def __getitem__(self, number: int) -> Sample:
-        """One sample, by its position in the index.
+    def read(self, row: pd.Series[Any]) -> Sample:
+        """One crop and its mask.
 
         Raises
         ------
         ProductError
             If a file is damaged, or holds what no such image can.
         """
-        phase, coherence = self.crop(number)
+        folder, file = self.root / row["folder"], str(row["file"])
+        phase, coherence = _bands(folder, file)
         image = encode(phasor(phase), coherence)
-        path = mask_of(*self._file(number))
+        path = mask_of(folder, file)
         mask = _moving(path, read_crop(path, (SIDE, SIDE))[0])
         mask[(image[1] == 0) & (image[2] == 0)] = MISSING
-        sample = {"image": torch.from_numpy(np.ascontiguousarray(image)), "mask": torch.from_numpy(mask)}
-        if self.transforms is not None:
-            state = np.random.SeedSequence((self.seed, self.epoch, int(self.index.index[number])))
-            generator = torch.Generator().manual_seed(int(state.generate_state(1, np.uint64)[0] >> np.uint64(1)))
-            sample = changed(sample, self.transforms, generator)
-        sample["valid"] = sample["mask"] < OPEN
-        return sample
+        return {"image": torch.from_numpy(np.ascontiguousarray(image)), "mask": torch.from_numpy(mask)}
+
+    def finish(self, sample: Sample, row: pd.Series[Any]) -> Sample:
+        """The same, and which pixels count."""
+        return {**sample, "valid": sample["mask"] < OPEN}
 
     def crop(self, number: int) -> tuple[np.ndarray, np.ndarray]:
         """Phase (rad) and coherence of a crop, by its position: float32 ``(100, 100)``, NaN where missing.
@@ -197,16 +161,17 @@ class ISSLIDE(Dataset[Sample]):
         ProductError
             As of a sample.
         """
-        phase = _values(phase_of(*self._file(number)), (-_TURN, _TURN))
-        coherence = _values(coherence_of(*self._file(number)), (-0.1, 1.1))
-        phase[(phase == 0) & (coherence == 0)] = np.nan
-        missing = np.isnan(phase) | np.isnan(coherence)
-        phase[missing] = coherence[missing] = np.nan
-        return phase, coherence
+        row = self.index.iloc[number]
+        return _bands(self.root / row["folder"], str(row["file"]))
 
-    def _file(self, number: int) -> tuple[Path, str]:
-        folder, file = (str(self.index[name].iat[number]) for name in ("folder", "file"))
-        return self.root / folder, file
+
+def _bands(folder: Path, file: str) -> tuple[np.ndarray, np.ndarray]:
+    phase = _values(phase_of(folder, file), (-_TURN, _TURN))
+    coherence = _values(coherence_of(folder, file), (-0.1, 1.1))
+    phase[(phase == 0) & (coherence == 0)] = np.nan
+    missing = np.isnan(phase) | np.isnan(coherence)
+    phase[missing] = coherence[missing] = np.nan
+    return phase, coherence
 
 
 def _moving(path: Path, values: np.ndarray) -> np.ndarray:

@@ -13,9 +13,9 @@ from insarflow.datasets.composites import BANDS, COMPOSITES, OPTICAL, RADAR, Com
 from insarflow.datasets.composites import composite as composed
 from insarflow.datasets.folder import Origin, absent, folder_of
 from insarflow.datasets.fusion import decibels
-from insarflow.datasets.indexed import Indexed
 from insarflow.datasets.parts import Part, Scheme, dealt, in_belts, part_of
 from insarflow.datasets.rasters import Limits, Rasters, kept, on_one_plane, open_rasters, places, sides
+from insarflow.datasets.rows import Rows
 from insarflow.errors import ProductError
 from insarflow.learn.augment import Transform
 from insarflow.learn.patches import Sample
@@ -53,7 +53,7 @@ ORIGIN: Final = Origin(
 _POWER: Final[dict[Intensities, Limits]] = {"db": (-100.0, 60.0), "linear": (0.0, 1e6)}
 
 
-class Nava(Indexed):
+class Nava(Rows):
     """Clips of a composite, each with one class.
 
     Parameters

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, get_args
 
 import numpy as np
 import pandas as pd
 import torch
-from torch.utils.data import Dataset
 
 from insarflow.datasets.folder import Origin, absent, folder_of
 from insarflow.datasets.sim1_reference import compare
@@ -18,14 +15,14 @@ from insarflow.datasets.sim1_scenes import COUNTS, PAIRS, REPEAT, Split, images_
 from insarflow.datasets.sim1_store import CORNERS, PATCH, Facts, check, generate, is_whole, read_codes, scene_file
 from insarflow.errors import ProductError
 from insarflow.learn.augment import Transform
-from insarflow.learn.patch_index import labelled
+from insarflow.learn.indexed import Indexed
 from insarflow.learn.patches import Sample
 from insarflow.learn.phase import CHANNELS
 from insarflow.learn.samples import Batch
 from insarflow.learn.series import ORIGIN as DAY_0
 from insarflow.learn.series import most
 from insarflow.learn.transforms import augmented
-from insarflow.ops.checks import check_choice, check_kind, check_whole
+from insarflow.ops.checks import check_choice, check_kind
 from insarflow.simulate.truth import OPEN
 
 __all__ = ["ORIGIN", "Sim1", "check", "generate"]
@@ -39,7 +36,7 @@ ORIGIN: Final = Origin(
 )
 
 
-class Sim1(Dataset[Sample]):
+class Sim1(Indexed):
     """Samples of insarflow-sim-1, patches of 128 pixels of 14.64 m.
 
     Scenes are summers and other seasons of Alpine ground that do not exist: six acquisitions 6 days apart, all pairs of
@@ -108,47 +105,13 @@ class Sim1(Dataset[Sample]):
     ) -> None:
         check_choice("split", split, get_args(Split))
         check_kind("series", series, bool, "true or false")
-        check_whole("seed", seed, low=0)
         if generate:
             _generate(root, workers=workers)
         self.root, self.split, self.series = folder_of(root, ORIGIN), split, series
-        self.transforms, self.seed = transforms, seed
+        self.transforms = transforms
         facts = _facts(self.root, split)
-        self.index = _places(facts) if series else _pairs(facts)
+        super().__init__(_places(facts) if series else _pairs(facts), seed)
         self._starts, self.complete = facts.starts, len(facts.starts) == COUNTS[split]
-        # Shared, so that workers that are there already see it change.
-        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # type: ignore[no-untyped-call]
-
-    @property
-    def epoch(self) -> int:
-        """The epoch that transforms draw for."""
-        return int(self._epoch)
-
-    def set_epoch(self, epoch: int) -> None:
-        """Let the transforms of all later samples be those of an epoch.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If it is no whole number from 0 on.
-        """
-        self._epoch.fill_(check_whole("epoch", epoch, low=0))
-
-    def at(self, rows: pd.DataFrame | Sequence[int] | np.ndarray) -> Sim1:
-        """Some of the samples, by the labels of their rows, or by the rows; they stay as they are.
-
-        Raises
-        ------
-        SelectionError
-            If a label is not in the index, or none is given.
-        """
-        part = copy.copy(self)
-        part.index = labelled(self.index, rows)
-        return part
-
-    def __len__(self) -> int:
-        """Number of samples."""
-        return len(self.index)
 
     def __getitem__(self, number: int) -> Sample:
         """One sample, by its position in the index."""
@@ -168,7 +131,7 @@ class Sim1(Dataset[Sample]):
         sample = {name: torch.from_numpy(array) for name, array in arrays.items() if array is not None}
         if self.transforms is not None:
             batch = Batch(**{name: of[None] for name, of in sample.items()}, weight=torch.ones(1, 1, 1))
-            batch = augmented(batch, self.transforms, self._generator(label))
+            batch = augmented(batch, self.transforms, self.generator(label))
             sample = {name: getattr(batch, name)[0] for name in sample}
         return {**sample, "valid": sample["mask"] < OPEN}
 
@@ -177,10 +140,6 @@ class Sim1(Dataset[Sample]):
         first, second = np.array(PAIRS).T
         days = float((self._starts[scene] - DAY_0) / np.timedelta64(1, "D"))
         return np.stack((days + REPEAT * first, REPEAT * (second - first)), axis=1).astype(np.float32)
-
-    def _generator(self, label: int) -> torch.Generator:
-        state = np.random.SeedSequence((self.seed, self.epoch, label)).generate_state(1, np.uint64)[0]
-        return torch.Generator().manual_seed(int(state >> np.uint64(1)))
 
 
 _generate = generate

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -16,8 +15,10 @@ from torch.utils.data import ConcatDataset, Dataset
 from insarflow.errors import SelectionError
 from insarflow.learn.augment import Transform
 from insarflow.learn.channels import ChannelReader
+from insarflow.learn.indexed import Indexed
+from insarflow.learn.indexed import Sample as Sample
 from insarflow.learn.labels import Labels
-from insarflow.learn.patch_index import Scenes, as_table, balanced, grid_rows, labelled, random_rows
+from insarflow.learn.patch_index import Scenes, as_table, balanced, grid_rows, random_rows
 from insarflow.learn.phase import CHANNELS
 from insarflow.learn.rasterise import Drawing
 from insarflow.learn.truth import truth_of
@@ -28,10 +29,8 @@ from insarflow.stack.labels import cell_of, pair_of, pairs_of
 from insarflow.stack.store import open_stack
 from insarflow.types import PairLike, Recipe, Window
 
-Sample = dict[str, torch.Tensor]
 
-
-class PatchDataset(Dataset[Sample]):
+class PatchDataset(Indexed):
     """Patches of the interferograms of a stack, with what people or a simulation say of them.
 
     Parameters
@@ -149,46 +148,14 @@ class PatchDataset(Dataset[Sample]):
         scenes = Scenes(self.reader, self.truth, list(self.cells.values()), patch, least_valid)
         if check_whole("memory", memory, low=0):
             self.reader.keep([cell for _, cell in self.cells.values()], memory)
-        self._use(_index(scenes, step, count, balance, seed))
-        self.weighted, self.seed, self.transforms = weighted, seed, transforms
-        # Shared, so that workers that are there already see it change.
-        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # type: ignore[no-untyped-call]
+        super().__init__(_index(scenes, step, count, balance, seed), seed)
+        self.weighted, self.transforms = weighted, transforms
 
-    @property
-    def epoch(self) -> int:
-        """The epoch that transforms draw for."""
-        return int(self._epoch)
-
-    def set_epoch(self, epoch: int) -> None:
-        """Let the transforms of all later samples be those of an epoch.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If it is no whole number from 0 on.
-        """
-        self._epoch.fill_(check_whole("epoch", epoch, low=0))
-
-    def at(self, rows: pd.DataFrame | Sequence[int] | np.ndarray) -> PatchDataset:
-        """Some of the patches, by the labels of their rows, or by the rows; their samples stay as they are.
-
-        Raises
-        ------
-        SelectionError
-            If a label is not in the index, or none is given.
-        """
-        part = copy.copy(self)
-        part._use(labelled(self.index, rows))
-        return part
-
-    def _use(self, index: pd.DataFrame) -> None:
-        self.index = index
+    def use(self, index: pd.DataFrame) -> None:
+        """Take other rows."""
+        super().use(index)
         # A row of a table takes longer to get than a patch to read.
         self._rows = index["pair"].to_numpy(), index[["y", "x", "height", "width"]].to_numpy(), index.index.to_numpy()
-
-    def __len__(self) -> int:
-        """Number of patches."""
-        return len(self.index)
 
     def __getitem__(self, number: int) -> Sample:
         """One sample, by its position in the index."""
@@ -206,11 +173,6 @@ class PatchDataset(Dataset[Sample]):
             sample = changed(sample, self.transforms, self.generator(int(label)))
         sample["valid"] = sample["mask"] < OPEN
         return sample
-
-    def generator(self, label: int) -> torch.Generator:
-        """What the transforms of a row, by its label, draw from in this epoch."""
-        state = np.random.SeedSequence((self.seed, self.epoch, label)).generate_state(1, np.uint64)[0]
-        return torch.Generator().manual_seed(int(state >> np.uint64(1)))
 
 
 def joined(sets: Sequence[PatchDataset]) -> Dataset[Sample]:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from typing import Final, Literal
 
 import numpy as np
 import pandas as pd
 import torch
-from torch.utils.data import Dataset
 
+from insarflow.learn.indexed import Indexed
 from insarflow.learn.leakage import MEMBERS
-from insarflow.learn.patch_index import balanced, labelled
+from insarflow.learn.patch_index import balanced
 from insarflow.learn.patches import PatchDataset, Sample
 from insarflow.learn.samples import Batch
 from insarflow.learn.transforms import augmented
@@ -30,7 +29,7 @@ ORIGIN: Final = np.datetime64("2014-01-01", "ns")
 _DAY: Final = np.timedelta64(1, "D")
 
 
-class SeriesDataset(Dataset[Sample]):
+class SeriesDataset(Indexed):
     """Several interferograms of each patch: those around one, with its truth or that of all.
 
     Parameters
@@ -123,7 +122,7 @@ class SeriesDataset(Dataset[Sample]):
             if not self.season:
                 raise ValueError("balance is of target='season'; for pairs give it to the PatchDataset")
             index = balanced(index, check_fraction("balance", balance), patches.seed)
-        self.index = index
+        super().__init__(index, patches.seed)
 
     @property
     def epoch(self) -> int:
@@ -133,16 +132,6 @@ class SeriesDataset(Dataset[Sample]):
     def set_epoch(self, epoch: int) -> None:
         """As `PatchDataset.set_epoch`."""
         self.patches.set_epoch(epoch)
-
-    def at(self, rows: pd.DataFrame | Sequence[int] | np.ndarray) -> SeriesDataset:
-        """As `PatchDataset.at`."""
-        part = copy.copy(self)
-        part.index = labelled(self.index, rows)
-        return part
-
-    def __len__(self) -> int:
-        """Number of series."""
-        return len(self.index)
 
     def __getitem__(self, number: int) -> Sample:
         """One sample, by its position in the index."""
