@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager
@@ -151,7 +152,7 @@ def trained(
         (folder / LAST).unlink(missing_ok=True)
     if not end.is_over(training.epochs):
         steps = module(network.train(), training, data=samples, validation=watched, start=end.epochs)
-        with _quiet(), own_draws():
+        with _quiet(), own_draws(), _interruptible():
             trainer = lightning.Trainer(
                 max_epochs=training.epochs, accelerator=training.accelerator, devices=training.devices,
                 precision=precision, gradient_clip_val=training.clip, use_distributed_sampler=False,
@@ -214,6 +215,19 @@ def _result(folder: Path, training: Training) -> Mapping[str, Tensor]:
         average: dict[str, Tensor] = state["callbacks"][WeightAverage.__qualname__]["average"]
         return average
     return {name.removeprefix("network."): value for name, value in state["state_dict"].items()}
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Lightning answers an interrupt by ending the process, deaf to the next one; here it stays an interrupt."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit as ended:
+        if not isinstance(ended.__context__, KeyboardInterrupt):
+            raise
+        signal.signal(signal.SIGINT, handler)
+        raise ended.__context__ from None
 
 
 @contextmanager

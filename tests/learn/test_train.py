@@ -100,6 +100,24 @@ def states_equal(a, b):
 FOUR = {"epochs": 4, "batch_size": 4, "learning_rate": 1e-2}
 
 
+@pytest.mark.parametrize("interrupt", [KeyboardInterrupt, type("Terminated", (KeyboardInterrupt,), {})])
+def test_an_interrupt_stays_one(tmp_path, interrupt):
+    """Lightning would end the process without a word, and ignore all later interrupts."""
+
+    class Interrupting:
+        def __len__(self):
+            return len(TOY)
+
+        def __getitem__(self, index):
+            raise interrupt
+
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt) as raised:
+        fit(tiny(), Interrupting(), WATCHED, tmp_path, Training(1, 4, 0.02, augmentations={}), progress=False)
+    assert raised.type is interrupt
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
 @pytest.mark.parametrize("schedule", [{}, {"schedule": "cosine", "average": 0.9, "loss": "focal"}], ids=str)
 @pytest.mark.parametrize("fail", [2 * 12 + 1, 2 * 12 + 7], ids=["at the end of an epoch", "amid an epoch"])
 def test_stopped_and_resumed_is_bit_equal(tmp_path, schedule, fail):
