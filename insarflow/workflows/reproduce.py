@@ -71,7 +71,7 @@ def reproduce(
     weights, lacking = assigned(chosen, asked.pretrained)
     with unfinished_folder(out) as hidden:
         if overwrite:
-            clear(out)
+            clear(out, hidden)
         results = Results(asked, out, hidden, command)
         results.add()
         opened = _Opened(table, asked, *_folders(table, asked, out, say))

@@ -14,6 +14,9 @@ from insarflow.workflows.reproduce_table import PUBLISHED, Table
 TABLES: Final = ("isslide", "drsunet", "nava", "sim1")
 """Names of the tables there are."""
 
+SIMULATED: Final = "simulated"
+"""What the data are called that are no folder of the caller's."""
+
 
 def table_of(name: str) -> Table:
     """A table by its name.
@@ -96,7 +99,7 @@ class Reproduction:
         """What all rows of one folder share."""
         return {
             "table": self.table,
-            "data": "simulated" if self.data is None else os.path.abspath(self.data),
+            "data": SIMULATED if self.data is None else os.path.abspath(self.data),
             "area": None if self.area is None else os.path.abspath(self.area),
             "scheme": self.scheme,
             "epochs": self.epochs,

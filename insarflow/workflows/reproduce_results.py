@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from insarflow.errors import OutputExistsError
-from insarflow.workflows.outputs import check_folder, publish
-from insarflow.workflows.reproduce_asked import Reproduction, table_of
+from insarflow.workflows.outputs import check_folder, publish, remove
+from insarflow.workflows.reproduce_asked import SIMULATED, Reproduction, table_of
 from insarflow.workflows.reproduce_table import Outcome, compared, honest, markdown
 from insarflow.workflows.versions import versions
 
@@ -19,6 +18,7 @@ RESULTS, PAGE, TRAININGS, DATA, AREA = "reproduction.json", "table.md", "trainin
 """What a reproduction leaves."""
 
 _FILES: Final = (PAGE, RESULTS)
+_FOLDERS: Final = (TRAININGS, DATA, AREA)
 
 
 @dataclass(frozen=True)
@@ -58,15 +58,19 @@ def reproduced(asked: Reproduction, done: Mapping[str, Outcome]) -> Reproduced:
 
 
 def check_ours(out: Path, asked: Reproduction, *, overwrite: bool) -> None:
-    """See whether a folder is new, or holds this very reproduction.
+    """See whether a folder is new, or holds this very reproduction, and that the data lie elsewhere.
 
     Raises
     ------
     OutputExistsError
-        If it does not, naming what differs.
+        If it does not, naming what differs; or if it holds folders that no reproduction made, which are never removed.
     """
+    _check_apart(out, asked)
     if overwrite or not (out / RESULTS).exists():
-        check_folder(out, (PAGE, TRAININGS, DATA, AREA), overwrite=overwrite)
+        foreign = [name for name in _FOLDERS if (out / name).exists() and name not in _made(out)]
+        if foreign:
+            raise OutputExistsError(f"{out} holds {', '.join(foreign)}, made by no reproduction: choose another folder")
+        check_folder(out, (PAGE, *_FOLDERS), overwrite=overwrite)
         return
     there, wanted = _read(out / RESULTS)["asked"], asked.identity()
     other = [f"{name}={wanted[name]} (there: {there.get(name)})" for name in wanted if wanted[name] != there.get(name)]
@@ -77,12 +81,34 @@ def check_ours(out: Path, asked: Reproduction, *, overwrite: bool) -> None:
         )
 
 
-def clear(out: Path) -> None:
-    """Remove what a reproduction leaves, and nothing else."""
+def clear(out: Path, hidden: Path) -> None:
+    """Remove what a reproduction left, by way of the folder of what is half written, and nothing else."""
+    for name in _made(out):
+        if (out / name).exists():
+            # Never half of it under its name: simulated data would be taken for whole.
+            remove(hidden / name)
+            (out / name).replace(hidden / name)
+            remove(hidden / name)
     for name in _FILES:
         (out / name).unlink(missing_ok=True)
-    for name in (TRAININGS, DATA, AREA):
-        shutil.rmtree(out / name, ignore_errors=True)
+
+
+def _made(out: Path) -> tuple[str, ...]:
+    """Folders that are a reproduction's own, as its results tell."""
+    if not (out / RESULTS).exists():
+        return ()
+    return _FOLDERS if _read(out / RESULTS)["asked"].get("data") == SIMULATED else (TRAININGS,)
+
+
+def _check_apart(out: Path, asked: Reproduction) -> None:
+    """Refuse data where results go, and results among the data."""
+    target = out.resolve()
+    for folder in (asked.data, asked.area):
+        if folder is None:
+            continue
+        path = folder.resolve()
+        if target.is_relative_to(path) or any(path.is_relative_to(target / name) for name in _FOLDERS):
+            raise OutputExistsError(f"{out} must be apart from the data in {folder}: choose another folder for results")
 
 
 class Results:

@@ -227,8 +227,38 @@ def test_a_folder_of_something_else(toy, tmp_path, content, message):
         reproduce(asked(tmp_path), tmp_path / "out")
     (tmp_path / "out" / RESULTS).unlink()
     (tmp_path / "out" / "data").mkdir()
-    with pytest.raises(OutputExistsError, match="already holds data"):
+    with pytest.raises(OutputExistsError, match="holds data, made by no reproduction"):
         reproduce(asked(tmp_path), tmp_path / "out")
+
+
+def test_data_of_others_are_never_removed(toy, tmp_path):
+    out = tmp_path / "out"
+    for name in ("data", "area", "trainings"):
+        mine = out / name / "here"
+        mine.parent.mkdir(parents=True)
+        mine.touch()
+        with pytest.raises(OutputExistsError, match=f"holds {name}, made by no reproduction: choose another folder"):
+            reproduce(asked(tmp_path), out, overwrite=True)
+        mine.unlink()
+        mine.parent.rmdir()
+    reproduce(asked(tmp_path, rows=("Res",)), out)
+    (out / "data").mkdir()
+    with pytest.raises(OutputExistsError, match="holds data, made by no reproduction"):
+        reproduce(asked(tmp_path, rows=("Res",)), out, overwrite=True)
+    assert (out / "data").exists()
+
+
+def test_results_lie_apart_from_the_data(toy, tmp_path):
+    out = tmp_path / "out"
+    reproduce(asked(tmp_path, data=None, rows=("Res",)), out)
+    assert (out / "data/here").exists()
+    for folder, results in ((out / "data", out), (tmp_path / "data", tmp_path / "data"), (tmp_path, tmp_path / "new")):
+        with pytest.raises(OutputExistsError, match=r"must be apart from the data in .*: choose another folder"):
+            reproduce(asked(tmp_path, data=folder, rows=("Res",)), results, overwrite=True)
+    assert (out / "data/here").exists()
+    reproduce(asked(tmp_path, data=None, rows=("Small",)), out, overwrite=True)
+    assert (out / "data/here").exists()
+    assert toy.simulated == [1, 1]
 
 
 def test_missing_data_leave_nothing_behind(toy, tmp_path):
