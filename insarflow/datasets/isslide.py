@@ -14,7 +14,7 @@ from insarflow.datasets.crops import SIDE
 from insarflow.datasets.isslide_layout import ORIGIN, Found, coherence_of, layout_of, mask_of, phase_of
 from insarflow.datasets.isslide_layout import write_isslide as write_isslide
 from insarflow.datasets.isslide_simulated import simulate_isslide as simulate_isslide
-from insarflow.datasets.isslide_splits import Scheme, split_isslide
+from insarflow.datasets.isslide_splits import SCHEMES, Scheme, split_isslide
 from insarflow.datasets.rows import Rows
 from insarflow.errors import ProductError, SelectionError
 from insarflow.kernels.phase import phasor
@@ -122,6 +122,7 @@ class ISSLIDE(Rows):
         seed: int = 0,
     ) -> None:
         check_choice("split", split, _SPLITS)
+        check_choice("scheme", scheme, SCHEMES)
         days = None if delays is None else [parse_delay(delay) for delay in delays]
         layout = layout_of(root)
         self.root = layout.root

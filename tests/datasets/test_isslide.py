@@ -339,6 +339,7 @@ def test_a_split_without_moves_is_told(tmp_path):
     [
         ({"split": "validation"}, ValueError, "split must be one of"),
         ({"split": "test", "scheme": "random"}, ValueError, "scheme must be one of"),
+        ({"scheme": "random"}, ValueError, "scheme must be one of"),
         ({"zones": ["Alps"]}, SelectionError, r"zones that are there \(Queyras\), instead got zones=\['Alps'\]"),
         ({"zones": "Queyras"}, SelectionError, "zones must be names"),
         ({"delays": [24]}, SelectionError, "no crop is of the delays and zones"),

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 import torch
 from torch import nn
@@ -265,9 +267,11 @@ def test_unknown_name(function):
         function("vgg")
 
 
-def test_no_channels():
-    with pytest.raises(ValueError, match=r"^in_channels must be 1 or more, instead got in_channels=0$"):
-        build_model("resunet", 0)
+@pytest.mark.parametrize(("given", "error"), [(0, ValueError), (2.5, TypeError), ("3", TypeError)])
+def test_no_number_of_channels(given, error):
+    message = f"in_channels must be a whole number of at least 1, instead got in_channels={given!r}"
+    with pytest.raises(error, match=re.escape(message)):
+        build_model("resunet", given)
 
 
 def test_names_are_found_without_memory(monkeypatch):

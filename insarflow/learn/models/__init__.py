@@ -15,6 +15,7 @@ from insarflow.learn.models.registry import (
     list_models,
     register_model,
 )
+from insarflow.ops.checks import check_whole
 
 __all__ = [
     "Kind",
@@ -49,8 +50,8 @@ def build_model(name: str, in_channels: int = 3) -> nn.Module:
 
     Raises
     ------
-    ValueError
-        If the name is unknown, or `in_channels` is not positive.
+    TypeError, ValueError
+        If the name is unknown, or `in_channels` is no whole number from 1 on.
     ModelError
         If a registered network cannot be imported or built, or is no module.
 
@@ -60,8 +61,7 @@ def build_model(name: str, in_channels: int = 3) -> nn.Module:
     100849
     """
     factory = architecture(name).factory
-    if in_channels < 1:
-        raise ValueError(f"in_channels must be 1 or more, instead got in_channels={in_channels}")
+    check_whole("in_channels", in_channels, low=1)
     if is_built_in(name):
         return factory(in_channels)
     try:

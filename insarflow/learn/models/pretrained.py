@@ -11,6 +11,7 @@ import os
 import pickle
 import warnings
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -164,16 +165,22 @@ def _is_plain(value: object) -> bool:
 
 
 def _check_zip(file: Path) -> None:
-    """Refuse an archive that grows when it is opened; torch itself compresses nothing."""
+    """Refuse an archive that grows when it is opened (torch itself compresses nothing), or whose sums are wrong."""
     if not zipfile.is_zipfile(file):
         return
     try:
         with zipfile.ZipFile(file) as archive:
             inside = sum(entry.file_size for entry in archive.infolist())
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+            if inside > MAX_BYTES:
+                raise ModelError(
+                    f"{file} must hold at most {MAX_BYTES} bytes, instead got {inside} when it is unpacked"
+                )
+            # torch looks at no sum, and takes what was damaged on its way for weights.
+            broken = archive.testzip()
+    except (zipfile.BadZipFile, OSError, ValueError, RuntimeError, zlib.error) as error:
         raise ModelError(f"{file} is damaged: {error}") from error
-    if inside > MAX_BYTES:
-        raise ModelError(f"{file} must hold at most {MAX_BYTES} bytes, instead got {inside} when it is unpacked")
+    if broken is not None:
+        raise ModelError(f"{file} is damaged: {broken!r:.80} is not what its checksum says; get the file again")
 
 
 # what of it fits ------------------------------------------------------------------------------------------------------

@@ -242,6 +242,19 @@ def test_cut_files(published, tmp_path):
             load_pretrained(fcn(classes=21, aux=True), path)
 
 
+def test_a_damaged_number(tmp_path):
+    """One byte among the weights, which torch itself reads without a word."""
+    network, path = build_model("resunet"), tmp_path / "weights.pth"
+    torch.save(network.state_dict(), path)
+    content = bytearray(path.read_bytes())
+    at = content.index(network.state_dict()["encoder_high.0.weight"].numpy().tobytes())
+    content[at] ^= 1
+    path.write_bytes(content)
+    assert not torch.equal(torch.load(path, weights_only=True)["encoder_high.0.weight"], network.encoder_high[0].weight)
+    with pytest.raises(ModelError, match=r"weights.pth is damaged: '.*' is not what its checksum says"):
+        load_pretrained(network, path)
+
+
 def test_arguments(tmp_path):
     network = build_model("resunet")
     with pytest.raises(TypeError, match=r"^network must be a torch.nn.Module, instead got OrderedDict$"):
