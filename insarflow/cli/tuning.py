@@ -68,7 +68,7 @@ class Tuning:
         list[str] | None,
         flag(
             "--field",
-            what="Column of the labels and what it holds: confidence, class, status, first, last, date, delay.",
+            what="Column of the labels: confidence, repetition, class, status, first, last, date or delay.",
             panel=SELECTION,
             metavar="MEANING=COLUMN",
             show_default=False,

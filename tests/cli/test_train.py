@@ -104,7 +104,11 @@ _OWN = "-o {new} --patch 32 --from none"
         ("{stack} --config {labels} -o {new}", 2, "STACK cannot be read: a run file tells it: leave it out"),
         ("--config {labels} --epochs 3 -o {new}", 2, "--epochs cannot be read: a run file tells it: leave it out"),
         ("{stack} --labels {labels} --field CONF " + _ZONE, 2, "it must be like confidence=CONF, instead got 'CONF'"),
-        ("{stack} --labels {labels} --field surety=CONF " + _ZONE, 1, "fields must be of confidence, class"),
+        (
+            "{stack} --labels {labels} --field surety=CONF " + _ZONE,
+            1,
+            "fields must be of confidence, repetition, class",
+        ),
         ("{stack} --labels {labels} --field class=KIND " + _ZONE, 1, "has no field 'KIND', it has CONF"),
         ("{stack} --labels {sure} --field confidence=SURE " + _ZONE, 1, "confidence must be 0 to 1"),
         ("{stack} --labels {far} " + _ZONE, 1, "none of the 1 polygons touches the image: they lie at columns"),
