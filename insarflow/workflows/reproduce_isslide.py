@@ -45,7 +45,7 @@ def open_isslide(wanted: Wanted) -> Splits:
 
 
 def _simulate(folder: Path, seed: int) -> None:
-    simulate_isslide(folder, seed=seed)
+    simulate_isslide(folder, acquisitions=14, seed=seed)
 
 
 TABLE: Final = Table(

@@ -37,7 +37,7 @@ def open_nava(wanted: Wanted) -> Splits:
 
 
 def _simulate(folder: Path, seed: int) -> None:
-    simulate_nava(folder, seed=seed)
+    simulate_nava(folder, scenes=8, seed=seed)
 
 
 TABLE: Final = Table(

@@ -73,7 +73,9 @@ def test_what_is_refused(run, tmp_path, arguments, status, message):
 def test_simulated_from_end_to_end(run, tmp_path, monkeypatch):
     simulate = reproduce_nava.simulate_nava
     monkeypatch.setattr(
-        reproduce_nava, "simulate_nava", lambda folder, seed: simulate(folder, seed=seed, shape=(200, 200), clips=30)
+        reproduce_nava,
+        "simulate_nava",
+        lambda folder, scenes, seed: simulate(folder, seed=seed, shape=(200, 200), clips=30),
     )
     out = tmp_path / "out"
     said = run("reproduce", "nava", "--simulate", "--rows", "BAA", "--epochs", 1, "-o", out)

@@ -30,9 +30,11 @@ RULES: Final[Mapping[str, tuple[str, ...]]] = {
     "isslide": (
         "published: means over patches with movement, at the threshold that is best on these very patches, a constant "
         "added to each phase; F1 of mean precision and mean recall; the distance is a maximum, and with nothing "
-        "predicted that to the corner",
+        "predicted that to the corner; what nobody knows counts as at rest, as the papers' masks have it",
     ),
-    "drsunet": ("published: all pixels in one confusion matrix, at 0.5; means over patches beside it",),
+    "drsunet": (
+        "published: all pixels in one confusion matrix, at 0.5, unknown ones as at rest; means over patches beside it",
+    ),
     "nava": ("published: all clips in one confusion matrix, the more probable class",),
 }
 _HONEST: Final = {
