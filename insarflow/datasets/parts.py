@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from insarflow.errors import SelectionError
+from insarflow.learn import published
 from insarflow.ops.checks import check_choice
 
 Part = Literal["train", "validation", "test"]
@@ -23,17 +24,15 @@ SHARES: Final = (0.7, 0.2, 0.1)
 Parts = dict[Part, pd.DataFrame]
 
 
-def dealt(index: pd.DataFrame, *, seed: int, shares: Sequence[float] = SHARES) -> Parts:
-    """Rows dealt at random, in their order within each part.
+def dealt(index: pd.DataFrame, *, seed: int) -> Parts:
+    """Rows dealt 7:2:1 at random, as `insarflow.split_by_name` deals them for DRs-UNet.
 
     Examples
     --------
     >>> {name: len(rows) for name, rows in dealt(pd.DataFrame({"positive": range(20)}), seed=0).items()}
     {'train': 14, 'validation': 4, 'test': 2}
     """
-    order = np.random.default_rng(seed).permutation(len(index))
-    cuts = np.round(np.cumsum(shares)[:-1] * len(index)).astype(int)
-    return {name: index.iloc[np.sort(rows)] for name, rows in zip(PARTS, np.split(order, cuts), strict=True)}
+    return dict(zip(PARTS, published.dealt(index, np.random.default_rng(seed)), strict=True))
 
 
 def in_belts(index: pd.DataFrame, *, shares: Sequence[float] = SHARES) -> Parts:

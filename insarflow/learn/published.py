@@ -105,10 +105,14 @@ def _isslide(index: pd.DataFrame, zones: Sequence[str] | None, rng: np.random.Ge
 def _drsunet(index: pd.DataFrame, zones: Sequence[str] | None, rng: np.random.Generator) -> Split:
     if zones is not None:
         raise ValueError(f"zones must be None for 'drsunet', which holds out none, instead got zones={zones}")
-    order = rng.permutation(len(index))
-    parts = np.split(order, [round(0.7 * len(index)), round(0.9 * len(index))])
-    train, validation, test = (index.iloc[np.sort(part)] for part in parts)
+    train, validation, test = dealt(index, rng)
     return Split(train, test, validation=validation)
+
+
+def dealt(index: pd.DataFrame, rng: np.random.Generator) -> list[pd.DataFrame]:
+    """Rows dealt 7:2:1 at random, in their order within each part: training, validation, test."""
+    cuts = [round(0.7 * len(index)), round(0.9 * len(index))]
+    return [index.iloc[np.sort(rows)] for rows in np.split(rng.permutation(len(index)), cuts)]
 
 
 def _nava(index: pd.DataFrame, zones: Sequence[str] | None, rng: np.random.Generator) -> Split:
