@@ -33,6 +33,20 @@ class ProductError(InsarError):
     """A source file or folder is missing, damaged, or of no known product."""
 
 
+class AbsentDataError(ProductError):
+    """A published data set is not where it is looked for.
+
+    Attributes
+    ----------
+    lines
+        The message: what is wrong and where to get it, then the expected tree and what was found.
+    """
+
+    def __init__(self, *lines: str) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
+
+
 class GridMismatchError(ProductError):
     """Rasters that must share one grid do not."""
 

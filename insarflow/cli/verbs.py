@@ -27,6 +27,8 @@ from insarflow.cli.errors import (
     no_verb,
 )
 from insarflow.cli.screen import Screen, err, one_line_warnings, say
+from insarflow.cli.words import printable
+from insarflow.errors import AbsentDataError
 
 EXAMPLES: dict[str, Sequence[str]] = {}
 """Command lines that ``--help`` shows, by verb."""
@@ -173,7 +175,10 @@ def _guard(work: Callable[[], None], screen: Screen, stopped: str) -> None:
         if screen.verbose:
             err.print("".join(traceback.format_exception(error)).rstrip())
         text, status = explain(error)
-        say("error", text, "red")
+        first, *more = error.lines if isinstance(error, AbsentDataError) else [text]
+        say("error", first, "red")
+        for line in more:
+            err.print(printable(line))
         raise typer.Exit(status) from error
 
 

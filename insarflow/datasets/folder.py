@@ -8,7 +8,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from insarflow.errors import ProductError
+from insarflow.errors import AbsentDataError
+from insarflow.ops.checks import check_kind
 
 _TOLD: Final = 12
 """Files that are named of what was found."""
@@ -44,20 +45,25 @@ def folder_of(root: str | Path, origin: Origin) -> Path:
 
     Raises
     ------
-    ProductError
+    TypeError
+        If `root` is no path.
+    AbsentDataError
         If there is none; with source, licence and the expected tree.
     """
+    check_kind("root", root, str | Path, "the path of a folder")
     path = Path(root)
     if not path.is_dir():
         raise absent(path, origin, "is no file, but must be a folder" if path.exists() else "does not exist")
     return path
 
 
-def absent(root: Path, origin: Origin, wrong: str) -> ProductError:
+def absent(root: Path, origin: Origin, wrong: str) -> AbsentDataError:
     """The error of a folder that does not hold the data set: what is wrong, what is there, and the way out."""
-    return ProductError(
+    return AbsentDataError(
         f"{root} {wrong}. {origin.name} is not downloaded for you: get it from {origin.source} (licence: "
-        f"{origin.licence}; cite {origin.cite}) and unpack it as\n{origin.tree}\nfound there: {_found(root)}"
+        f"{origin.licence}; cite {origin.cite}) and unpack it as",
+        *origin.tree.splitlines(),
+        f"found there: {_found(root)}",
     )
 
 

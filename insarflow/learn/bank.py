@@ -97,6 +97,7 @@ def generate(
     scenes: int,
     *,
     seed: int,
+    first: int = 0,
     beyond: bool = False,
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
@@ -111,6 +112,8 @@ def generate(
         How many; each gives the patches of the pairs of four dates within 48 days.
     seed
         Scene k is a function of ``(seed, k)``.
+    first
+        Number of the first scene.
     beyond
         Draw the atmosphere outside the training range (for tests of a model).
     workers
@@ -128,7 +131,7 @@ def generate(
     }
     draw = partial(scene_patches, seed, beyond=beyond)
     with _mapper(workers) as mapped:
-        for k, patches in enumerate(mapped(draw, range(scenes))):
+        for k, patches in enumerate(mapped(draw, range(first, first + scenes))):
             rows = slice(k * PATCHES_PER_SCENE, (k + 1) * PATCHES_PER_SCENE)
             places = 4 * k + np.arange(PATCHES_PER_SCENE) % 4
             for name, values in zip(files, (*patches, places), strict=True):

@@ -164,13 +164,17 @@ class Table:
         """
         if names is None:
             return self.rows
-        known = {row.name.casefold(): row for row in self.rows}
+        wanted, known = set(map(_plain, names)), {_plain(row.name) for row in self.rows}
         for name in names:
-            if name.casefold() not in known:
+            if _plain(name) not in known:
                 there = ", ".join(row.name for row in self.rows)
                 raise ValueError(f"rows must be among {there}, instead got rows={name!r:.80}")
-        wanted = {name.casefold() for name in names}
-        return tuple(row for row in self.rows if row.name.casefold() in wanted)
+        return tuple(row for row in self.rows if _plain(row.name) in wanted)
+
+
+def _plain(name: str) -> str:
+    """A row's name as people may type it: DRs-UNet+DEM for DRs-UNet + DEM."""
+    return "".join(name.casefold().split())
 
 
 @dataclass(frozen=True)

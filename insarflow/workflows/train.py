@@ -29,7 +29,7 @@ from insarflow.learn.phase import CHANNELS
 from insarflow.learn.quiet import AT_REST, at_rest, probabilities, quiet_threshold
 from insarflow.learn.samples import BankDataset
 from insarflow.learn.scoring import BankPlaces, calibrate, choose_threshold, score
-from insarflow.learn.train import Fitted, fit, fresh_network
+from insarflow.learn.train import fit, fresh_network
 from insarflow.learn.training import Training
 from insarflow.learn.trial import Trial
 from insarflow.learn.weights import check_output, save_model
@@ -44,13 +44,34 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Round:
+    """A part of a training that goes on from the weights of the one before, on scenes that none before had.
+
+    Attributes
+    ----------
+    scenes
+        Simulated scenes to train on.
+    epochs
+        How often each of their patches is seen.
+    learning_rate
+        The highest: each round rises to it and falls again.
+    """
+
+    scenes: int
+    epochs: int
+    learning_rate: float = 3e-3
+
+
+@dataclass(frozen=True)
 class Preset:
     """Everything a training run is a function of.
 
     Attributes
     ----------
-    scenes, held_out
-        Simulated scenes to train on; and as many for validation as for the final score.
+    rounds
+        One after the other.
+    held_out
+        Simulated scenes for validation, and as many for the final score.
     at_rest
         Scenes in which nothing moves, for the threshold: the lowest with at most one false outline per 100 km2 and
         interferogram. With 0 it is that of the highest pixel F1 over seasons.
@@ -58,17 +79,18 @@ class Preset:
 
     name: str = "default"
     architecture: str = "context-unet"
-    scenes: int = 1920
+    rounds: tuple[Round, ...] = (Round(1920, epochs=6), Round(1200, epochs=4))
     held_out: int = 60
     at_rest: int = 12
-    epochs: int = 6
     batch_size: int = 32
-    learning_rate: float = 3e-3
     average: float | None = 0.998
     seed: int = 1
 
 
-PRESETS: Final = {"default": Preset(), "smoke": Preset("smoke", scenes=4, held_out=2, at_rest=0, epochs=1, seed=0)}
+PRESETS: Final = {
+    "default": Preset(),
+    "smoke": Preset("smoke", rounds=(Round(4, epochs=1),), held_out=2, at_rest=0, seed=0),
+}
 
 
 def train(
@@ -104,19 +126,25 @@ def train(
     """
     if check_output(out).exists() and not overwrite:
         raise OutputExistsError(f"{out} exists: pass overwrite=True (--overwrite) to replace it")
-    banks = {}
-    for shift, (name, scenes) in enumerate(
-        {"train": preset.scenes, "validation": preset.held_out, "test": preset.held_out}.items()
-    ):
-        banks[name] = _bank(bank_folder / name, scenes, preset.seed + shift, name == "test", workers, progress)
-    network = fresh_network(preset.architecture, len(CHANNELS), seed=preset.seed)
-    training = Training(
-        preset.epochs, preset.batch_size, preset.learning_rate, average=preset.average, seed=preset.seed
-    )
-    card = _fitted(
-        network, preset.architecture, banks, bank_folder / "training", training, progress=progress is not None,
-        rest=at_rest(bank_folder / "rest", preset.at_rest, seed=preset.seed + len(banks)) if preset.at_rest else None,
-        facts={"command": f"insarflow train --preset {preset.name}", "scenes": preset.scenes},
+    banks = {
+        name: _bank(bank_folder / name, preset.held_out, preset.seed + shift, workers, progress, beyond=name == "test")
+        for shift, name in enumerate(("validation", "test"), start=1)
+    }
+    network, first = fresh_network(preset.architecture, len(CHANNELS), seed=preset.seed), 0
+    facts: list[JsonValue] = []
+    for k, part in enumerate(preset.rounds, start=1):
+        name = "train" if k == 1 else f"train-{k}"
+        banks["train"] = _bank(bank_folder / name, part.scenes, preset.seed, workers, progress, first=first)
+        training = Training(
+            part.epochs, preset.batch_size, part.learning_rate, average=preset.average, seed=preset.seed
+        )
+        told = _fit(network, banks, bank_folder / f"{name}ing", training, progress=progress is not None)
+        facts.append({"scenes": part.scenes, **told})
+        first += part.scenes
+    card = _judged(
+        network, preset.architecture, banks,
+        rest=at_rest(bank_folder / "rest", preset.at_rest, seed=preset.seed + 3) if preset.at_rest else None,
+        facts={"command": f"insarflow train --preset {preset.name}", "rounds": facts},
     )  # fmt: skip
     return save_model(network, out, card=card, overwrite=True)
 
@@ -199,39 +227,44 @@ def _train_simulated(
     if not isinstance(data, Simulated):
         raise TypeError(f"run.data must be simulated, instead got {type(data).__name__}")
     banks = {
-        name: _bank(Path(data.bank) / name, scenes, data.seed + shift, name == "test", workers, progress)
+        name: _bank(Path(data.bank) / name, scenes, data.seed + shift, workers, progress, beyond=name == "test")
         for shift, (name, scenes) in enumerate(
             {"train": data.scenes, "validation": data.held_out, "test": data.held_out}.items()
         )
     }
+    told = _fit(beginning.network, banks, folder, run.training, progress=progress is not None, resume=resume)
     facts: dict[str, JsonValue] = {
         "command": "insarflow train --config run.yaml",
         "scenes": data.scenes,
         "starts_from": beginning.facts,
     }
-    card = _fitted(
-        beginning.network, beginning.architecture, banks, folder, run.training, progress=progress is not None,
-        resume=resume, facts=facts,
-    )  # fmt: skip
+    card = _judged(beginning.network, beginning.architecture, banks, facts=facts | told)
     return save_model(beginning.network, folder / "model.safetensors", card=card, overwrite=True)
 
 
-def _fitted(
-    network: nn.Module,
-    architecture: str,
-    banks: dict[str, Bank],
-    folder: Path,
-    training: Training,
-    *,
-    facts: dict[str, JsonValue],
-    progress: bool,
+def _fit(
+    network: nn.Module, banks: dict[str, Bank], folder: Path, training: Training, *, progress: bool,
     resume: bool = False,
-    rest: Iterable[Trial] | None = None,
-) -> ModelCard:
-    """Train, choose the threshold, score: the card of the trained network."""
+) -> dict[str, JsonValue]:  # fmt: skip
+    """Train; what a card tells of it."""
     chosen = balanced(banks["train"], seed=training.seed)
     data, watched = BankDataset(banks["train"], chosen), BankDataset(banks["validation"])
     fitted = fit(network, data, watched, folder, training, resume=resume, progress=progress)
+    return {
+        **training.plain(), "patches": len(chosen), "precision": fitted.precision, "epochs_trained": fitted.epochs,
+        "best_epoch": fitted.best_epoch,
+    }  # fmt: skip
+
+
+def _judged(
+    network: nn.Module,
+    architecture: str,
+    banks: dict[str, Bank],
+    *,
+    facts: dict[str, JsonValue],
+    rest: Iterable[Trial] | None = None,
+) -> ModelCard:
+    """Choose the threshold, score: the card of a trained network."""
     places = BankPlaces(network, banks["validation"])
     # Nobody can say by how much the choice of patches shifts the log-odds of a pixel.
     calibration = calibrate(places, None)
@@ -255,42 +288,38 @@ def _fitted(
             name: score(BankPlaces(network, banks[side]), threshold=threshold, calibration=calibration)
             for name, side in (("validation", "validation"), ("held_out_rougher_atmosphere", "test"))
         },
-        training=facts | _training_facts(training, fitted) | {"patches": len(chosen)},
+        training={**_TRAINED_ON, **_software(), **facts},
         licence="BSD-3-Clause",
     )
 
 
-def _training_facts(training: Training, fitted: Fitted) -> dict[str, JsonValue]:
-    """What a card tells of a training on simulated scenes."""
-    return {
-        "data": "simulated only: no real landslide label was used",
-        "patch_size": PATCH,
-        "delays_days": list(DELAYS), "looks": [[looks.y, looks.x] for looks in LOOKS],
-        "wavelength_m": round(SENTINEL1_WAVELENGTH, 8),
-        "product_filter": f"none, or Goldstein with alpha {PRODUCT_ALPHA[0]:g} to {PRODUCT_ALPHA[1]:g}",
-        **training.plain(),
-        "precision": fitted.precision, "epochs_trained": fitted.epochs, "best_epoch": fitted.best_epoch,
-        "optimizer": "Adam, open pixels left out", "insarflow": version("insarflow"), "torch": version("torch"),
-        "machine": platform.machine(),
-    }  # fmt: skip
+_TRAINED_ON: Final[dict[str, JsonValue]] = {
+    "data": "simulated only: no real landslide label was used",
+    "patch_size": PATCH,
+    "delays_days": list(DELAYS), "looks": [[looks.y, looks.x] for looks in LOOKS],
+    "wavelength_m": round(SENTINEL1_WAVELENGTH, 8),
+    "product_filter": f"none, or Goldstein with alpha {PRODUCT_ALPHA[0]:g} to {PRODUCT_ALPHA[1]:g}",
+    "optimizer": "Adam, open pixels left out",
+}  # fmt: skip
+"""What a card tells of the simulated scenes."""
+
+
+def _software() -> dict[str, JsonValue]:
+    return {"insarflow": version("insarflow"), "torch": version("torch"), "machine": platform.machine()}
 
 
 def _bank(
-    folder: Path, scenes: int, seed: int, beyond: bool, workers: int, progress: Callable[[str, int, int], None] | None
-) -> Bank:
+    folder: Path, scenes: int, seed: int, workers: int, progress: Callable[[str, int, int], None] | None, *,
+    first: int = 0, beyond: bool = False,
+) -> Bank:  # fmt: skip
     mark = folder / "bank.json"
     made_of = json.dumps(
-        {
-            "scenes": scenes,
-            "seed": seed,
-            "beyond": beyond,
-            "insarflow": version("insarflow"),
-        }
+        {"scenes": scenes, "first": first, "seed": seed, "beyond": beyond, "insarflow": version("insarflow")}
     )
     if mark.exists() and mark.read_text() == made_of:
         return Bank.open(folder)
     mark.unlink(missing_ok=True)
     tell = None if progress is None else lambda done, wanted: progress(f"simulating {folder.name}", done, wanted)
-    bank = generate(folder, scenes, seed=seed, beyond=beyond, workers=workers, progress=tell)
+    bank = generate(folder, scenes, seed=seed, first=first, beyond=beyond, workers=workers, progress=tell)
     mark.write_text(made_of)
     return bank

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from insarflow.datasets.nava import ORIGIN
 from insarflow.workflows import reproduce_nava
 from insarflow.workflows.reproduce_asked import Reproduction
 from insarflow.workflows.reproduce_results import Reproduced
@@ -68,6 +69,16 @@ def test_what_is_refused(run, tmp_path, arguments, status, message):
     assert (said.status, said.out) == (status, "")
     assert message in said.err
     assert not (tmp_path / "out").exists()
+
+
+def test_the_expected_tree_is_drawn_line_by_line(run, tmp_path):
+    said = run("reproduce", "nava", "--data", tmp_path / "no\x1bwhere", "-o", tmp_path / "out")
+    first, *tree, last = said.err.splitlines()
+    assert first.startswith("error: ")
+    assert first.endswith("and unpack it as")
+    assert tree == list(ORIGIN.tree.splitlines())
+    assert last == "found there: nothing"
+    assert "\x1b" not in said.err
 
 
 def test_simulated_from_end_to_end(run, tmp_path, monkeypatch):

@@ -28,6 +28,11 @@ def test_a_file_is_no_folder(tmp_path):
         folder_of(path, ORIGIN)
 
 
+def test_what_is_no_path_is_named():
+    with pytest.raises(TypeError, match="root must be the path of a folder, instead got"):
+        folder_of(None, ORIGIN)
+
+
 def test_what_was_found_is_told_and_ends(tmp_path):
     assert "found there: an empty folder" in str(absent(tmp_path, ORIGIN, "holds no zone"))
     for k in range(40):

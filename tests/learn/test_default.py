@@ -34,10 +34,13 @@ def test_card_states_how_it_was_made_and_how_it_scored(default):
     assert card.architecture == preset.architecture
     assert sum(p.numel() for p in network.parameters()) == 713_860
     assert card.training["command"] == "insarflow train --preset default"
-    told = {
-        name: card.training[name] for name in ("scenes", "epochs", "batch_size", "learning_rate", "average", "seed")
-    }
-    assert told == {name: getattr(preset, name) for name in told}
+    rounds = card.training["rounds"]
+    assert [(part["scenes"], part["epochs"], part["learning_rate"]) for part in rounds] == [
+        (part.scenes, part.epochs, part.learning_rate) for part in preset.rounds
+    ]
+    for part in rounds:
+        told = {name: part[name] for name in ("batch_size", "average", "seed")}
+        assert told == {name: getattr(preset, name) for name in told}
     assert "no real landslide label" in card.training["data"]
     for split in ("validation", "held_out_rougher_atmosphere"):
         assert set(card.scores[split]) == {"all", "season", *map(str, DELAYS)}

@@ -5,8 +5,10 @@ from insarflow.learn.bank import RECIPE, Bank, balanced
 from insarflow.learn.training import Training
 from insarflow.learn.weights import load_model
 from insarflow.workflows.run_train import TrainRun, read_train_run
-from insarflow.workflows.train import Preset, train, train_run
+from insarflow.workflows.train import Preset, Round, train, train_run
 from insarflow.workflows.train_data import Simulated
+
+PRESET = Preset(rounds=(Round(1, epochs=1),), held_out=1, at_rest=0, seed=3)
 
 
 @pytest.fixture(scope="module")
@@ -14,7 +16,7 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("train")
     seen = []
     card = train(
-        Preset(scenes=1, held_out=1, at_rest=0, epochs=1, seed=3),
+        PRESET,
         folder / "model.safetensors",
         folder / "bank",
         progress=lambda what, done, wanted: seen.append((what, done, wanted)),
@@ -28,7 +30,7 @@ def test_training_ends_in_a_model_that_loads(trained):
     assert loaded == card
     assert loaded.recipe == RECIPE
     assert 0 < loaded.threshold < 1
-    assert loaded.training["patches"] == len(balanced(Bank.open(folder / "bank" / "train"), seed=3))
+    assert loaded.training["rounds"][0]["patches"] == len(balanced(Bank.open(folder / "bank" / "train"), seed=3))
     assert {"pixel", "object"} <= set(loaded.scores["held_out_rougher_atmosphere"]["all"])
     assert (loaded.temperature, loaded.shift) != (1.0, 0.0)
     assert {what for what, _, _ in seen} == {"simulating train", "simulating validation", "simulating test"}
@@ -38,9 +40,7 @@ def test_training_ends_in_a_model_that_loads(trained):
 def test_a_bank_that_is_there_is_used_again(trained, monkeypatch):
     folder, card, _ = trained
     monkeypatch.setattr("insarflow.workflows.train.generate", None)
-    again = train(
-        Preset(scenes=1, held_out=1, at_rest=0, epochs=1, seed=3), folder / "again.safetensors", folder / "bank"
-    )
+    again = train(PRESET, folder / "again.safetensors", folder / "bank")
     assert again.sha256 == card.sha256
 
 
