@@ -1,4 +1,4 @@
-"""The baseline that learns five numbers: logistic regression of what `PhaseContrast` looks at, and a threshold."""
+"""The baseline that learns five numbers: logistic regression of what `PhaseContrast` looks at, and a cut."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from scipy.special import expit
 from torch import nn
 
 from insarflow.learn.bank import Bank
-from insarflow.learn.metrics import ObjectCurve
+from insarflow.learn.calibration import Calibration
+from insarflow.learn.cut import best_cut
 from insarflow.learn.models.contrast import PhaseContrast
 from insarflow.learn.scoring import BankPlaces
 from insarflow.simulate.truth import OPEN
 
 PATCHES = 2_400
-"""Patches that are looked at, spread over the bank: half to fit, half to choose the threshold on."""
+"""Patches that are looked at, spread over the bank: half to fit, half to choose the cut on."""
 
 _EVERY = 4
 """Pixels between those that are fitted; the filter makes neighbours alike."""
@@ -25,18 +26,13 @@ _EVERY = 4
 _AT_ONCE = 48
 
 
-def fit(bank: Bank) -> tuple[PhaseContrast, float]:
-    """The network and its threshold, that with the highest F1 of objects in single pairs."""
+def fit(bank: Bank) -> tuple[PhaseContrast, float, float]:
+    """The network with its threshold and peak, chosen as those of others are."""
     chosen = np.linspace(0, len(bank.target) - 1, min(PATCHES, len(bank.target))).astype(np.intp)
     half = len(chosen) // 2
     network = PhaseContrast()
     _regress(network, bank.at(chosen[:half]))
-    curve = ObjectCurve(np.arange(0.05, 0.96, 0.05).round(2).tolist())
-    watched = bank.at(chosen[half:])
-    for place in BankPlaces(network.eval(), watched):
-        for logits, target in zip(place.logits, place.target, strict=True):
-            curve.update(expit(logits), target)
-    return network.eval(), curve.best_threshold()
+    return network.eval(), *best_cut(BankPlaces(network, bank.at(chosen[half:])), Calibration())
 
 
 def _regress(network: PhaseContrast, bank: Bank) -> None:

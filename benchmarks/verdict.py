@@ -22,6 +22,7 @@ from insarflow.learn.phase import CHANNELS
 from insarflow.learn.trial import CLASSES, DELAYS, Trial
 from insarflow.learn.weights import load_model
 from insarflow.segment.adjustment import AS_IT_IS, Adjustment
+from insarflow.simulate.truth import MISSING
 
 _SEED = 0
 """Of the draws of the intervals."""
@@ -39,6 +40,8 @@ class Candidate:
         Gives logits.
     threshold
         Probability from which a pixel counts as moving.
+    peak
+        Probability that some pair must reach somewhere in an object.
     adjustment
         What comes before and after the network.
     """
@@ -46,6 +49,7 @@ class Candidate:
     name: str
     network: nn.Module
     threshold: float
+    peak: float
     adjustment: Adjustment = AS_IT_IS
 
     @classmethod
@@ -62,7 +66,7 @@ class Candidate:
             raise ModelError(
                 f"{name} must take the channels {', '.join(CHANNELS)}, instead got {', '.join(card.channels)}"
             )
-        return cls(name, network, card.threshold, Adjustment.of(card))
+        return cls(name, network, card.threshold, card.peak or card.threshold, Adjustment.of(card))
 
     def probability(self, image: np.ndarray) -> np.ndarray:
         """Of each pixel of the pairs of a scene, one pair at a time: float32 ``(pair, y, x)``."""
@@ -145,7 +149,7 @@ def judged(model: Candidate, kind: Kind, places: Sequence[Path]) -> Iterator[Sco
     counts = Rest(kind.setting.area) if kind.setting.at_rest else Movers()
     for place in places:
         trial = Trial.open(place)
-        counts.add(model.probability(trial.image), trial, model.threshold, scene=place.name)
+        counts.add(model.probability(trial.image), trial, model.threshold, model.peak, scene=place.name)
     for of, measure, interval, n in counts.rows(model.threshold):
         yield Score(model.name, kind.name, of, measure, *(round(float(v), 4) for v in interval), n)
 
@@ -161,17 +165,18 @@ class Movers:
         self.objects, self.locations = ObjectScores(), LocationScores()
         self.pixels, self.maps = PixelScores(), PixelScores()
 
-    def add(self, probability: np.ndarray, trial: Trial, threshold: float, *, scene: str) -> None:
+    def add(self, probability: np.ndarray, trial: Trial, threshold: float, peak: float, *, scene: str) -> None:
         """Count a scene."""
         label, target = np.array(trial.label), np.array(trial.target)
+        sure = probability >= peak
         for k, (p, t, days) in enumerate(zip(probability, target, trial.delay.tolist(), strict=True)):
             classes = trial.classes(k)
             self.objects.update(
-                p, t, threshold, label=label, scene=scene, strata={"delay": days},
+                p, t, threshold, label=label, sure=sure[k], scene=scene, strata={"delay": days},
                 mover_strata={"peak": classes, f"peak {days}": classes},
             )  # fmt: skip
             self.pixels.update(p, t, scene=scene, strata={"delay": days})
-        self.locations.update(probability, target, trial.delay, threshold, label=label, scene=scene)
+        self.locations.update(probability, target, trial.delay, threshold, peak=peak, label=label, scene=scene)
         self.maps.update(*season(probability, target, np.array(trial.delay)), scene=scene)
 
     def rows(self, threshold: float) -> Iterator[Row]:
@@ -201,13 +206,15 @@ class Rest:
         self.pairs, self.season = ObjectScores(), ObjectScores()
         self.maps: Counter[str] = Counter()
 
-    def add(self, probability: np.ndarray, trial: Trial, threshold: float, *, scene: str) -> None:
+    def add(self, probability: np.ndarray, trial: Trial, threshold: float, peak: float, *, scene: str) -> None:
         """Count a scene."""
-        target = np.array(trial.target)
-        for p, t, days in zip(probability, target, trial.delay.tolist(), strict=True):
-            self.pairs.update(p, t, threshold, scene=scene, strata={"delay": days})
+        target, sure = np.array(trial.target), probability >= peak
+        for k, (p, t, days) in enumerate(zip(probability, target, trial.delay.tolist(), strict=True)):
+            self.pairs.update(p, t, threshold, sure=sure[k], scene=scene, strata={"delay": days})
             self.maps.update(("pairs", f"{days} days"))
-        self.season.update(*season(probability, target, np.array(trial.delay)), threshold, scene=scene)
+        highest, whole = season(probability, target, np.array(trial.delay))
+        anywhere = (sure & (target != MISSING)).any(axis=0)
+        self.season.update(highest, whole, threshold, sure=anywhere, scene=scene)
         self.maps.update(("season",))
 
     def rows(self, threshold: float) -> Iterator[Row]:

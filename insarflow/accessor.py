@@ -443,16 +443,17 @@ class InsarAccessor:
             precision=precision, mode=mode, patch=patch, offsets=offsets, mask=mask,
         )  # fmt: skip
 
-    def summarise(self, *, threshold: float) -> xr.Dataset:
+    def summarise(self, *, threshold: float, peak: float | None = None) -> xr.Dataset:
         """One probability map from all pairs; see `insarflow.inventory.summarise`."""
         from insarflow.inventory import summarise
 
-        return summarise(self._ds, threshold=threshold)
+        return summarise(self._ds, threshold=threshold, peak=peak)
 
     def inventory(
         self,
         *,
         threshold: float | None = None,
+        peak: float | None = None,
         low: float | None = None,
         min_area: float = 10_000.0,
         fill_holes: float = 0.0,
@@ -465,8 +466,8 @@ class InsarAccessor:
         from insarflow.inventory import inventory
 
         return inventory(
-            self._ds, threshold=threshold, low=low, min_area=min_area, fill_holes=fill_holes, simplify=simplify,
-            smooth=smooth, measured=measured, criteria=criteria,
+            self._ds, threshold=threshold, peak=peak, low=low, min_area=min_area, fill_holes=fill_holes,
+            simplify=simplify, smooth=smooth, measured=measured, criteria=criteria,
         )  # fmt: skip
 
     def plan(

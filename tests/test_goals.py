@@ -45,7 +45,7 @@ def tried(tmp_path, kind, trials):
         places.append(tmp_path / str(k))
         places[-1].mkdir()
         trial.save(places[-1])
-    scores = judged(Candidate("truth", Truth(), 0.5), held_out.Kind(kind, SETTINGS[kind], 1, len(trials)), places)
+    scores = judged(Candidate("truth", Truth(), 0.5, 0.5), held_out.Kind(kind, SETTINGS[kind], 1, len(trials)), places)
     return {(s.of, s.measure): s for s in scores}
 
 

@@ -18,6 +18,7 @@ from insarflow.cli.options import (
     MinArea,
     Model,
     Overwrite,
+    Peak,
     Recipe,
     Resolution,
     Select,
@@ -61,6 +62,7 @@ def map_command(
     recipe: Recipe = "model",
     resolution: Resolution = None,
     threshold: Threshold = None,
+    peak: Peak = None,
     min_area: MinArea = 10_000.0,
     device: Device = None,
     machine: Machine,
@@ -82,7 +84,7 @@ def map_command(
         run = MapRun(
             tuple(source), model=model, recipe=recipe,
             resolution=read_optional("--resolution", resolution, parse_model_resolution), threshold=threshold,
-            min_area=min_area, crs=crs, device=device, **part,
+            peak=peak, min_area=min_area, crs=crs, device=device, **part,
         )  # fmt: skip
         folder = _folder(ctx, output, dry_run=dry_run)
 

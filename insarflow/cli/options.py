@@ -145,6 +145,17 @@ Threshold = Annotated[
         show_default="that of the model",
     ),
 ]
+Peak = Annotated[
+    float | None,
+    flag(
+        "--peak",
+        what="Probability that some interferogram must reach somewhere in an outline.",
+        panel=PROCESSING,
+        metavar="P",
+        parser=number(0),
+        show_default="that of the model; with another --threshold, that",
+    ),
+]
 MinArea = Annotated[
     float,
     flag(

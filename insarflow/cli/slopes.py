@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
-from insarflow.cli.options import PROCESSING, MinArea, Threshold, flag
+from insarflow.cli.options import PROCESSING, MinArea, Peak, Threshold, flag
 from insarflow.cli.values import number, read_flag, whole
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ class Outline:
     """How slopes are outlined."""
 
     threshold: Threshold = None
+    peak: Peak = None
     low: Annotated[
         float | None,
         flag(
@@ -54,8 +55,8 @@ class Outline:
     def keywords(self) -> Outlining:
         """What was asked for, as `insarflow.inventory.inventory` takes it."""
         return {
-            "threshold": self.threshold, "low": self.low, "min_area": self.min_area, "fill_holes": self.fill_holes,
-            "simplify": self.simplify, "smooth": self.smooth,
+            "threshold": self.threshold, "peak": self.peak, "low": self.low, "min_area": self.min_area,
+            "fill_holes": self.fill_holes, "simplify": self.simplify, "smooth": self.smooth,
         }  # fmt: skip
 
 

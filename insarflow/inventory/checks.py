@@ -26,6 +26,43 @@ def check_threshold(threshold: float, *, name: str = "threshold") -> float:
     return number
 
 
+def settle_cut(
+    threshold: float | None, peak: float | None, known: tuple[float | None, float | None]
+) -> tuple[float, float]:
+    """Threshold and peak: those asked for, else those `known` of the model; a peak belongs to its threshold.
+
+    Returns
+    -------
+    tuple of float
+        Probability from which a pixel counts as moving, and the one that some interferogram must reach somewhere in an
+        outline: of another threshold than the model's, by default that threshold.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If no threshold is known, one of the two is no probability, or the peak is below the threshold.
+    """
+    if threshold is None:
+        threshold = known[0]
+    if threshold is None:
+        raise ValueError(
+            "threshold must be given, because probability has no attribute 'threshold' from a model: "
+            "write threshold=0.5, between 0 and 1"
+        )
+    threshold = check_threshold(threshold)
+    if peak is None and threshold == known[0]:
+        peak = known[1]
+    peak = threshold if peak is None else check_threshold(peak, name="peak")
+    if peak < threshold:
+        raise ValueError(f"peak must be at least the threshold {threshold}, instead got peak={peak}")
+    return threshold, peak
+
+
+def known_cut(variable: xr.DataArray) -> tuple[float | None, float | None]:
+    """Threshold and peak that a variable's attributes tell, None for what they do not."""
+    return variable.attrs.get("threshold"), variable.attrs.get("peak")
+
+
 def check_probability(probability: xr.DataArray, dims: tuple[str, ...]) -> xr.DataArray:
     """`probability` if it is float32 with these dimensions.
 

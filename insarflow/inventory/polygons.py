@@ -52,7 +52,8 @@ def vectorise(
     probability
         (y, x), float32, 0..1, NaN where unknown; with evenly spaced coordinates and a CRS.
     support
-        (y, x), integer, number of interferograms in which the pixel is at or above the threshold. Without it
+        (y, x), integer, number of interferograms that support a pixel, as `insarflow.inventory.summarise` counts
+        them; an outline of which no pixel has any is left out. Without it
         `probability` counts as one interferogram.
     threshold
         Between 0 and 1, both excluded.
@@ -131,7 +132,7 @@ def vectorise(
         warnings.warn("no pixel has a probability: the inventory is empty", ProductWarning, stacklevel=2)
     components = merge(blocks)
     outlines, area = _outlines(components, grid, fill_holes, lambda pixels: reshape(pixels, simplify, smooth))
-    keep = (area >= min_area) & (components.highest >= threshold)
+    keep = (area >= min_area) & (components.highest >= threshold) & (components.pairs > 0)
     frame = gpd.GeoDataFrame(
         {
             "id": np.arange(1, keep.sum() + 1),

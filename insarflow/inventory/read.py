@@ -21,7 +21,7 @@ from insarflow.learn.label_files import check_kind, check_rows, days, outlines, 
 _SHOWN: Final = 10
 """Columns of its own that an error names."""
 
-_NUMBERS: Final = ("threshold", "min_area")
+_NUMBERS: Final = ("threshold", "peak", "min_area")
 """Attributes that are numbers; a GeoPackage keeps all as texts."""
 
 _FLAGS: Final = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False, "": False}
@@ -43,8 +43,8 @@ def read_inventory(path: str | os.PathLike[str], *, layer: str | None = None) ->
         In the file's order and CRS, its columns with the dtypes of `insarflow.inventory.columns`: texts are never
         missing, nor are whole numbers (0 instead) and flags (False). A slope that was drawn by hand and has no number
         has the ``id`` 0. An empty ``status`` is ``new``. Columns that are none of an inventory's stay as they are.
-        The attributes ``threshold``, ``min_area`` (float), ``recipe`` and others (texts) are those it was written
-        with, if the file keeps them.
+        The attributes ``threshold``, ``peak``, ``min_area`` (float), ``recipe`` and others (texts) are those it was
+        written with, if the file keeps them.
 
     Raises
     ------

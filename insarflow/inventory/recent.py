@@ -26,12 +26,14 @@ LEAST: Final = 3
 """Recent pairs that a delay must have for its mean to count: what the air of one day feigns is in two."""
 
 
-def summarise_recent(ds: xr.Dataset, *, threshold: float, window_days: int = WINDOW_DAYS) -> xr.Dataset:
+def summarise_recent(
+    ds: xr.Dataset, *, threshold: float, peak: float | None = None, window_days: int = WINDOW_DAYS
+) -> xr.Dataset:
     """Summarise all pairs and the recent ones, so that what has started lately shows as well as what moved long ago.
 
     Parameters
     ----------
-    ds, threshold
+    ds, threshold, peak
         As `insarflow.inventory.summary.summarise`, with the coordinates ``date`` and ``delay``.
     window_days
         A pair is recent if both of its acquisitions lie within so many days before the last one of all, at least 1.
@@ -51,7 +53,7 @@ def summarise_recent(ds: xr.Dataset, *, threshold: float, window_days: int = WIN
         As `insarflow.inventory.summary.summarise`.
     """
     days = check_whole("window_days", window_days, low=1)
-    summary = summarise(ds, threshold=threshold)
+    summary = summarise(ds, threshold=threshold, peak=peak)
     there = valid_cells(ds) if "valid" in ds else np.ones([ds.sizes[dim] for dim in CELLS], bool)
     recent = there & _parts(ds["date"].values[:, None], ds["delay"].values[None], there, days)[0]
     recent &= recent.sum(axis=0) >= LEAST
@@ -60,7 +62,8 @@ def summarise_recent(ds: xr.Dataset, *, threshold: float, window_days: int = WIN
         both = summary["probability"]
         highest = np.fmax(both.data, lately.data)
         summary["probability"] = (both.dims, highest, both.attrs, both.encoding)
-    recipe = recipe_of(ds).then("summarise", threshold=threshold, window_days=days)
+    cut = {name: summary["support"].attrs[name] for name in ("threshold", "peak")}
+    recipe = recipe_of(ds).then("summarise", **cut, window_days=days)
     return summary.assign_attrs(recipe=recipe.to_json())
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from insarflow.inventory.checks import check_probability, check_threshold, check_values
+from insarflow.inventory.checks import check_probability, check_threshold, check_values, settle_cut
 from insarflow.ops.cells import present_cells
 from insarflow.ops.fold import Field, Images, Tree, fold, groups_of
 from insarflow.schema import CELLS, DIMS, SPACE, describe, recipe_of, require
@@ -22,7 +22,7 @@ _FIXED_POINT = np.float64(2**40)
 """Unit of probability sums: fine enough for float32, and int64 holds 8 million dates."""
 
 
-def summarise(ds: xr.Dataset, *, threshold: float) -> xr.Dataset:
+def summarise(ds: xr.Dataset, *, threshold: float, peak: float | None = None) -> xr.Dataset:
     """Summarise the probability of all pairs on one map.
 
     Parameters
@@ -31,21 +31,23 @@ def summarise(ds: xr.Dataset, *, threshold: float) -> xr.Dataset:
         Holds ``probability`` (date, delay, y, x), float32, 0..1, NaN where unknown; eager or dask, any chunks. Cells
         where an in-memory ``valid`` (date, delay) is False are not visited.
     threshold
-        Probability from which a pixel of a pair counts as moving, between 0 and 1, both excluded.
+        Probability from which a pixel counts as moving, between 0 and 1, both excluded.
+    peak
+        Probability from which a pair supports it, at least as high; by default `threshold`.
 
     Returns
     -------
     xarray.Dataset
         On (y, x), lazy if the input is, in its spatial chunks:
         ``probability`` (float32): for every delay the mean over its dates, then the highest over the delays; NaN where
-        no pair is known. ``support`` (int32): number of pairs whose probability is at or above `threshold`.
+        no pair is known. ``support`` (int32): number of pairs whose probability is at or above `peak`.
 
     Raises
     ------
     TypeError
         If `ds` is no Dataset, `threshold` no number, or ``probability`` not float32.
     ValueError
-        If `threshold` is not between 0 and 1, or ``probability`` holds no pixel.
+        If `threshold` or `peak` is not between 0 and 1, `peak` below `threshold`, or ``probability`` holds no pixel.
     MissingVariableError
         If there is no ``probability``.
     SchemaError
@@ -65,10 +67,10 @@ def summarise(ds: xr.Dataset, *, threshold: float) -> xr.Dataset:
     (0.7, 2)
     """
     require(ds, "probability", to="summarise")
-    threshold = check_threshold(threshold)
+    threshold, peak = settle_cut(check_threshold(threshold), peak, (None, None))
     probability = check_probability(ds["probability"], DIMS)
 
-    tree, root = _tree(probability.shape[:2], present_cells(ds, "probability"), threshold)
+    tree, root = _tree(probability.shape[:2], present_cells(ds, "probability"), peak)
     fields = {"highest": Field(attrgetter("highest"), "float32"), "support": Field(attrgetter("support"), "int32")}
     folded = fold(tree, root, probability.data, fields=fields, name="summarise")
 
@@ -89,10 +91,11 @@ def summarise(ds: xr.Dataset, *, threshold: float) -> xr.Dataset:
     summary["probability"].attrs["long_name"] = "highest over the delays of the mean probability of slope movement"
     summary["support"].attrs |= {
         "units": "1",
-        "long_name": "number of interferograms at or above the threshold",
+        "long_name": "number of interferograms at or above the peak",
         "threshold": threshold,
+        "peak": peak,
     }
-    summary.attrs["recipe"] = recipe_of(ds).then("summarise", threshold=threshold).to_json()
+    summary.attrs["recipe"] = recipe_of(ds).then("summarise", threshold=threshold, peak=peak).to_json()
     return summary
 
 
@@ -104,7 +107,7 @@ class _Dates(NamedTuple):
     known: np.ndarray
     """Number of dates that are not NaN, int32."""
     support: np.ndarray
-    """Number of dates at or above the threshold, int32."""
+    """Number of dates at or above the peak, int32."""
 
 
 class _Delays(NamedTuple):
@@ -113,19 +116,19 @@ class _Delays(NamedTuple):
     highest: np.ndarray
     """Highest mean, float32, NaN if none."""
     support: np.ndarray
-    """Number of pairs at or above the threshold, int32."""
+    """Number of pairs at or above the peak, int32."""
 
 
-def _tree(shape: tuple[int, ...], present: np.ndarray | None, threshold: float) -> tuple[Tree, np.ndarray]:
+def _tree(shape: tuple[int, ...], present: np.ndarray | None, peak: float) -> tuple[Tree, np.ndarray]:
     """For every delay the mean over its dates, then the highest of them."""
     tree = Tree()
-    add_pairs = partial(_add_pairs, threshold=threshold)
+    add_pairs = partial(_add_pairs, peak=peak)
     delays = [dates for dates in groups_of(shape, (0,), present).values() if dates]
     closed = [tree.close(_close, tree.reduce(_add_dates, tree.images(add_pairs, dates))) for dates in delays]
     return tree, np.array(tree.root(_finished, tree.reduce(_add_delays, closed) if closed else None))
 
 
-def _add_pairs(images: Images, *, threshold: float) -> _Dates:
+def _add_pairs(images: Images, *, peak: float) -> _Dates:
     """Sum over pairs."""
     sums: _Dates | None = None
     for (pair,) in images:
@@ -136,7 +139,7 @@ def _add_pairs(images: Images, *, threshold: float) -> _Dates:
             sums = _Dates(*(np.zeros(pair.shape, dtype) for dtype in (np.int64, np.int32, np.int32)))
         np.add(sums.total, np.rint(filled * _FIXED_POINT).astype(np.int64), out=sums.total)
         np.add(sums.known, seen, out=sums.known)
-        np.add(sums.support, pair >= threshold, out=sums.support)
+        np.add(sums.support, pair >= peak, out=sums.support)
     if sums is None:
         raise ValueError("images must hold a pair, instead got none")
     return sums

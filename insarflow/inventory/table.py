@@ -7,7 +7,7 @@ import pandas as pd
 import xarray as xr
 
 from insarflow.errors import MissingVariableError
-from insarflow.inventory.checks import check_threshold
+from insarflow.inventory.checks import known_cut, settle_cut
 from insarflow.inventory.criteria import Criteria, select_slopes
 from insarflow.inventory.measure import complete, measure
 from insarflow.inventory.polygons import vectorise
@@ -19,6 +19,7 @@ def inventory(
     ds: xr.Dataset,
     *,
     threshold: float | None = None,
+    peak: float | None = None,
     low: float | None = None,
     min_area: float = 10_000.0,
     fill_holes: float = 0.0,
@@ -38,6 +39,10 @@ def inventory(
         Probability from which a pixel counts as moving, between 0 and 1, both excluded. By default the one that
         belongs to the data: that of ``support`` if summarised, else the model's frozen one in the attribute
         ``threshold`` of ``probability``.
+    peak
+        Probability that some interferogram must reach somewhere in an outline, at least as high: air feigns motion
+        that is nowhere sure. By default the one that belongs to the data, as the threshold; with another threshold
+        than that, the threshold itself.
     low, min_area, fill_holes, simplify, smooth
         As `insarflow.inventory.polygons.vectorise`.
     measured
@@ -56,8 +61,8 @@ def inventory(
     TypeError
         If an argument is of another kind.
     ValueError
-        If no threshold is known, it is not between 0 and 1, it is not the one that ``support`` was counted at, or
-        another number is out of range.
+        If no threshold is known, it or the peak is not between 0 and 1 or not the one that ``support`` was counted
+        with, the peak is below the threshold, or another number is out of range.
     MissingVariableError
         If ``probability``, or ``support`` of a summary, or what a criterion needs is missing.
     GridMismatchError
@@ -86,32 +91,21 @@ def inventory(
             "inventory of one map needs the variable 'support' that summarise gives; of a single interferogram keep "
             "the dimensions date and delay, with ds.isel(date=[0], delay=[0])"
         )
-    known = _known_threshold(ds, summarised)
-    if threshold is None:
-        threshold = known
-    if threshold is None:
-        raise ValueError(
-            "threshold must be given, because probability has no attribute 'threshold' from a model: "
-            "write inventory(ds, threshold=0.5), between 0 and 1"
-        )
-    threshold = check_threshold(threshold)
-    summary = ds if summarised else summarise(ds, threshold=threshold)
-    counted = summary["support"].attrs.get("threshold", threshold)
-    if counted != threshold:
-        raise ValueError(
-            f"threshold must be the one that support was counted at, {counted}, instead got threshold={threshold}: "
-            "summarise again, or give the probability of the pairs"
-        )
+    counted = known_cut(ds["support"]) if summarised else (None, None)
+    threshold, peak = settle_cut(threshold, peak, known_cut(ds["probability"]) if counted[0] is None else counted)
+    summary = ds if summarised else summarise(ds, threshold=threshold, peak=peak)
+    for name, asked, was in zip(("threshold", "peak"), (threshold, peak), counted, strict=True):
+        if was is not None and asked != was:
+            raise ValueError(
+                f"{name} must be the one that support was counted with, {was}, instead got {name}={asked}: "
+                "summarise again, or give the probability of the pairs"
+            )
     frame = vectorise(
         summary["probability"], summary["support"], threshold=threshold, low=low, min_area=min_area,
         fill_holes=fill_holes, simplify=simplify, smooth=smooth,
     )  # fmt: skip
+    frame.attrs["peak"] = peak
     if "recipe" in summary.attrs:
         frame.attrs["recipe"] = summary.attrs["recipe"]
     frame = measure(frame, ds, threshold=threshold) if measured else complete(frame, pd.DataFrame())
     return frame if criteria is None else select_slopes(frame, criteria)
-
-
-def _known_threshold(ds: xr.Dataset, summarised: bool) -> float | None:
-    sources = ("support", "probability") if summarised else ("probability",)
-    return next((ds[name].attrs["threshold"] for name in sources if "threshold" in ds[name].attrs), None)

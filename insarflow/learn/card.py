@@ -36,6 +36,9 @@ class ModelCard:
         Smallest and largest pixel size of the training data, m; None if unknown.
     threshold
         Probability from which a pixel counts as moving; chosen once, on validation data.
+    peak
+        Probability that some interferogram must reach somewhere in an outline for it to count; chosen with the
+        threshold, at least as high. None: the threshold.
     temperature, shift
         The probability is ``sigmoid((logit + shift) / temperature)``; chosen on validation data.
     scores
@@ -60,6 +63,7 @@ class ModelCard:
     recipe: Recipe
     pixel_size_m: tuple[float, float] | None
     threshold: float
+    peak: float | None = None
     temperature: float = 1.0
     shift: float = 0.0
     scores: dict[str, JsonValue]
@@ -108,6 +112,11 @@ class ModelCard:
             if name in values and not rule.right(values[name]):
                 raise ModelError(f"{file}: {name} must be {rule.wanted}, instead got {name}={short(values[name])}")
         _check_spec(values, file)
+        if values.get("peak") is not None and values["peak"] < values["threshold"]:
+            raise ModelError(
+                f"{file}: peak must be null or at least the threshold {values['threshold']}, instead got "
+                f"peak={values['peak']}"
+            )
         _check_normalisation(values, file)
         for name in _LISTS & values.keys():
             values[name] = tuple(values[name])

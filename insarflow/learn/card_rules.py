@@ -50,6 +50,10 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and -LARGEST <= value <= LARGEST
 
 
+def _is_probability(value: Any) -> bool:
+    return _is_positive(value) and bool(value < 1)
+
+
 def _is_positive(value: Any) -> bool:
     return _is_number(value) and bool(value > 0)
 
@@ -103,7 +107,8 @@ RULES: Final[dict[str, Rule]] = {
     "reach": Rule("a whole positive number of pixels", _is_count),
     "recipe": Rule('a list of steps, each with an "operation"', _is_steps),
     "pixel_size_m": Rule("[smallest, largest] in metres, or null if it is unknown", _is_range),
-    "threshold": Rule("a probability between 0 and 1", lambda v: _is_positive(v) and v < 1),
+    "threshold": Rule("a probability between 0 and 1", _is_probability),
+    "peak": Rule("a probability between 0 and 1, or null", lambda v: v is None or _is_probability(v)),
     "temperature": Rule("a number from 0.001 to 1000", lambda v: _is_number(v) and 1e-3 <= v <= 1e3),
     "shift": Rule("a number, in log-odds", _is_number),
     "scores": Rule(_OBJECT, _is_object),

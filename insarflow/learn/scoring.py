@@ -20,6 +20,7 @@ from insarflow.learn.calibration import (
 )
 from insarflow.learn.metrics import Interval, ObjectScores, PixelScores, season
 from insarflow.learn.patches import PatchDataset
+from insarflow.simulate.truth import MISSING
 from insarflow.types import JsonValue
 
 AS_IT_IS: Final = Calibration()
@@ -141,7 +142,12 @@ def choose_threshold(places: Iterable[Place], calibration: Calibration = AS_IT_I
 
 
 def score(
-    places: Iterable[Place], *, threshold: float, calibration: Calibration = AS_IT_IS, seed: int = 0
+    places: Iterable[Place],
+    *,
+    threshold: float,
+    peak: float | None = None,
+    calibration: Calibration = AS_IT_IS,
+    seed: int = 0,
 ) -> dict[str, JsonValue]:
     """Pixel and object scores.
 
@@ -151,6 +157,8 @@ def score(
         To score.
     threshold
         Calibrated probability from which a pixel moves; objects have at least 100 pixels.
+    peak
+        Calibrated probability that some interferogram must reach in an object; by default `threshold`.
     calibration
         Of the network.
     seed
@@ -167,13 +175,15 @@ def score(
     whole, locations = PixelScores(), ObjectScores()
     for place in places:
         probability = calibration.probability(place.logits)
-        for one, target, delay in zip(probability, place.target, place.delay.tolist(), strict=True):
+        sure = probability >= (threshold if peak is None else peak)
+        for k, (one, target, delay) in enumerate(zip(probability, place.target, place.delay.tolist(), strict=True)):
             of = {"delay": delay}
             pixels.update(one, target, scene=place.scene, strata=of)
-            objects.update(one, target, threshold, scene=place.scene, strata=of)
+            objects.update(one, target, threshold, sure=sure[k], scene=place.scene, strata=of)
         highest, target = season(probability, place.target, place.delay)
+        anywhere = (sure & (place.target != MISSING)).any(axis=0)
         whole.update(highest, target, scene=place.scene)
-        locations.update(highest, target, threshold, scene=place.scene)
+        locations.update(highest, target, threshold, sure=anywhere, scene=place.scene)
     told = {"all": _told(pixels, objects, threshold, None, seed)}
     delays = sorted((label for _, label in pixels.strata()), key=int)
     told |= {label: _told(pixels, objects, threshold, ("delay", label), seed) for label in delays}

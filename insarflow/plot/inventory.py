@@ -82,14 +82,10 @@ def summarised(ds: xr.Dataset, threshold: float | None) -> xr.Dataset:
     if tuple(ds["probability"].dims) == SPACE:
         return ds
     from insarflow.inventory import summarise  # loads geopandas: only when asked for
+    from insarflow.inventory.checks import known_cut, settle_cut
 
-    threshold = ds["probability"].attrs.get("threshold") if threshold is None else threshold
-    if threshold is None:
-        raise ValueError(
-            "threshold must be given, because probability has no attribute 'threshold' from a model: "
-            "write threshold=0.5, between 0 and 1"
-        )
-    summary = summarise(ds, threshold=threshold)
+    threshold, peak = settle_cut(threshold, None, known_cut(ds["probability"]))
+    summary = summarise(ds, threshold=threshold, peak=peak)
     return ds.drop_vars(["probability", "support"], errors="ignore").assign(
         probability=summary["probability"], support=summary["support"]
     )

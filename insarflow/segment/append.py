@@ -55,8 +55,8 @@ def append_stream(stream: Stream, ds: xr.Dataset, path: str | Path) -> list[Pair
 def compare(stream: Stream, path: str | Path) -> tuple[list[str], int]:
     """How the probabilities of a stack differ from those of a store, and how many the store lacks.
 
-    Looked at are the model, its hash and threshold, how it runs, how numbers are kept, what the interferograms went
-    through, and the pixels.
+    Looked at are the model, its hash, threshold and peak, how it runs, how numbers are kept, what the interferograms
+    went through, and the pixels.
 
     Returns
     -------
@@ -68,11 +68,11 @@ def compare(stream: Stream, path: str | Path) -> tuple[list[str], int]:
     held = open_stack(path)
     if "probability" not in held:
         return [f"{', '.join(map(str, held.data_vars))}, no probabilities"], 0
-    old, new = (data["probability"].attrs.get("threshold") for data in (held, stream.ds))
-    before, now = ((recipe_of(data).of("segment") or ({},))[-1] for data in (held, stream.ds))
+    both = held, stream.ds
+    before, now = ((recipe_of(data).of("segment") or ({},))[-1] for data in both)
     facts = [
         *((name, before.get(name), now.get(name)) for name in sorted({*before, *now})),
-        ("threshold", old, new),
+        *((name, *(data["probability"].attrs.get(name) for data in both)) for name in ("threshold", "peak")),
         ("encoding", _encoding(path), str(stream.facts["encoding"])),
     ]
     told = [f"{name}={was!r}, instead got {name}={is_!r}" for name, was, is_ in facts if was != is_]

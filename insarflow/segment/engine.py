@@ -91,9 +91,9 @@ def segment(
     xarray.Dataset
         `ds` with the new variable ``probability`` (float32, 0..1), lazy if the input is, NaN exactly where
         ``igram`` or ``coherence`` is NaN or infinite or a mask is True, and with several `offsets`
-        ``probability_std``. Its attributes name the model, the model's sha256, its threshold and the precision, and in
-        ``unknown`` what of the model's training data the stack does not tell, if anything. The recipe gains a step
-        ``segment``.
+        ``probability_std``. Its attributes name the model, the model's sha256, its threshold and peak, the precision,
+        and in ``unknown`` what of the model's training data the stack does not tell, if anything. The recipe gains a
+        step ``segment``.
 
     Raises
     ------
@@ -216,12 +216,13 @@ def _with_probability(
         {"probability": data} if data.dtype.kind == "f" else {"probability": data.real, "probability_std": data.imag}
     )
     new = {name: describe(xr.DataArray(values, dims=igram.dims), name) for name, values in found.items()}
-    threshold = {} if chosen.card is None else {"threshold": chosen.card.threshold}
+    cut = {} if chosen.card is None else {"threshold": chosen.card.threshold, "peak": chosen.card.peak}
     facts = chosen.facts()
     for variable in new.values():
         _carry_grid_mapping(igram, variable)
     new["probability"].attrs |= {
-        **threshold, "model": chosen.name, "model_sha256": chosen.sha256, **facts, **stated_errors(chosen),
+        **{name: value for name, value in cut.items() if value is not None},
+        "model": chosen.name, "model_sha256": chosen.sha256, **facts, **stated_errors(chosen),
         **({"unknown": "; ".join(unknown)} if unknown else {}),
     }  # fmt: skip
     recipe = recipe_of(ds).then("segment", model=chosen.name, sha256=chosen.sha256, **facts)

@@ -28,6 +28,7 @@ def save_model(
     architecture: str | None = None,
     pixel_size_m: tuple[float, float] | None = None,
     threshold: float = 0.5,
+    peak: float | None = None,
     temperature: float = 1.0,
     shift: float = 0.0,
     normalisation: Mapping[str, Mapping[str, float]] | None = None,
@@ -55,7 +56,8 @@ def save_model(
         from.
     architecture
         The network's name; by default the one that gives modules of this class with these tensors.
-    pixel_size_m, threshold, temperature, shift, scores, training, training_data_licences, dem_licences, licence, cite
+    pixel_size_m, threshold, peak, temperature, shift, scores, training, training_data_licences, dem_licences, licence,
+    cite
         As `insarflow.learn.card.ModelCard`. Of ``training``, ``patch_size``, ``delays_days``, ``looks``,
         ``wavelength_m`` and ``product_filter`` are compared with the data that the model is used on.
     normalisation
@@ -103,7 +105,7 @@ def save_model(
         spec = stated_spec(network) or _found(module, len(names))
         card = ModelCard(
             architecture=network, channels=names, stride=spec.stride, reach=spec.reach, recipe=steps,
-            pixel_size_m=pixel_size_m, threshold=threshold, temperature=temperature, shift=shift,
+            pixel_size_m=pixel_size_m, threshold=threshold, peak=peak, temperature=temperature, shift=shift,
             normalisation={name: dict(how) for name, how in (normalisation or {}).items()}, scores=dict(scores or {}),
             training=dict(training or {}),
             training_data_licences=_texts("training_data_licences", training_data_licences),
@@ -111,8 +113,8 @@ def save_model(
         )  # fmt: skip
     else:
         given = (
-            channels, recipe, architecture, pixel_size_m, normalisation, scores, training, *training_data_licences,
-            *dem_licences, *cite,
+            channels, recipe, architecture, pixel_size_m, peak, normalisation, scores, training,
+            *training_data_licences, *dem_licences, *cite,
         )  # fmt: skip
         if any(value is not None for value in given) or (threshold, temperature, shift, licence) != (
             0.5,

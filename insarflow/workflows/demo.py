@@ -96,6 +96,8 @@ def score_map(result: RegionMap, truth: xr.Dataset) -> Score:
     label, rate = truth["label"].values, np.abs(truth["los_rate"].values)
     detected = np.nan_to_num(result.summary["probability"].values) >= result.threshold
     bodies, count = ndimage.label(detected)
+    sure = np.bincount(bodies[result.summary["support"].values > 0], minlength=count + 1) > 0
+    bodies[~sure[bodies]] = 0
     peak = np.zeros(truth.sizes["mover"] + 1)
     np.maximum.at(peak, label, rate)
     core = (label > 0) & (rate >= peak[label] / 3)

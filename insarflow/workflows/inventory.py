@@ -46,6 +46,7 @@ class Outlining(TypedDict, total=False):
     """Keywords of `insarflow.inventory.inventory`: how outlines are drawn."""
 
     threshold: float | None
+    peak: float | None
     low: float | None
     min_area: float
     fill_holes: float
@@ -79,7 +80,7 @@ def inventory_source(
     stack
         The stack that was segmented: with it, rates, coherence and terrain of the slopes are measured.
     outlining
-        How outlines are drawn; by default the model's own threshold, and 10 000 m^2.
+        How outlines are drawn; by default the model's own threshold and peak, and 10 000 m^2.
     criteria
         What a slope must be to stay.
     crs
@@ -113,8 +114,9 @@ def inventory_source(
     if rasters is not None:
         check_folder(Path(rasters), RASTERS, overwrite=overwrite)
     how = outlining or Outlining()
-    if how.get("threshold") is not None:
-        check_threshold(how["threshold"])  # type: ignore[arg-type]
+    for name, asked in (("threshold", how.get("threshold")), ("peak", how.get("peak"))):
+        if asked is not None:
+            check_threshold(asked, name=name)
     with stage("opening"):
         ds = open_stack(source, **(selection or {}))
         if "probability" not in ds:
@@ -237,7 +239,7 @@ def write_rasters(ds: xr.Dataset, slopes: gpd.GeoDataFrame, folder: Path, *, ove
     StoreError
         If they cannot be written.
     """
-    summary = summarise(ds, threshold=slopes.attrs["threshold"])
+    summary = summarise(ds, threshold=slopes.attrs["threshold"], peak=slopes.attrs["peak"])
     if "los_rate_mm_yr" in slopes:
         summary["los_rate"] = rate_image(slopes, summary["probability"])
     names = tuple(name for name in ("probability", "support", "los_rate") if name in summary)

@@ -15,6 +15,7 @@ import dask.array as da
 import xarray as xr
 
 from insarflow.inventory import summarise
+from insarflow.inventory.checks import settle_cut
 from insarflow.learn.weights import ModelRef, load_card, resolve_model
 from insarflow.segment import segment
 from insarflow.stack.blocks import BlockStore
@@ -39,8 +40,8 @@ class LazyMap:
         What the model will see, lazy.
     summary
         ``probability`` and ``support``, ``(y, x)``, lazy.
-    threshold
-        Probability from which a pixel counts as moving.
+    cut
+        Probability from which a pixel counts as moving, and the one that some interferogram must reach in an outline.
     notes
         What is done to the data that a user may not expect, and what they do not tell, one sentence each.
     model
@@ -52,7 +53,7 @@ class LazyMap:
     source: xr.Dataset
     stack: xr.Dataset
     summary: xr.Dataset
-    threshold: float
+    cut: tuple[float, float]
     notes: tuple[str, ...]
     model: ModelRef
     work: Windows | None
@@ -70,12 +71,12 @@ class LazyMap:
         if self.work is None:
             return BlockStore(path, images)
         chunks = self.work.blocks()
-        alone = partial(_summarised, self.work, self.threshold)
+        alone = partial(_summarised, self.work, self.cut)
         return BlockStore(path, {name: image.rechunk(chunks) for name, image in images.items()}, alone)
 
 
-def _summarised(work: Windows, threshold: float, rows: slice, cols: slice) -> Mapping[str, da.Array]:
-    block = summarise(work.segmented(rows, cols), threshold=threshold)
+def _summarised(work: Windows, cut: tuple[float, float], rows: slice, cols: slice) -> Mapping[str, da.Array]:
+    block = summarise(work.segmented(rows, cols), threshold=cut[0], peak=cut[1])
     return {name: da.asarray(block[name].data) for name in RASTERS}
 
 
@@ -104,10 +105,10 @@ def open_source(run: MapRun) -> tuple[xr.Dataset, tuple[str, ...]]:
 def lay_out(ds: xr.Dataset, run: MapRun) -> LazyMap:
     """The work of a map of a stack on the pixels that are wanted; source and resolution of `run` are not looked at."""
     card = load_card(run.model)
-    threshold = card.threshold if run.threshold is None else run.threshold
+    threshold, peak = settle_cut(run.threshold, run.peak, (card.threshold, card.peak))
     prepared, notes = prepare(ds, card.recipe, run.recipe)
     probability = segment(prepared, run.model, device=run.device, tile_size=run.tile_size)
     work = windows(ds, prepared, model=run.model, recipe=run.recipe, device=run.device, tile_size=run.tile_size)
-    summary = summarise(probability, threshold=threshold)
+    summary = summarise(probability, threshold=threshold, peak=peak)
     notes = (*notes, *fit_notes(prepared, card))
-    return LazyMap(ds, prepared, summary, threshold, notes, resolve_model(run.model), work)
+    return LazyMap(ds, prepared, summary, (threshold, peak), notes, resolve_model(run.model), work)

@@ -231,12 +231,12 @@ def _write_results(lazy: LazyMap, blocks: BlockStore, run: MapRun, folder: Path,
         write_geotiff({folder / f"{name}.tif": image for name, image in kept.items()})
     written = _as_written(lazy.summary, folder)
     with stage("outlining"):
-        polygons = inventory(written, threshold=lazy.threshold, min_area=run.min_area, measured=False)
+        polygons = inventory(written, min_area=run.min_area, measured=False)
     with stage("measuring"):
-        polygons = measure(polygons, lazy.source, threshold=lazy.threshold)
+        polygons = measure(polygons, lazy.source, threshold=lazy.cut[0])
         shown = polygons if run.crs is None else reproject(polygons, run.crs)
         write_inventory(shown, folder / "inventory.gpkg")
-    return RegionMap(lazy.stack, written, polygons, lazy.threshold, lazy.notes)
+    return RegionMap(lazy.stack, written, polygons, lazy.cut[0], lazy.notes)
 
 
 def _as_written(summary: xr.Dataset, folder: Path) -> xr.Dataset:

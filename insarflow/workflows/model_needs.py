@@ -120,7 +120,7 @@ def segment_needs(
 def map_needs(ds: xr.Dataset, lazy: LazyMap, sample: Sample, base: int, run: MapRun) -> Needs:
     """What `insarflow.workflows.map.map_source` needs for the source `ds`; `base` as in `segment_needs`."""
     trial = _Trial(sample, run.model, run.recipe, run.device)
-    folding, small = timed(lambda: summarise(trial.out, threshold=lazy.threshold))
+    folding, small = timed(lambda: summarise(trial.out, threshold=lazy.cut[0], peak=lazy.cut[1]))
     small_area = small.sizes["y"] * small.sizes["x"]
     with tempfile.TemporaryDirectory() as folder:
         files = {Path(folder) / f"{name}.tif": small[name] for name in RASTERS}

@@ -54,6 +54,9 @@ class MapRun:
         The part of the source that is wanted, as of `insarflow.open_stack`; None for all of it. Delays in days.
     threshold
         Probability from which a pixel counts as moving, between 0 and 1; None for the model's.
+    peak
+        Probability that some interferogram must reach somewhere in an outline; None for the model's, or with another
+        threshold than the model's for that.
     min_area
         Smaller polygons are left out, m^2.
     crs
@@ -80,6 +83,7 @@ class MapRun:
     delays: tuple[int, ...] | None = None
     track: int | None = None
     threshold: float | None = None
+    peak: float | None = None
     min_area: float = 10_000.0
     crs: str | None = None
     device: str | None = None
@@ -316,6 +320,7 @@ _CHECKS: Final[Mapping[str, Callable[[str, Any], object]]] = {
     "delays": _delays,
     "track": lambda name, value: check_whole(name, value, low=1),
     "threshold": lambda _, value: check_threshold(value),
+    "peak": lambda name, value: check_threshold(value, name=name),
     "min_area": _area,
     "tile_size": lambda name, value: check_whole(name, value, low=1),
 }

@@ -24,11 +24,11 @@ from insarflow.learn.bank import (
     generate,
 )
 from insarflow.learn.card import ModelCard
+from insarflow.learn.cut import AT_REST, at_rest, best_cut, probabilities, quiet_cuts
 from insarflow.learn.models import spec_of
 from insarflow.learn.phase import CHANNELS
-from insarflow.learn.quiet import AT_REST, at_rest, probabilities, quiet_threshold
 from insarflow.learn.samples import BankDataset
-from insarflow.learn.scoring import BankPlaces, calibrate, choose_threshold, score
+from insarflow.learn.scoring import BankPlaces, calibrate, score
 from insarflow.learn.train import fit, fresh_network
 from insarflow.learn.training import Training
 from insarflow.learn.trial import Trial
@@ -73,8 +73,8 @@ class Preset:
     held_out
         Simulated scenes for validation, and as many for the final score.
     at_rest
-        Scenes in which nothing moves, for the threshold: the lowest with at most one false outline per 100 km2 and
-        interferogram. With 0 it is that of the highest pixel F1 over seasons.
+        Scenes in which nothing moves: threshold and peak are such that of these at most one outline per 100 km2 and
+        interferogram is drawn. With 0 that is not looked at.
     """
 
     name: str = "default"
@@ -102,7 +102,7 @@ def train(
     overwrite: bool = False,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> ModelCard:
-    """Simulate a bank of patches, train, choose the threshold, score on held-out scenes, save weights and card.
+    """Simulate a bank of patches, train, choose threshold and peak, score on held-out scenes, save weights and card.
 
     Parameters
     ----------
@@ -179,8 +179,8 @@ def train_run(
     Returns
     -------
     ModelCard
-        With temperature, shift and threshold chosen on validation data, and the scores on scenes whose atmosphere is
-        rougher than any trained on, or on what of labelled stacks was kept.
+        With temperature, shift, threshold and peak chosen on validation data, and the scores on scenes whose
+        atmosphere is rougher than any trained on, or on what of labelled stacks was kept.
 
     Raises
     ------
@@ -264,15 +264,12 @@ def _judged(
     facts: dict[str, JsonValue],
     rest: Iterable[Trial] | None = None,
 ) -> ModelCard:
-    """Choose the threshold, score: the card of a trained network."""
+    """Choose threshold and peak, score: the card of a trained network."""
     places = BankPlaces(network, banks["validation"])
     # Nobody can say by how much the choice of patches shifts the log-odds of a pixel.
     calibration = calibrate(places, None)
-    threshold = (
-        round(choose_threshold(places, calibration), 4)
-        if rest is None
-        else quiet_threshold(probabilities(network, rest, calibration), area=AT_REST.area)
-    )
+    quiet = None if rest is None else quiet_cuts(probabilities(network, rest, calibration), area=AT_REST.area)
+    cut = best_cut(places, calibration, quiet)
     spec = spec_of(architecture)
     return ModelCard(
         architecture=architecture,
@@ -281,11 +278,12 @@ def _judged(
         reach=spec.reach,
         recipe=RECIPE,
         pixel_size_m=PIXEL_SIZE,
-        threshold=threshold,
+        threshold=cut.threshold,
+        peak=cut.peak,
         temperature=calibration.temperature,
         shift=calibration.shift,
         scores={
-            name: score(BankPlaces(network, banks[side]), threshold=threshold, calibration=calibration)
+            name: score(BankPlaces(network, banks[side]), **cut._asdict(), calibration=calibration)
             for name, side in (("validation", "validation"), ("held_out_rougher_atmosphere", "test"))
         },
         training={**_TRAINED_ON, **_software(), **facts},

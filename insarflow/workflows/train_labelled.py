@@ -10,9 +10,10 @@ import numpy as np
 
 from insarflow.learn.calibration import shift_of_prior
 from insarflow.learn.card import ModelCard
+from insarflow.learn.cut import best_cut
 from insarflow.learn.normalised import Normalised, normalisation_of
 from insarflow.learn.patches import joined
-from insarflow.learn.scoring import PatchPlaces, calibrate, choose_threshold, score
+from insarflow.learn.scoring import PatchPlaces, calibrate, score
 from insarflow.learn.train import Fitted, fit
 from insarflow.learn.training import Training
 from insarflow.ops.recipe import OPERATIONS
@@ -70,16 +71,17 @@ def train_labelled(
     )  # fmt: skip
     watched = PatchPlaces(network, validation)
     calibration = calibrate(watched, _known_shift(run.training, sides) if card is None else None)
-    threshold = round(choose_threshold(watched, calibration), 4)
+    cut = best_cut(watched, calibration)
     scores = {
-        name: score(places, threshold=threshold, calibration=calibration)
+        name: score(places, **cut._asdict(), calibration=calibration)
         for name, places in (("validation", watched), ("holdout", PatchPlaces(network, holdout)))
     }
     started = card or _NOTHING
     return save_model(
         beginning.network, folder / "model.safetensors", channels=run.channels, architecture=beginning.architecture,
-        recipe=_recipe(sides), pixel_size_m=_pixel_size(sides, started), threshold=threshold,
-        temperature=calibration.temperature, shift=calibration.shift, normalisation=normalisation, scores=scores,
+        recipe=_recipe(sides), pixel_size_m=_pixel_size(sides, started), threshold=cut.threshold,
+        peak=cut.peak, temperature=calibration.temperature, shift=calibration.shift, normalisation=normalisation,
+        scores=scores,
         training=_facts(run, data, beginning, sides, fitted),
         training_data_licences=_both(started.training_data_licences, data.training_data_licences),
         dem_licences=_both(started.dem_licences, data.dem_licences), cite=_both(started.cite, data.cite),

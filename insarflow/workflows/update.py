@@ -175,7 +175,7 @@ def update_source(
     with begun_folder(out), locked(file):
         said = Said.read(file, out / REPORT)
         settings = settle_settings(
-            said, card.sha256, card.threshold, asked=asked, crs=crs, window_days=window_days,
+            said, card.sha256, (card.threshold, card.peak), asked=asked, crs=crs, window_days=window_days,
             criteria=criteria or {}, overwrite=overwrite,
         )  # fmt: skip
         stream, lacking = _stream(ds, store, model, recipe, device, running, overwrite=overwrite)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from insarflow.errors import OutputExistsError
-from insarflow.inventory.checks import check_threshold
+from insarflow.inventory.checks import check_threshold, settle_cut
 from insarflow.inventory.criteria import Criteria
 from insarflow.inventory.history import facts_of
 from insarflow.inventory.projection import check_crs
@@ -31,7 +31,7 @@ UPDATED: Final = "updated"
 
 
 DEFAULTS: Final[Outlining] = {"low": None, "min_area": 10_000.0, "fill_holes": 0.0, "simplify": 0.0, "smooth": 0}
-"""How outlines are drawn at first; the threshold is the model's."""
+"""How outlines are drawn at first; threshold and peak are the model's."""
 
 
 @dataclass(frozen=True)
@@ -113,11 +113,11 @@ def check_asked(asked: Outlining, crs: str | None, window_days: int | None) -> N
         If an argument is wrong.
     """
     for name, value in asked.items():
-        if name not in {*DEFAULTS, "threshold"}:
-            raise ValueError(f"outlining must be of threshold, {', '.join(DEFAULTS)}, instead got {name!r}")
+        if name not in {*DEFAULTS, "threshold", "peak"}:
+            raise ValueError(f"outlining must be of threshold, peak, {', '.join(DEFAULTS)}, instead got {name!r}")
         if value is None:
             continue
-        if name in ("threshold", "low"):
+        if name in ("threshold", "peak", "low"):
             check_threshold(value, name=name)  # type: ignore[arg-type]
         elif name == "smooth":
             check_whole(name, value, low=0, high=4)  # type: ignore[arg-type]
@@ -153,7 +153,7 @@ def criteria_of(asked: Mapping[str, Asked]) -> Criteria | None:
 def settle_settings(
     said: Said,
     sha256: str,
-    threshold: float,
+    cut: tuple[float, float | None],
     *,
     asked: Outlining,
     crs: str | None,
@@ -167,22 +167,23 @@ def settle_settings(
     ----------
     said
         What was asked for before.
-    sha256, threshold
-        Of the model: that of another model is not asked for any more.
+    sha256, cut
+        Of the model, the latter its threshold and peak: those of another model are not asked for any more.
 
     Raises
     ------
     OutputExistsError
         If something differs from before, and not `overwrite`: what it changes would be taken for changes of slopes.
     ValueError
-        If `low` is above the threshold.
+        If `low` is above the threshold, or the peak below it.
     """
     first = said.settings or Settings(cast(Outlining, {}), None)
     before: dict[str, Any] = {**first.outlining}
     if said.settings is not None:
         before |= {"window_days": first.window_days, **first.criteria}
     if said.sha256 != sha256:
-        before.pop("threshold", None)
+        for name in ("threshold", "peak"):
+            before.pop(name, None)
     paths = {name: str(Path(value).absolute()) for name, value in criteria.items() if isinstance(value, str)}
     everything: dict[str, Any] = {**asked, "window_days": window_days, **criteria, **paths}
     wanted = {name: value for name, value in everything.items() if value is not None}
@@ -192,7 +193,11 @@ def settle_settings(
                 f"{name} must be {before[name]!r} as before, instead got {name}={now!r}: leave it out, or go on with "
                 "it by overwrite=True (--overwrite); ids and edits stay"
             )
-    whole: dict[str, Any] = {**DEFAULTS, "threshold": threshold, "window_days": WINDOW_DAYS, **before, **wanted}
+    threshold = wanted.get("threshold", before.get("threshold"))
+    peak = wanted.get("peak", before.get("peak") if threshold == before.get("threshold") else None)
+    threshold, peak = settle_cut(threshold, peak, cut)
+    whole: dict[str, Any] = {**DEFAULTS, "window_days": WINDOW_DAYS, **before, **wanted}
+    whole |= {"threshold": threshold, "peak": peak}
     days = int(whole.pop("window_days"))
     kept = {name: whole.pop(name) for name in {**first.criteria, **criteria}}
     if whole["low"] is not None and whole["low"] > whole["threshold"]:

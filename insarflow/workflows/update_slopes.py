@@ -60,7 +60,7 @@ def find_slopes(ds: xr.Dataset, settings: Settings) -> Found:
         What is asked for; the threshold is known.
     """
     threshold, days = cast(float, settings.outlining["threshold"]), settings.window_days
-    summary = summarise_recent(ds, threshold=threshold, window_days=days)
+    summary = summarise_recent(ds, threshold=threshold, peak=settings.outlining["peak"], window_days=days)
     slopes = measure(inventory(summary, measured=False, **settings.outlining), ds, threshold=threshold)
     criteria = criteria_of(settings.criteria)
     wanted = None if criteria is None else select_slopes(slopes, criteria)["id"].tolist()

@@ -77,6 +77,16 @@ def test_equals_the_oracle():
     assert len(np.unique(support)) > 5
 
 
+def test_support_is_counted_at_the_peak():
+    data = drawn_probability()
+    summary = summarise(stack(data), threshold=THRESHOLD, peak=0.9)
+    np.testing.assert_array_equal(summary["probability"], oracle(data, THRESHOLD)[0])
+    np.testing.assert_array_equal(summary["support"], oracle(data, 0.9)[1])
+    assert (summary["support"].attrs["threshold"], summary["support"].attrs["peak"]) == (THRESHOLD, 0.9)
+    with pytest.raises(ValueError, match=r"^peak must be at least the threshold 0.7, instead got peak=0.5"):
+        summarise(stack(data), threshold=0.7, peak=0.5)
+
+
 @st.composite
 def splits(draw, size):
     edges = [0, *sorted(draw(st.sets(st.integers(1, size - 1)))), size]
@@ -199,7 +209,7 @@ def test_crs_coordinates_attributes_and_recipe_are_carried():
     assert set(summary.coords) == {"y", "x", "spatial_ref"}
     assert summary["y"].identical(ds["y"])
     assert summary.attrs["wavelength"] == 0.055
-    expected = Recipe().then("segment", model="default").then("summarise", threshold=THRESHOLD)
+    expected = Recipe().then("segment", model="default").then("summarise", threshold=THRESHOLD, peak=THRESHOLD)
     assert Recipe.from_json(summary.attrs["recipe"]) == expected
     assert summary["probability"].attrs["threshold"] == 0.4
     assert summary["support"].attrs["threshold"] == THRESHOLD

@@ -56,7 +56,7 @@ def test_a_summary_gives_the_same_inventory(ds):
 
 def test_without_a_threshold_the_way_out_is_named(ds):
     del ds["probability"].attrs["threshold"]
-    with pytest.raises(ValueError, match=r"^threshold must be given, .* write inventory\(ds, threshold=0.5\)"):
+    with pytest.raises(ValueError, match=r"^threshold must be given, .* write threshold=0.5"):
         inventory(ds)
     assert len(inventory(ds, threshold=0.6)) == 2
 
@@ -69,8 +69,27 @@ def test_a_damaged_stored_threshold_is_refused(ds, stored, error):
 
 
 def test_a_threshold_other_than_that_of_the_support_is_refused(ds):
-    with pytest.raises(ValueError, match=r"^threshold must be the one that support was counted at, 0.6, instead got"):
+    with pytest.raises(ValueError, match=r"^threshold must be the one that support was counted with, 0.6, instead got"):
         inventory(summarise(ds, threshold=0.6), threshold=0.5)
+
+
+def test_an_outline_counts_if_some_interferogram_is_sure_in_it(ds):
+    ds["probability"].attrs["peak"] = 0.85
+    frame = inventory(ds)
+    assert frame["pairs"].tolist() == [3]
+    assert (frame.attrs["threshold"], frame.attrs["peak"]) == (0.6, 0.85)
+    geopandas.testing.assert_geodataframe_equal(
+        inventory(summarise(ds, threshold=0.6, peak=0.85)), inventory(ds, measured=False)
+    )
+    # The mean of the slow slope is 0.75, one of its interferograms has 0.8.
+    assert len(inventory(ds, peak=0.8)) == 2
+    # The model's peak belongs to the model's threshold.
+    assert len(inventory(ds, threshold=0.65)) == 2
+    assert len(inventory(ds, threshold=0.65, peak=0.85)) == 1
+    with pytest.raises(ValueError, match=r"^peak must be at least the threshold 0.6, instead got peak=0.5"):
+        inventory(ds, peak=0.5)
+    with pytest.raises(ValueError, match=r"^peak must be the one that support was counted with, 0.85, instead got"):
+        inventory(summarise(ds, threshold=0.6, peak=0.85), peak=0.9)
 
 
 def test_missing_variables_are_named(ds):

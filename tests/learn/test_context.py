@@ -57,3 +57,19 @@ def test_every_weight_has_a_part_in_the_result():
     network = ContextUNet()
     network(torch.randn(2, 3, 32, 32)).square().sum().backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in network.parameters())
+
+
+def test_features_are_float32_in_any_precision():
+    """Processors with bfloat16 took minutes for a batch whose means were in it."""
+    draw = torch.Generator().manual_seed(0)
+    image, features = torch.rand((1, 3, 32, 32), generator=draw), PhaseFeatures()
+    wanted = features(image)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(features(image), wanted)
+        image.requires_grad_()
+        features(image).sum().backward()
+    half = image.detach().bfloat16()
+    given = PhaseFeatures().bfloat16()(half)
+    assert given.dtype == torch.bfloat16
+    # The weights of the means are rounded, and the result; nothing between.
+    torch.testing.assert_close(given.float(), features(half.float()), rtol=0.02, atol=0.02)

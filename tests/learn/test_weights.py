@@ -264,6 +264,8 @@ def test_card_with_other_channels_than_the_weights(saved):
         ("pixel_size_m", [0, 10], r"\[smallest, largest\] in metres"),
         ("threshold", 1, "a probability between 0 and 1"),
         ("threshold", 0.0, "a probability between 0 and 1"),
+        ("peak", 1, "a probability between 0 and 1, or null"),
+        ("peak", 0.3, "null or at least the threshold 0.4"),
         ("threshold", "0.5", "a probability between 0 and 1"),
         ("pixel_size_m", [10**400, 10**400], r"\[smallest, largest\] in metres"),
         ("threshold", 10**4000, "a probability between 0 and 1"),

@@ -157,7 +157,7 @@ def test_card_alone(net, tmp_path):
     register_model("own", Net, stride=2, reach=4)
     card = save_model(net, tmp_path / "own.safetensors", **HOW)
     assert save_model(net, tmp_path / "again.safetensors", card=card) == card
-    for other in ({"channels": CHANNELS}, {"threshold": 0.3}, {"cite": ["x"]}, {"scores": {}}):
+    for other in ({"channels": CHANNELS}, {"threshold": 0.3}, {"peak": 0.6}, {"cite": ["x"]}, {"scores": {}}):
         with pytest.raises(ValueError, match=r"^card must be given alone, without what describes the model"):
             save_model(net, tmp_path / "third.safetensors", card=card, **other)
     with pytest.raises(OutputExistsError, match=r"again.safetensors exists: pass overwrite=True"):

@@ -1,7 +1,6 @@
 """Scores of a model, in memory that does not grow with the pixels: pixels, outlines, objects, locations, intervals."""
 
 from insarflow.learn.metrics.bootstrap import Interval, bootstrap
-from insarflow.learn.metrics.curve import ObjectCurve
 from insarflow.learn.metrics.distance import DistanceScores, border_distances, hausdorff
 from insarflow.learn.metrics.locations import LocationScores, season
 from insarflow.learn.metrics.matching import Matches, components, match
@@ -15,7 +14,6 @@ __all__ = [
     "Interval",
     "LocationScores",
     "Matches",
-    "ObjectCurve",
     "ObjectScores",
     "PixelScores",
     "Tally",

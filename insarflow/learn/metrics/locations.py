@@ -98,6 +98,7 @@ class LocationScores:
         delay: np.ndarray,
         threshold: float,
         *,
+        peak: float | None = None,
         label: np.ndarray | None = None,
         scene: object = "",
         strata: Mapping[str, object] | None = None,
@@ -111,6 +112,9 @@ class LocationScores:
             As of `season`.
         threshold
             Probability from which a pixel belongs to a predicted object, of the season's map and of single pairs.
+        peak
+            Probability that an object of a single pair, or in some pair one of the season, reaches somewhere; see
+            `insarflow.learn.card.ModelCard`. By default that is not asked for.
         label
             Whole numbers ``(y, x)``: number of the mover, 0 for none; the same for all pairs. Without it, movers are
             the components of pixels that some pair shows moving.
@@ -124,10 +128,12 @@ class LocationScores:
         """
         highest, whole = season(probability, target, delay)
         numbers = components(whole == MOVING) if label is None else label
+        sure = None if peak is None else (np.asarray(probability) >= peak) & (np.asarray(target) != MISSING)
         self.season.update(
-            highest, whole, threshold, label=numbers, scene=scene, strata=strata, mover_strata=mover_strata
-        )
-        matches = self._over_pairs(probability, target, threshold, numbers, whole)
+            highest, whole, threshold, label=numbers, sure=None if sure is None else sure.any(axis=0), scene=scene,
+            strata=strata, mover_strata=mover_strata,
+        )  # fmt: skip
+        matches = self._over_pairs(probability, target, threshold, sure, numbers, whole)
         self.persistent.add(matches, scene=scene, strata=strata, mover_strata=mover_strata)
 
     def scores(self) -> dict[str, dict[str, float]]:
@@ -168,15 +174,17 @@ class LocationScores:
         return scores
 
     def _over_pairs(
-        self, probability: np.ndarray, target: np.ndarray, threshold: float, label: np.ndarray, whole: np.ndarray
-    ) -> Matches:
+        self, probability: np.ndarray, target: np.ndarray, threshold: float, sure: np.ndarray | None,
+        label: np.ndarray, whole: np.ndarray,
+    ) -> Matches:  # fmt: skip
         """What the pairs together found, missed and falsely reported."""
         smallest, same = self.season.smallest, self.season.same
         n = int(label.max(initial=0)) + 1
         found, shown = np.zeros(n, np.int64), np.zeros(n, bool)
         reports = np.zeros(whole.shape, np.int64)
-        for p, t in zip(probability, target, strict=True):
-            m = match(p, t, threshold, label=label, smallest=smallest, same=same)
+        for k, (p, t) in enumerate(zip(probability, target, strict=True)):
+            here = None if sure is None else sure[k]
+            m = match(p, t, threshold, label=label, sure=here, smallest=smallest, same=same)
             found[m.found] += 1
             shown[m.found] = shown[m.missed] = True
             reports += np.isin(m.predicted, m.false)

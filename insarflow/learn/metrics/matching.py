@@ -47,6 +47,7 @@ def match(
     threshold: float,
     *,
     label: np.ndarray | None = None,
+    sure: np.ndarray | None = None,
     smallest: int = SMALLEST_OBJECT,
     same: float = SAME_OBJECT,
 ) -> Matches:
@@ -64,6 +65,9 @@ def match(
         Whole numbers ``(y, x)``: number of the mover, 0 for none. A mover is all moving pixels of its number, in one
         piece or several. Without it, movers are the components of moving pixels (4-neighbours), numbered in reading
         order.
+    sure
+        Bool ``(y, x)``: a predicted object counts only if it holds such a pixel, see `peak` of
+        `insarflow.learn.card.ModelCard`. By default all count.
     smallest
         Pixels that a mover needs moving, and a predicted object needs with data, to count. Smaller movers are open:
         finding one is neither right nor false.
@@ -96,7 +100,7 @@ def match(
     moving[~np.isin(moving, counts)] = 0
     open_ = (t == OPEN) | ((t == MOVING) & (moving == 0))
 
-    predicted = _large_enough(components(p >= threshold), t != MISSING, smallest)
+    predicted = _counting(components(p >= threshold), t != MISSING, smallest, sure)
     pairs, unmatched = _assign(predicted, moving, (t == ABSENT) | (moving > 0), counts, same)
     pixels = np.bincount(predicted[t != MISSING], minlength=predicted.max(initial=0) + 1)
     on_open = np.bincount(predicted[open_], minlength=len(pixels))
@@ -124,10 +128,14 @@ def _numbers(label: np.ndarray, target: np.ndarray) -> np.ndarray:
     return label
 
 
-def _large_enough(labels: np.ndarray, data: np.ndarray, smallest: int) -> np.ndarray:
-    """The components that have enough pixels with data, numbered anew."""
-    sizes = np.bincount(labels[data], minlength=labels.max(initial=0) + 1)
-    keep = sizes >= smallest
+def _counting(labels: np.ndarray, data: np.ndarray, smallest: int, sure: np.ndarray | None) -> np.ndarray:
+    """The components that have enough pixels with data, one of them sure, numbered anew."""
+    n = int(labels.max(initial=0)) + 1
+    keep = np.bincount(labels[data], minlength=n) >= smallest
+    if sure is not None:
+        if sure.dtype != bool or sure.shape != labels.shape:
+            raise ValueError(f"sure must be bool of the shape {labels.shape}, instead got {sure.dtype} {sure.shape}")
+        keep &= np.bincount(labels[data & sure], minlength=n) > 0
     keep[0] = False
     renumbered: np.ndarray = np.where(keep, np.cumsum(keep), 0).astype(np.int32)[labels]
     return renumbered

@@ -44,6 +44,7 @@ class ObjectScores:
         threshold: float,
         *,
         label: np.ndarray | None = None,
+        sure: np.ndarray | None = None,
         scene: object = "",
         strata: Mapping[str, object] | None = None,
         mover_strata: Mapping[str, Sequence[object]] | None = None,
@@ -52,7 +53,7 @@ class ObjectScores:
 
         Parameters
         ----------
-        probability, target, label
+        probability, target, label, sure
             As of `insarflow.learn.metrics.match`. Without `label`, movers are the components of moving pixels.
         threshold
             Probability from which a pixel belongs to a predicted object.
@@ -70,7 +71,7 @@ class ObjectScores:
             If shapes, types or values do not fit.
         """
         kinds = _checked_strata(strata, mover_strata, label)
-        m = match(probability, target, threshold, label=label, smallest=self.smallest, same=self.same)
+        m = match(probability, target, threshold, label=label, sure=sure, smallest=self.smallest, same=self.same)
         self.add(m, scene=scene, strata=strata, mover_strata=kinds)
 
     def add(

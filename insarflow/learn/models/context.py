@@ -96,7 +96,14 @@ class PhaseFeatures(nn.Module):
             self.register_buffer(f"mean{k}", gaussian(sigma, 2.5), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Float ``(batch, 12, y, x)`` of ``(batch, 3, y, x)``, sides multiples of 4."""
+        """Float ``(batch, 12, y, x)`` of ``(batch, 3, y, x)``, sides multiples of 4.
+
+        Worked out in float32 whatever the network runs in: small differences of phase need it.
+        """
+        with torch.autocast(x.device.type, enabled=False):
+            return self._features(x.float()).to(x.dtype)
+
+    def _features(self, x: Tensor) -> Tensor:
         coherence, phasor = x[:, :1], x[:, :1] * x[:, 1:]
         features = [coherence]
         cells = functional.avg_pool2d(phasor, _CELL)

@@ -77,6 +77,20 @@ def test_false_locations():
     assert scores_of(probability, target, delay, label, persistence=3)["persistent"] == (0, 2, 0)
 
 
+def test_with_a_peak_some_pair_must_be_sure():
+    label, target, delay = place()
+    probability = np.zeros(target.shape, np.float32)
+    probability[:3, label == 1] = 0.6
+    probability[3][label == 3] = 0.6
+    probability[3, 5, 45] = 0.9
+    probability[:, 40:55, 40:55] = 0.6
+    for peak, season_found, persistent in ((None, (2, 0, 1), (2, 0, 1)), (0.8, (1, 1, 0), (1, 1, 0))):
+        scores = LocationScores()
+        scores.update(probability, target, delay, 0.5, peak=peak, label=label)
+        found = {name: tuple(list(one.values())[:3]) for name, one in scores.scores().items()}
+        assert found == {"season": season_found, "persistent": persistent}
+
+
 def test_without_numbers_movers_are_components_over_all_pairs():
     label, target, delay = place()
     probability = np.where(label > 0, np.float32(0.9), np.float32(0)) * np.ones((4, 1, 1), np.float32)

@@ -10,7 +10,7 @@ from scipy import ndimage
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
-from insarflow.learn.metrics import ObjectCurve, ObjectScores, match, phase_classes, target_of
+from insarflow.learn.metrics import ObjectScores, match, phase_classes, target_of
 from insarflow.simulate.truth import ABSENT, MISSING, MOVING, OPEN
 
 STATES = (ABSENT, MOVING, OPEN, MISSING)
@@ -29,7 +29,7 @@ def flood(mask):
     return out
 
 
-def by_hand(probability, target, threshold, label, smallest, same):
+def by_hand(probability, target, threshold, label, smallest, same, sure):
     """Found, missed and false by trying every way to pair sets of pixels; of equally good ways all."""
     at = {state: {tuple(p) for p in np.argwhere(target == state).tolist()} for state in STATES}
     if label is None:
@@ -40,7 +40,7 @@ def by_hand(probability, target, threshold, label, smallest, same):
     hidden = at[OPEN] | set().union(*(mover for mover in movers if len(mover) < smallest))
     with np.errstate(invalid="ignore"):
         said = [part - at[MISSING] for part in flood(probability >= threshold)]
-    said = [part for part in said if len(part) >= smallest]
+    said = [part for part in said if len(part) >= smallest and any(sure[at] for at in part)]
     iou = np.array([[len(m & s) / max(len((m | s) - hidden), 1) for s in said] for m in counted])
     ways = {}
     for way in set(itertools.permutations([*range(len(said)), *[None] * len(counted)], len(counted))):
@@ -53,17 +53,24 @@ def by_hand(probability, target, threshold, label, smallest, same):
 
 
 @settings(suppress_health_check=[HealthCheck.filter_too_much])
-@given(data=st.data(), smallest=st.integers(1, 3), same=st.sampled_from([0.1, 0.3, 0.5]), numbered=st.booleans())
-def test_matching_equals_trying_every_way(data, smallest, same, numbered):
+@given(
+    data=st.data(),
+    smallest=st.integers(1, 3),
+    same=st.sampled_from([0.1, 0.3, 0.5]),
+    numbered=st.booleans(),
+    peak=st.sampled_from([0.5, 0.75]),
+)
+def test_matching_equals_trying_every_way(data, smallest, same, numbered, peak):
     shape = data.draw(hnp.array_shapes(min_dims=2, max_dims=2, max_side=6))
     target = data.draw(hnp.arrays(np.uint8, shape, elements=st.sampled_from([0, 0, 1, 1, 1, 2, 3])))
     probability = data.draw(hnp.arrays(np.float32, shape, elements=st.sampled_from([0.25, 0.5, 0.75])))
     label = data.draw(hnp.arrays(np.int32, shape, elements=st.integers(1, 3))) if numbered else None
     assume(len(flood(target == MOVING)) <= 3 and len(flood(probability >= 0.5)) <= 4)
-    right = by_hand(probability, target, 0.5, label, smallest, same)
+    sure = probability >= peak
+    right = by_hand(probability, target, 0.5, label, smallest, same, sure)
     for turn in (np.asarray, np.flipud, np.fliplr, np.transpose):
         turned = None if label is None else turn(label)
-        m = match(turn(probability), turn(target), 0.5, label=turned, smallest=smallest, same=same)
+        m = match(turn(probability), turn(target), 0.5, label=turned, sure=turn(sure), smallest=smallest, same=same)
         assert (len(m.found), len(m.missed), len(m.false)) in right
 
 
@@ -90,6 +97,18 @@ def test_found_missed_false():
     probability[20:22, 70:72] = 0.9  # too small to count
     probability[0:11, 50:60] = 0.9  # on a mover that is too small: neither
     assert counts(probability, target) == (1, 1, 1)
+
+
+def test_an_object_that_is_nowhere_sure_is_none():
+    probability, target = scene()
+    target[5:17, 5:17] = target[5:17, 30:42] = MOVING
+    for left in (5, 30, 60):
+        probability[5:17, left : left + 12] = 0.6
+    assert counts(probability, target) == (2, 0, 1)
+    probability[10, 10] = 0.9
+    assert counts(probability, target, sure=probability >= 0.8) == (1, 1, 0)
+    with pytest.raises(ValueError, match=r"^sure must be bool of the shape \(60, 90\), instead got float32"):
+        counts(probability, target, sure=probability)
 
 
 def test_one_prediction_is_one_mover_and_one_mover_is_found_once():
@@ -240,26 +259,6 @@ def test_without_any_object_scores_are_zero():
     assert scores.scores() == expected
     scores.update(*scene(), 0.5)
     assert scores.scores() == expected
-
-
-def test_best_threshold_of_objects():
-    probability, target = scene()
-    target[10:25, 10:25] = MOVING
-    probability[10:25, 10:25] = 0.7
-    probability[40:55, 40:55] = 0.4
-    curve, other = ObjectCurve([0.1, 0.3, 0.5, 0.55, 0.6, 0.8]), ObjectCurve([0.1, 0.3, 0.5, 0.55, 0.6, 0.8])
-    curve.update(probability, target)
-    other.update(*scene())
-    other.merge(curve)
-    assert [round(scores.scores()["f1"], 2) for scores in other.at.values()] == [0.67, 0.67, 1, 1, 1, 0]
-    assert curve.best_threshold() == other.best_threshold() == 0.55
-    with pytest.raises(ValueError, match=r"^target must hold movers to choose a threshold, instead got none"):
-        ObjectCurve([0.5]).best_threshold()
-    with pytest.raises(ValueError, match=r"^other must have the thresholds \[0\.5\], instead got \[0\.1, "):
-        ObjectCurve([0.5]).merge(curve)
-    for wrong in ([], [0.5, 0.4], [0.0, 0.5], [0.5, 1.0]):
-        with pytest.raises(ValueError, match=r"^thresholds must ascend between 0 and 1, both excluded"):
-            ObjectCurve(wrong)
 
 
 def test_classes_by_peak_phase():
