@@ -170,7 +170,7 @@ def train(name: str, network: nn.Module, options: argparse.Namespace, *, series:
         chosen(Sim1(options.data, split=split, series=series), count // each)
         for split, count in (("train", options.patches), ("validation", _WATCHED))
     )
-    training = Training(options.epochs, batch_size=BATCH // each, seed=SEED, precision="32-true")
+    training = Training(options.epochs, batch_size=BATCH // each, seed=SEED)
     folder = options.out / name
     fit(network, data, watched, folder, training, resume=True, progress=False)
 

@@ -84,7 +84,7 @@ def test_files_agree_with_each_other_and_with_python(region, tmp_path):
         assert file.crs.to_epsg() == 32632
         assert file.bounds == pytest.approx(ds.rio.bounds())
         assert np.isnan(file.nodata)
-    expected = direct.insar.summarise(threshold=card.threshold)
+    expected = direct.insar.summarise(threshold=card.threshold, peak=card.peak)
     np.testing.assert_allclose(written, expected["probability"].values, atol=1e-6)
     with rasterio.open(tmp_path / "support.tif") as file:
         np.testing.assert_array_equal(file.read(1), expected["support"].values)
@@ -339,8 +339,10 @@ def test_laying_out_computes_nothing(run, forbid_compute):
     with forbid_compute():
         lazy, again = open_map(run), open_map(run)
     assert lazy.identity == again.identity
-    assert lazy.threshold == 0.9
-    assert open_map(replace(run, threshold=None)).threshold == load_card(run.model).threshold
+    assert lazy.cut == (0.9, 0.9)
+    assert open_map(replace(run, threshold=0.5, peak=0.7)).cut == (0.5, 0.7)
+    card = load_card("default")
+    assert open_map(replace(run, threshold=None, model="default")).cut == (card.threshold, card.peak)
     assert open_map(replace(run, threshold=0.8)).identity != lazy.identity
 
 

@@ -21,6 +21,7 @@ from insarflow.errors import MissingVariableError, OutputExistsError, ProductErr
 from insarflow.inventory.history import keep_copy
 from insarflow.stack.append import append_pairs
 from insarflow.workflows.update import update_source
+from insarflow.workflows.update_settings import Said, settle_settings
 
 
 @pytest.fixture(scope="module")
@@ -398,7 +399,7 @@ def test_wrong_arguments_and_places_are_named(update, stack, folder, tmp_path):
         update(outlining={"threshold": 2})
     with pytest.raises(ValueError, match="min_area must be 0 or more, instead got min_area=-1"):
         update(outlining={"min_area": -1})
-    with pytest.raises(ValueError, match=r"outlining must be of threshold, low, .*, instead got 'colour'"):
+    with pytest.raises(ValueError, match=r"outlining must be of threshold, peak, low, .*, instead got 'colour'"):
         update(outlining={"colour": 1})
     with pytest.raises(ValueError, match=r"low must be at most the threshold 0.37, instead got low=0.6"):
         update(outlining={"low": 0.6}, overwrite=True)
@@ -432,3 +433,23 @@ def test_a_stack_that_lost_interferograms_is_told(update, stack, folder, filteri
     assert result.notes == (f"2 interferograms of {store} are left out: the stack does not hold them any more",)
     assert result.added == ()
     assert pyogrio.read_info(folder / "inventory.gpkg", layer="inventory")["layer_metadata"]["last_id"] == "2"
+
+
+def test_a_peak_belongs_to_its_threshold():
+    def settled(said=None, cut=(0.4, 0.75), sha256="a", **asked):
+        how = {"asked": asked, "crs": None, "window_days": None, "criteria": {}, "overwrite": True}
+        return settle_settings(said or Said(), sha256, cut, **how)
+
+    def cut_of(settings):
+        return settings.outlining["threshold"], settings.outlining["peak"]
+
+    first = settled()
+    assert cut_of(first) == (0.4, 0.75)
+    assert cut_of(settled(threshold=0.6)) == (0.6, 0.6)
+    assert cut_of(settled(threshold=0.6, peak=0.7)) == (0.6, 0.7)
+    own = Said(settled(peak=0.9), "a")
+    assert cut_of(settled(own)) == (0.4, 0.9)
+    assert cut_of(settled(own, threshold=0.5)) == (0.5, 0.5)
+    assert cut_of(settled(own, cut=(0.3, None), sha256="b")) == (0.3, 0.3)
+    with pytest.raises(ValueError, match=r"^peak must be at least the threshold 0.4, instead got peak=0.3"):
+        settled(peak=0.3)
