@@ -68,6 +68,8 @@ def test_features_are_float32_in_any_precision():
         assert torch.equal(features(image), wanted)
         image.requires_grad_()
         features(image).sum().backward()
+    assert features.to("meta")(image.detach().to("meta")).shape == wanted.shape
+    features = PhaseFeatures()
     half = image.detach().bfloat16()
     given = PhaseFeatures().bfloat16()(half)
     assert given.dtype == torch.bfloat16

@@ -113,7 +113,7 @@ def test_criteria_leave_out(stored_region, probabilities, tmp_path):
 
 def test_two_passes_become_one_inventory(probabilities, tmp_path):
     one = inventory_source(probabilities, tmp_path / "a.gpkg", outlining=MANY)
-    other = one.assign(geometry=one.geometry.translate(20.0, 0.0), orbit="descending 66")
+    other = one.assign(geometry=one.geometry.translate(5.0, 0.0), orbit="descending 66")
     insarflow.inventory.write_inventory(other.iloc[1:], tmp_path / "d.parquet")
     both = fuse_sources(tmp_path / "a.gpkg", tmp_path / "d.parquet", tmp_path / "both.gpkg")
     assert len(both) == len(one)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from insarflow.learn.models.gaussian import blurred, gaussian
+from insarflow.learn.models.gaussian import blurred, float32, gaussian
 from insarflow.learn.models.network import Network, Spec
 
 WIDTHS: Final = (24, 48, 80, 112)
@@ -100,7 +100,7 @@ class PhaseFeatures(nn.Module):
 
         Worked out in float32 whatever the network runs in: small differences of phase need it.
         """
-        with torch.autocast(x.device.type, enabled=False):
+        with float32(x.device):
             return self._features(x.float()).to(x.dtype)
 
     def _features(self, x: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor
@@ -16,6 +17,12 @@ def gaussian(sigma: float, reach: float) -> Tensor:
     return weights / weights.sum()
 
 
+def float32(device: torch.device) -> AbstractContextManager[object]:
+    """Within it, layers are not brought to fewer bits, whatever surrounds it."""
+    kind = device.type
+    return torch.autocast(kind, enabled=False) if torch.amp.is_autocast_available(kind) else nullcontext()
+
+
 def blurred(x: Tensor, weights: Tensor) -> Tensor:
     """Images ``(batch, channel, y, x)`` averaged along both axes, with zeros beyond the border.
 
@@ -23,7 +30,7 @@ def blurred(x: Tensor, weights: Tensor) -> Tensor:
     """
     channels, reach = x.shape[1], weights.numel() // 2
     down = weights.float().view(1, 1, -1, 1).expand(channels, 1, -1, 1)
-    with torch.autocast(x.device.type, enabled=False):
+    with float32(x.device):
         mean = functional.conv2d(x.float(), down, padding=(reach, 0), groups=channels)
         mean = functional.conv2d(mean, down.transpose(2, 3), padding=(0, reach), groups=channels)
     return mean.to(x.dtype)
