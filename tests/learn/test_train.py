@@ -215,7 +215,8 @@ def test_a_network_learns_four_patches_by_heart(tmp_path):
 
 
 def test_patience_ends_training_and_the_best_is_kept(tmp_path):
-    training = Training(epochs=30, batch_size=8, learning_rate=0.5, schedule="constant", patience=2, keep="best")
+    how = {"learning_rate": 0.5, "schedule": "constant", "patience": 2, "keep": "best", "precision": "32-true"}
+    training = Training(epochs=30, batch_size=8, **how)
     network = tiny()
     fitted = fit(network, TOY, WATCHED, tmp_path, training, progress=False)
     assert fitted.epochs == fitted.best_epoch + 3 < 30
