@@ -15,14 +15,13 @@ from torch import nn
 
 from benchmarks.held_out import Kind
 from insarflow.errors import ModelError
-from insarflow.learn.metrics import Interval, LocationScores, ObjectScores, PixelScores, bootstrap, season
+from insarflow.learn.metrics import Interval, LocationScores, ObjectScores, PixelScores, bootstrap, season, surest
 from insarflow.learn.metrics.pixel import STEPS
 from insarflow.learn.metrics.tally import Stratum
 from insarflow.learn.phase import CHANNELS
 from insarflow.learn.trial import CLASSES, DELAYS, Trial
 from insarflow.learn.weights import load_model
 from insarflow.segment.adjustment import AS_IT_IS, Adjustment
-from insarflow.simulate.truth import MISSING
 
 _SEED = 0
 """Of the draws of the intervals."""
@@ -168,11 +167,10 @@ class Movers:
     def add(self, probability: np.ndarray, trial: Trial, threshold: float, peak: float, *, scene: str) -> None:
         """Count a scene."""
         label, target = np.array(trial.label), np.array(trial.target)
-        sure = probability >= peak
         for k, (p, t, days) in enumerate(zip(probability, target, trial.delay.tolist(), strict=True)):
             classes = trial.classes(k)
             self.objects.update(
-                p, t, threshold, label=label, sure=sure[k], scene=scene, strata={"delay": days},
+                p, t, threshold, label=label, sure=p >= peak, scene=scene, strata={"delay": days},
                 mover_strata={"peak": classes, f"peak {days}": classes},
             )  # fmt: skip
             self.pixels.update(p, t, scene=scene, strata={"delay": days})
@@ -208,13 +206,12 @@ class Rest:
 
     def add(self, probability: np.ndarray, trial: Trial, threshold: float, peak: float, *, scene: str) -> None:
         """Count a scene."""
-        target, sure = np.array(trial.target), probability >= peak
-        for k, (p, t, days) in enumerate(zip(probability, target, trial.delay.tolist(), strict=True)):
-            self.pairs.update(p, t, threshold, sure=sure[k], scene=scene, strata={"delay": days})
+        target = np.array(trial.target)
+        for p, t, days in zip(probability, target, trial.delay.tolist(), strict=True):
+            self.pairs.update(p, t, threshold, sure=p >= peak, scene=scene, strata={"delay": days})
             self.maps.update(("pairs", f"{days} days"))
         highest, whole = season(probability, target, np.array(trial.delay))
-        anywhere = (sure & (target != MISSING)).any(axis=0)
-        self.season.update(highest, whole, threshold, sure=anywhere, scene=scene)
+        self.season.update(highest, whole, threshold, sure=surest(probability, target) >= peak, scene=scene)
         self.maps.update(("season",))
 
     def rows(self, threshold: float) -> Iterator[Row]:

@@ -14,12 +14,12 @@ from scipy import ndimage
 from torch import nn
 
 from insarflow.learn.calibration import Calibration
-from insarflow.learn.metrics import ObjectScores, season
+from insarflow.learn.metrics import ObjectScores, season, surest
 from insarflow.learn.metrics.matching import SMALLEST_OBJECT, components
 from insarflow.learn.metrics.objects import rates
 from insarflow.learn.scoring import Place, choose_threshold, logits_of
 from insarflow.learn.trial import SETTINGS, Setting, Trial, draw_trial
-from insarflow.simulate.truth import MISSING, MOVING
+from insarflow.simulate.truth import MOVING
 
 FALSE: Final = 1.0
 """False outlines of a single interferogram that are borne, per 100 km2."""
@@ -110,8 +110,7 @@ def best_cut(places: Iterable[Place], calibration: Calibration, quiet: Collectio
         probability = calibration.probability(place.logits)
         for one, target in zip(probability, place.target, strict=True):
             _count(single, one, target, one)
-        known = np.where(place.target == MISSING, np.float32(0), probability)
-        _count(whole, *season(probability, place.target, place.delay), known.max(axis=0))
+        _count(whole, *season(probability, place.target, place.delay), surest(probability, place.target))
     if not any(scores.found + scores.missed for scores in (single[cuts[0]], whole[cuts[0]])):
         threshold = round(choose_threshold(places, calibration), 4)
         return Cut(threshold, threshold)

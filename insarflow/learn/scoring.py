@@ -18,9 +18,8 @@ from insarflow.learn.calibration import (
     fit_temperature,
     fit_temperature_and_shift,
 )
-from insarflow.learn.metrics import Interval, ObjectScores, PixelScores, season
+from insarflow.learn.metrics import Interval, ObjectScores, PixelScores, season, surest
 from insarflow.learn.patches import PatchDataset
-from insarflow.simulate.truth import MISSING
 from insarflow.types import JsonValue
 
 AS_IT_IS: Final = Calibration()
@@ -171,19 +170,18 @@ def score(
         (``"season"``). Each holds ``intervals`` too, ``{"pixel": {"f1": [low, high], ...}, "object": ...}``, 95 %, over
         scenes, if there are two scenes.
     """
+    peak = threshold if peak is None else peak
     pixels, objects = PixelScores(), ObjectScores()
     whole, locations = PixelScores(), ObjectScores()
     for place in places:
         probability = calibration.probability(place.logits)
-        sure = probability >= (threshold if peak is None else peak)
-        for k, (one, target, delay) in enumerate(zip(probability, place.target, place.delay.tolist(), strict=True)):
+        for one, target, delay in zip(probability, place.target, place.delay.tolist(), strict=True):
             of = {"delay": delay}
             pixels.update(one, target, scene=place.scene, strata=of)
-            objects.update(one, target, threshold, sure=sure[k], scene=place.scene, strata=of)
+            objects.update(one, target, threshold, sure=one >= peak, scene=place.scene, strata=of)
         highest, target = season(probability, place.target, place.delay)
-        anywhere = (sure & (place.target != MISSING)).any(axis=0)
         whole.update(highest, target, scene=place.scene)
-        locations.update(highest, target, threshold, sure=anywhere, scene=place.scene)
+        locations.update(highest, target, threshold, sure=surest(probability, place.target) >= peak, scene=place.scene)
     told = {"all": _told(pixels, objects, threshold, None, seed)}
     delays = sorted((label for _, label in pixels.strata()), key=int)
     told |= {label: _told(pixels, objects, threshold, ("delay", label), seed) for label in delays}

@@ -2,7 +2,7 @@
 
 from insarflow.learn.metrics.bootstrap import Interval, bootstrap
 from insarflow.learn.metrics.distance import DistanceScores, border_distances, hausdorff
-from insarflow.learn.metrics.locations import LocationScores, season
+from insarflow.learn.metrics.locations import LocationScores, season, surest
 from insarflow.learn.metrics.matching import Matches, components, match
 from insarflow.learn.metrics.movers import phase_classes, target_of
 from insarflow.learn.metrics.objects import ObjectScores
@@ -24,5 +24,6 @@ __all__ = [
     "match",
     "phase_classes",
     "season",
+    "surest",
     "target_of",
 ]

@@ -60,6 +60,12 @@ def season(probability: np.ndarray, target: np.ndarray, delay: np.ndarray) -> tu
     return highest, whole
 
 
+def surest(probability: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Highest probability of any pair of a place, float ``(y, x)``, 0 where none has data; arguments as of `season`."""
+    highest: np.ndarray = np.where(np.asarray(target) == MISSING, np.float32(0), probability).max(axis=0)
+    return highest
+
+
 class LocationScores:
     """Locations found, missed and falsely reported over a season, in two ways.
 
@@ -114,7 +120,7 @@ class LocationScores:
             Probability from which a pixel belongs to a predicted object, of the season's map and of single pairs.
         peak
             Probability that an object of a single pair, or in some pair one of the season, reaches somewhere; see
-            `insarflow.learn.card.ModelCard`. By default that is not asked for.
+            `insarflow.learn.card.ModelCard`. By default `threshold`.
         label
             Whole numbers ``(y, x)``: number of the mover, 0 for none; the same for all pairs. Without it, movers are
             the components of pixels that some pair shows moving.
@@ -128,12 +134,12 @@ class LocationScores:
         """
         highest, whole = season(probability, target, delay)
         numbers = components(whole == MOVING) if label is None else label
-        sure = None if peak is None else (np.asarray(probability) >= peak) & (np.asarray(target) != MISSING)
+        peak = threshold if peak is None else peak
         self.season.update(
-            highest, whole, threshold, label=numbers, sure=None if sure is None else sure.any(axis=0), scene=scene,
+            highest, whole, threshold, label=numbers, sure=surest(probability, target) >= peak, scene=scene,
             strata=strata, mover_strata=mover_strata,
         )  # fmt: skip
-        matches = self._over_pairs(probability, target, threshold, sure, numbers, whole)
+        matches = self._over_pairs(probability, target, threshold, peak, numbers, whole)
         self.persistent.add(matches, scene=scene, strata=strata, mover_strata=mover_strata)
 
     def scores(self) -> dict[str, dict[str, float]]:
@@ -174,7 +180,7 @@ class LocationScores:
         return scores
 
     def _over_pairs(
-        self, probability: np.ndarray, target: np.ndarray, threshold: float, sure: np.ndarray | None,
+        self, probability: np.ndarray, target: np.ndarray, threshold: float, peak: float,
         label: np.ndarray, whole: np.ndarray,
     ) -> Matches:  # fmt: skip
         """What the pairs together found, missed and falsely reported."""
@@ -182,9 +188,8 @@ class LocationScores:
         n = int(label.max(initial=0)) + 1
         found, shown = np.zeros(n, np.int64), np.zeros(n, bool)
         reports = np.zeros(whole.shape, np.int64)
-        for k, (p, t) in enumerate(zip(probability, target, strict=True)):
-            here = None if sure is None else sure[k]
-            m = match(p, t, threshold, label=label, sure=here, smallest=smallest, same=same)
+        for p, t in zip(probability, target, strict=True):
+            m = match(p, t, threshold, label=label, sure=p >= peak, smallest=smallest, same=same)
             found[m.found] += 1
             shown[m.found] = shown[m.missed] = True
             reports += np.isin(m.predicted, m.false)
