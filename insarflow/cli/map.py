@@ -108,10 +108,12 @@ def _make(screen: Screen, run: MapRun, folder: Path, *, overwrite: bool) -> None
     for note in result.notes:
         screen.note(note)
     facts, text = describe(result.polygons)
+    cut = {"threshold": result.threshold, "peak": result.polygons.attrs["peak"]}
+    text += ", at probability {threshold:.2f} or more, {peak:.2f} somewhere".format(**cut)
     files = [folder / name for name in ("map.png", "inventory.gpkg", "probability.tif", "support.tif", "run.yaml")]
     screen.result(
-        facts | {"threshold": result.threshold, "notes": result.notes, "written": files},
-        [f"{text}, at probability {result.threshold:.2f} or more", *(f"wrote {file}" for file in files)],
+        facts | cut | {"notes": result.notes, "written": files},
+        [text, *(f"wrote {file}" for file in files)],
         then=f"look at {files[0]}; open {files[1]} in QGIS; again: {command('map', files[-1], '-o', 'another')}",
     )
 

@@ -73,8 +73,13 @@ def train(
             written = [path / "model.safetensors", *(file for file in [path / LEAKAGE] if file.exists())]
     told = written[-1].read_text(encoding="utf-8").splitlines() if len(written) > 1 else []
     screen.result(
-        {"written": written, "threshold": card.threshold, "scores": card.scores},
-        [*told, *scores_of(card.scores), f"threshold {card.threshold}", *(f"wrote {file}" for file in written[::-1])],
+        {"written": written, "threshold": card.threshold, "peak": card.peak, "scores": card.scores},
+        [
+            *told,
+            *scores_of(card.scores),
+            f"threshold {card.threshold}, peak {card.peak}",
+            *(f"wrote {file}" for file in written[::-1]),
+        ],
         then=command("map", stacks[0] if stacks else "stack.zarr", "-o", "my-map", "--model", written[0]),
     )
 

@@ -164,7 +164,7 @@ def test_a_map_is_repeated_from_its_run_file(run, stack, tmp_path):
     first, again = tmp_path / "first", tmp_path / "again"
     arguments = ("--delays", "6", "--crs", "EPSG:4326", "--min-area", "0", "--threshold", "0.3")
     facts = run("map", stack, "-o", first, *arguments, "--json").facts
-    assert facts["threshold"] == 0.3
+    assert facts["threshold"] == facts["peak"] == 0.3
     repeated = run("map", first / "run.yaml", "-o", again, "--json").facts
     assert {**repeated, "written": None} == {**facts, "written": None}
     for name in ("probability.tif", "support.tif", "map.png"):
